@@ -1,0 +1,1 @@
+"""Containment: levels, the ruleset model, and its rendering as nftables."""

@@ -1,0 +1,52 @@
+"""What a gateway is to enforce, complete: the input of every renderer and enforcer.
+
+A `Ruleset` is set, never edited. Two equal rulesets render to the same bytes.
+"""
+
+import msgspec
+
+from bartizan.containment.level import Level
+from bartizan.ids import Address, DeviceId, Mac, Network
+
+
+class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A camera network as the gateway sees it: one interface, and what an unknown device on it may do."""
+
+    interface: str
+    default_level: Level
+
+
+class ContainedDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One device and how it is held. Matched by MAC when it sends, by address when it is sent to."""
+
+    id: DeviceId
+    interface: str
+    level: Level
+    macs: tuple[Mac, ...]
+    addresses: tuple[Address, ...] = ()
+    recorders: tuple[Address, ...] = ()
+    """Peers that stay reachable at `isolate`."""
+
+
+class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything the gateway's packet filter is to do, for all segments at once."""
+
+    segments: tuple[Segment, ...]
+    estate_networks: tuple[Network, ...]
+    """Where `block-egress` devices may still go; the camera segments' own networks are among them."""
+    devices: tuple[ContainedDevice, ...]
+    segment_recorders: tuple[Address, ...] = ()
+    """Declared recorders: reachable at `isolate` by every device, known or not."""
+
+
+class DropCounter(msgspec.Struct, frozen=True):
+    """Packets of one device dropped on their way to one destination, since the counter was made."""
+
+    mac: Mac
+    destination: Address
+    protocol: str
+    """`tcp`, `udp`, `icmp`, or the protocol number."""
+    port: int
+    """Destination port; 0 where the protocol has none."""
+    packets: int
+    octets: int

@@ -1,0 +1,60 @@
+"""Vetted firmware images as the catalogue describes them, and advisories."""
+
+import msgspec
+
+from bartizan.ids import ImageId
+
+
+class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A firmware image. The custom metadata of its TUF target."""
+
+    id: ImageId
+    file_name: str
+    length: int
+    """Octets."""
+    maker: str
+    models: tuple[str, ...]
+    """Exact model names, or patterns with `*`, that it is for."""
+    version: str
+    platforms: tuple[str, ...] = ()
+    """Firmware family keys it is for; empty where the vendor has none."""
+    build_date: str = ""
+    requires_version_at_least: str = ""
+    """A stepping stone: refuse below this."""
+    fixes: tuple[str, ...] = ()
+    """Advisory identifiers."""
+    approvers: tuple[str, ...] = ()
+    recalled: bool = False
+    source: str = ""
+    """Where the image came from and how its hash was checked, for the auditor."""
+
+
+class Advisory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One published vulnerability and the rules that say which devices are open to it."""
+
+    id: str
+    title: str
+    maker: str
+    rules: tuple["AffectedRule", ...]
+    source: str
+    cvss: float | None = None
+    known_exploited_since: str = ""
+    """ISO 8601 date of its addition to the CISA KEV catalogue; empty if it is not in it."""
+    due: str = ""
+    confidence: str = "confirmed"
+    """`confirmed` or `unconfirmed`: how sure the version rules are."""
+
+
+class AffectedRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Models and the versions of them that are affected, in the vendor's own terms."""
+
+    models: tuple[str, ...]
+    """The vendor's patterns, raw (`DS-2CD2xx2F-I`): a lower-case x stands for one character."""
+    from_version: str = ""
+    up_to_version: str = ""
+    """Affected up to and including."""
+    before_version: str = ""
+    before_build: str = ""
+    """ISO 8601 date: affected if built earlier."""
+    fixed_version: str = ""
+    source: str = ""

@@ -1,0 +1,120 @@
+"""What was seen of a device, and who it is taken to be.
+
+Evidence keeps its source and weight; conflicts stay in the list. "Unknown" is a verdict.
+"""
+
+import enum
+
+import msgspec
+
+from bartizan.ids import Address, DeviceId, Mac
+
+
+class Kind(enum.Enum):
+    """What sort of thing answers at an address."""
+
+    CAMERA = "camera"
+    RECORDER = "recorder"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class Fact(enum.Enum):
+    """What a piece of evidence speaks about."""
+
+    MAKER = "maker"
+    BRAND = "brand"
+    KIND = "kind"
+    MODEL = "model"
+    FIRMWARE = "firmware"
+    BUILD_DATE = "build-date"
+    HARDWARE = "hardware"
+    PLATFORM = "platform"
+    """The firmware family key: which image the unit takes."""
+    SERIAL = "serial"
+    MAC = "mac"
+    UUID = "uuid"
+    OEM_CODE = "oem-code"
+    FACTORY_STATE = "factory-state"
+
+
+class Source(enum.Enum):
+    """Where a piece of evidence came from."""
+
+    SADP = "sadp"
+    WS_DISCOVERY = "ws-discovery"
+    DHDISCOVER = "dhdiscover"
+    MDNS = "mdns"
+    SSDP = "ssdp"
+    OUI = "oui"
+    NEIGHBOUR = "neighbour"
+    HTTP = "http"
+    RTSP = "rtsp"
+    TLS = "tls"
+    ISAPI = "isapi"
+    DAHUA_CGI = "dahua-cgi"
+    VAPIX = "vapix"
+    ONVIF = "onvif"
+    OPERATOR = "operator"
+
+
+class Evidence(msgspec.Struct, frozen=True, order=True):
+    """One statement about a device. `weight` is 0 to 100: how much this source is worth for this fact."""
+
+    fact: Fact
+    value: str
+    source: Source
+    weight: int
+    detail: str = ""
+    """The field or header it was read from, for people."""
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """All that one look at one device gave, before any judgement."""
+
+    interface: str
+    addresses: tuple[Address, ...]
+    mac: Mac | None = None
+    open_ports: tuple[int, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What went wrong while looking (a silent port, rubbish in an answer), in words."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who the device is taken to be. Empty text means unknown."""
+
+    maker: str = ""
+    """Identifier of the maker in `makers.yaml`: who really built it."""
+    brand: str = ""
+    kind: Kind = Kind.UNKNOWN
+    model: str = ""
+    firmware: str = ""
+    build_date: str = ""
+    """ISO 8601 date of the firmware's build, where the vendor gives one."""
+    hardware: str = ""
+    platform: str = ""
+    serial: str = ""
+    lineage: str = ""
+    """How the maker is known where the badge says otherwise, for people."""
+    confidence: int = 0
+    """0 to 100, for the maker."""
+    reasons: tuple[str, ...] = ()
+
+
+class Device(msgspec.Struct, frozen=True):
+    """One device of a site as its gateway knows it."""
+
+    id: DeviceId
+    identity: Identity
+    interface: str
+    macs: tuple[Mac, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    first_seen: float = 0.0
+    """Unix seconds, by the gateway's clock."""
+    last_seen: float = 0.0
+    vulnerabilities: tuple[str, ...] = ()
+    """Identifiers of advisories that the firmware is known to be open to."""
+    driver: str = ""
+    """Which driver speaks to it; empty where none does."""
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Verify bytes, then parse, then trust: DSSE orders, the TUF catalogue, sealed secrets."""

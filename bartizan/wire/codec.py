@@ -1,0 +1,42 @@
+"""Bytes to messages and back, with a bound on size and a reason for every refusal.
+
+Encoding is canonical (keys sorted, no spaces), so that equal values have equal digests.
+"""
+
+import hashlib
+from typing import TypeVar
+
+import msgspec
+
+from bartizan.errors import Malformed
+
+LIMIT = 4 * 1024 * 1024  # octets; a report of 5,000 devices is about 2 MB
+
+T = TypeVar("T")
+
+
+def encode(message: object) -> bytes:
+    """Return the canonical JSON of a message."""
+    return _encoder.encode(message)
+
+
+def decode(data: bytes, kind: type[T], limit: int = LIMIT) -> T:
+    """Return the message in `data`.
+
+    Raises:
+        Malformed: Larger than `limit` octets, not JSON, or not of this kind.
+    """
+    if len(data) > limit:
+        raise Malformed(f"message of {len(data)} octets; at most {limit} are accepted")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"not a valid {getattr(kind, '__name__', 'message')}") from error
+
+
+def digest(message: object) -> str:
+    """Return the SHA-256 of a message's canonical form, in hexadecimal."""
+    return hashlib.sha256(encode(message)).hexdigest()
+
+
+_encoder = msgspec.json.Encoder(order="sorted")

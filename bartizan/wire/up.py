@@ -1,0 +1,106 @@
+"""What a gateway says: hello, reports (state with a digest), events (a log), and requests for a certificate.
+
+Unknown fields are ignored on reading, so that an older controller can hear a newer agent.
+"""
+
+import msgspec
+
+from bartizan.containment.level import Level
+from bartizan.containment.model import DropCounter
+from bartizan.identity.model import Device
+from bartizan.ids import BootId, DeviceId, SiteId
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """The first words of every connection: what this gateway holds, so that what is missing can be sent."""
+
+    site: SiteId
+    boot: BootId
+    capability: int
+    agent_version: str
+    catalogue: dict[str, int] = {}
+    """Version held of each TUF role."""
+    estate_orders: int = 0
+    """Generation of the estate's order book in force."""
+    site_orders: int = 0
+    """Generation of this site's order book in force."""
+    report_digest: str = ""
+    events_pending: int = 0
+    sealing_key: str = ""
+    """X25519 public key, base64, to which camera credentials are sealed."""
+    clock: float = 0.0
+    """Unix seconds, so that a clock far off is noticed."""
+
+
+class Will(msgspec.Struct, frozen=True, tag="will"):
+    """Published by the broker when a gateway's connection dies."""
+
+    site: SiteId
+    boot: BootId
+
+
+class DevicePosture(msgspec.Struct, frozen=True):
+    """What is really enforced for one device, read back from the kernel."""
+
+    device: DeviceId
+    wanted: Level
+    enforced: Level | None
+    """None where nothing in the kernel holds it."""
+    explanation: tuple[str, ...] = ()
+    dropped_packets: int = 0
+    enforceable: bool = True
+    not_enforceable_because: str = ""
+
+
+class Posture(msgspec.Struct, frozen=True):
+    """What the gateway really enforces and holds, as measured there."""
+
+    catalogue: dict[str, int]
+    catalogue_expired: bool
+    estate_orders: int
+    site_orders: int
+    ruleset_digest: str
+    devices: tuple[DevicePosture, ...]
+    drops: tuple[DropCounter, ...] = ()
+    policies: tuple[str, ...] = ()
+    """The policies in force, as `id@version`."""
+
+
+class Report(msgspec.Struct, frozen=True, tag="report"):
+    """Inventory and posture of one site: state, replaced whole. `digest` is over `devices` and `posture`."""
+
+    site: SiteId
+    boot: BootId
+    taken_at: float
+    digest: str
+    devices: tuple[Device, ...]
+    posture: Posture
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened. Numbered by the gateway, applied at most once by (site, boot, sequence)."""
+
+    sequence: int
+    at: float
+    kind: str
+    """One of the names in `bartizan.wire.events`."""
+    device: DeviceId | None = None
+    detail: dict[str, str] = {}
+
+
+class Events(msgspec.Struct, frozen=True, tag="events"):
+    """A run of events, oldest first."""
+
+    site: SiteId
+    boot: BootId
+    events: tuple[Event, ...]
+
+
+class RenewCertificate(msgspec.Struct, frozen=True, tag="renew"):
+    """Asks for a new certificate. The certificate signing request, PEM, is signed by the gateway's present key."""
+
+    site: SiteId
+    csr: str
+
+
+Up = Hello | Will | Report | Events | RenewCertificate
