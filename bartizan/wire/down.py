@@ -45,6 +45,7 @@ class OrdersEnvelope(msgspec.Struct, frozen=True, tag="orders", forbid_unknown_f
 class SealedCredentials(msgspec.Struct, frozen=True, tag="credentials", forbid_unknown_fields=True):
     """Camera credentials, HPKE-sealed to the gateway's X25519 key. The plain text is a `CredentialBook`."""
 
+    generation: int
     sealed: bytes
 
 

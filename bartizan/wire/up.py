@@ -24,6 +24,8 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """Generation of the estate's order book in force."""
     site_orders: int = 0
     """Generation of this site's order book in force."""
+    credentials: int = 0
+    """Generation of the credential book held."""
     report_digest: str = ""
     events_pending: int = 0
     sealing_key: str = ""

@@ -1,0 +1,40 @@
+"""What the catalogue holds, once verified: the only source of policy, waivers, makers, advisories and images.
+
+Target paths in the TUF repository, by the role that signs them:
+
+    trust/director.json                 targets    `DirectorKeys`
+    policy/<policy id>.json             policy     `Policy`
+    policy/waivers.json                 policy     list of `Waiver`
+    policy/makers.json                  policy     list of `Maker`
+    policy/advisories.json              policy     list of `Advisory`
+    policy/sites-<organisation>.json    policy     list of `SiteFacts`
+    firmware/<file name>                firmware   the image; its target's custom metadata is an `Image`
+"""
+
+import msgspec
+
+from bartizan.firmware.model import Advisory, Image
+from bartizan.ids import KeyId
+from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
+
+
+class DirectorKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The online keys whose orders count: Ed25519 public keys, 32 octets in base64, by key id."""
+
+    keys: dict[KeyId, str]
+
+
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A verified catalogue. Exists only because its signatures were checked; kept as the last good state."""
+
+    versions: dict[str, int]
+    """Version of each role: root, timestamp, snapshot, targets, policy, firmware."""
+    expires_at: float
+    """When the first of its roles expires; Unix seconds."""
+    director: DirectorKeys
+    policies: tuple[Policy, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    makers: tuple[Maker, ...] = ()
+    advisories: tuple[Advisory, ...] = ()
+    sites: tuple[SiteFacts, ...] = ()
+    images: tuple[Image, ...] = ()
