@@ -9,6 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from bartizan.errors import Malformed
+from bartizan.wire.down import Down
+from bartizan.wire.up import Up
 
 LIMIT = 4 * 1024 * 1024  # octets; a report of 5,000 devices is about 2 MB
 
@@ -32,6 +34,24 @@ def decode(data: bytes, kind: type[T], limit: int = LIMIT) -> T:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"not a valid {getattr(kind, '__name__', 'message')}") from error
+
+
+def decode_up(data: bytes, limit: int = LIMIT) -> Up:
+    """Return what a gateway said.
+
+    Raises:
+        Malformed: As for `decode`.
+    """
+    return decode(data, Up, limit)  # type: ignore[arg-type,unused-ignore,return-value] # mypy: a union is no `type`
+
+
+def decode_down(data: bytes, limit: int = LIMIT) -> Down:
+    """Return what the controller said.
+
+    Raises:
+        Malformed: As for `decode`.
+    """
+    return decode(data, Down, limit)  # type: ignore[arg-type,unused-ignore,return-value] # mypy: a union is no `type`
 
 
 def digest(message: object) -> str:
