@@ -1,0 +1,1 @@
+"""Emulated cameras that behave as their makers document."""
