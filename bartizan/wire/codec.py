@@ -9,8 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from bartizan.errors import Malformed
+from bartizan.identity.model import Device
 from bartizan.wire.down import Down
-from bartizan.wire.up import Up
+from bartizan.wire.up import Posture, Up
 
 LIMIT = 4 * 1024 * 1024  # octets; a report of 5,000 devices is about 2 MB
 
@@ -57,6 +58,11 @@ def decode_down(data: bytes, limit: int = LIMIT) -> Down:
 def digest(message: object) -> str:
     """Return the SHA-256 of a message's canonical form, in hexadecimal."""
     return hashlib.sha256(encode(message)).hexdigest()
+
+
+def report_digest(devices: tuple[Device, ...], posture: Posture) -> str:
+    """Return the digest that a `Report` with this content carries."""
+    return digest((devices, posture))
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

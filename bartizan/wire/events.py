@@ -25,7 +25,8 @@ CAMERA_REFUSED_LOGIN = "camera.refused-login"  # driver, attempts
 CAMERA_RUBBISH = "camera.rubbish"  # source, reason
 AGENT_STARTED = "agent.started"  # version, boot
 AGENT_CLOCK = "agent.clock"  # offset_seconds
-STORE_FULL = "store.full"  # reason
+STORE_FULL = "store.full"  # reason, lost
+STORE_DAMAGED = "store.damaged"  # file, reason
 CREDENTIALS_ACCEPTED = "credentials.accepted"  # devices
 CERTIFICATE_RENEWED = "certificate.renewed"  # not_after
 

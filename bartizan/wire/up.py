@@ -66,6 +66,8 @@ class Posture(msgspec.Struct, frozen=True):
     drops: tuple[DropCounter, ...] = ()
     policies: tuple[str, ...] = ()
     """The policies in force, as `id@version`."""
+    released: str = ""
+    """Why containment is lifted by hand, by whom and until when; empty where it is not."""
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
