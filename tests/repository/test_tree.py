@@ -11,10 +11,28 @@ import bartizan_lab
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
-    ".ci", ".gitignore", "agent", "bartizan", "bench", "CHANGELOG.md", "constraints.txt", "CONTRIBUTING.md",
-    "controller", "deploy", "docs", "lab", "LICENSE", "Makefile", "policies", "pyproject.toml", "README.md", "schemas", "SECURITY.md",
-    "SUPPORTED.md", "tests",
-}  # fmt: skip
+    ".ci",
+    ".gitignore",
+    "agent",
+    "bartizan",
+    "bench",
+    "CHANGELOG.md",
+    "constraints.txt",
+    "CONTRIBUTING.md",
+    "controller",
+    "deploy",
+    "docs",
+    "lab",
+    "LICENSE",
+    "Makefile",
+    "policies",
+    "pyproject.toml",
+    "README.md",
+    "schemas",
+    "SECURITY.md",
+    "SUPPORTED.md",
+    "tests",
+}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "service", "misc"}
 NOTES = re.compile(r"(^|/)(PLAN|SUMMARY|STATUS|NOTES|PHASE[^/]*|TODO)\.md$", re.IGNORECASE)
 

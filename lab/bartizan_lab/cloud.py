@@ -1,0 +1,67 @@
+"""The vendors' clouds and whatever else lies on the internet: takes what comes and counts it by sender."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bartizan_lab.network import Network
+
+READ_OCTETS = 4096
+
+
+@dataclass
+class Received:
+    """What reached the cloud, by the sender's address. Times are those of `time.monotonic`."""
+
+    connections: Counter[str] = field(default_factory=Counter)
+    datagrams: Counter[str] = field(default_factory=Counter)
+    last_at: dict[str, float] = field(default_factory=dict)
+
+    def total(self, sender: str) -> int:
+        """Return how often a sender got through, by whatever means."""
+        return self.connections[sender] + self.datagrams[sender]
+
+
+class Cloud:
+    """Listens on TCP and UDP ports until cancelled."""
+
+    def __init__(self, network: Network, *, tcp_ports: tuple[int, ...], udp_ports: tuple[int, ...]) -> None:
+        self._network = network
+        self._tcp_ports = tcp_ports
+        self._udp_ports = udp_ports
+        self.received = Received()
+
+    async def run(self) -> None:
+        """Take whatever comes."""
+        loop = asyncio.get_running_loop()
+        async with contextlib.AsyncExitStack() as stack:
+            for port in self._tcp_ports:
+                server = await asyncio.start_server(self._accept, sock=self._network.tcp_listener(port))
+                stack.callback(server.close)
+            for port in self._udp_ports:
+                sock = self._network.udp_socket(port)
+                transport, _ = await loop.create_datagram_endpoint(lambda: _Sink(self.received), sock=sock)
+                stack.callback(transport.close)
+            await loop.create_future()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sender = str(writer.get_extra_info("peername")[0])
+        self.received.connections[sender] += 1
+        self.received.last_at[sender] = time.monotonic()
+        with contextlib.suppress(OSError):
+            while await reader.read(READ_OCTETS):
+                self.received.last_at[sender] = time.monotonic()
+        writer.close()
+
+
+class _Sink(asyncio.DatagramProtocol):
+    def __init__(self, received: Received) -> None:
+        self._received = received
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Count a datagram; what is in it does not matter."""
+        del data
+        self._received.datagrams[addr[0]] += 1
+        self._received.last_at[addr[0]] = time.monotonic()

@@ -1,0 +1,175 @@
+"""A camera's RTSP server: challenge, describe, and send RTP inside the connection until the peer has enough."""
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import struct
+from collections.abc import Callable
+
+from bartizan_lab.cameras.profile import StreamProfile
+from bartizan_lab.network import Network
+from bartizan_lab.rtsp.message import LIMIT, Message, digest_response, parameters, read_message
+
+PORT = 554
+PACKET_SECONDS = 0.1
+"""A lab's cameras send ten packets a second: enough to see a gap, little enough for two cores."""
+IDLE_SECONDS = 60.0
+
+PasswordOf = Callable[[str], str | None]
+"""The password of a user, or None for a stranger."""
+
+
+class RtspServer:
+    """The RTSP side of one camera.
+
+    Args:
+        profile: What the model offers.
+        password_of: Looks a user up at each request, so that a changed password counts at once.
+        on_refused: Told the address of a peer whose login was wrong, for the camera's lock-out.
+    """
+
+    def __init__(
+        self,
+        profile: StreamProfile,
+        password_of: PasswordOf,
+        on_refused: Callable[[str], None] = lambda _: None,
+        *,
+        packet_seconds: float = PACKET_SECONDS,
+    ) -> None:
+        self._profile = profile
+        self._password_of = password_of
+        self._on_refused = on_refused
+        self._packet_seconds = packet_seconds
+        self._nonce = secrets.token_hex(16)
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def run(self, network: Network, port: int = PORT) -> None:
+        """Serve until cancelled; every stream ends with it."""
+        server = await asyncio.start_server(self._converse, sock=network.tcp_listener(port), limit=LIMIT)
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            server.close()
+            for writer in tuple(self._writers):
+                writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            await self._answer_all(reader, writer)
+        except (ValueError, EOFError, ConnectionError, TimeoutError, asyncio.LimitOverrunError):
+            pass  # a peer that speaks badly, leaves or falls silent ends its own connection, nothing else
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            async with asyncio.timeout(IDLE_SECONDS):
+                request = await read_message(reader)
+            answer = self._answer(request, str(writer.get_extra_info("peername")[0]))
+            writer.write(answer.encode())
+            await writer.drain()
+            if request.first_line[0] == "PLAY" and answer.status == 200:
+                await self._stream(reader, writer)
+
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Send packets until the peer closes or says anything at all (TEARDOWN, as a rule)."""
+        async with asyncio.TaskGroup() as tasks:
+            heard = tasks.create_task(reader.read(1))
+            for sequence in itertools.count():
+                writer.write(_interleaved(sequence))
+                await writer.drain()
+                done, _ = await asyncio.wait((heard,), timeout=self._packet_seconds)
+                if done:
+                    raise EOFError
+
+    def _answer(self, request: Message, peer: str) -> Message:
+        method, uri, _ = request.first_line
+        if method == "OPTIONS":
+            return self._reply(request, 200, {"Public": "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"})
+        if not self._is_authorised(request, peer):
+            challenge = f'Digest realm="{self._profile.realm}", nonce="{self._nonce}", stale="FALSE"'
+            return self._reply(request, 401, {"Www-Authenticate": challenge})
+        if not any(path in uri for path in self._profile.paths):
+            return self._reply(request, 404)
+        return self._serve(request)
+
+    def _serve(self, request: Message) -> Message:
+        method, uri, _ = request.first_line
+        match method:
+            case "DESCRIBE":
+                return self._reply(request, 200, {"Content-Type": "application/sdp", "Content-Base": uri}, self._sdp())
+            case "SETUP" if "TCP" not in request.headers.get("Transport", ""):
+                return self._reply(request, 461)
+            case "SETUP":
+                return self._reply(
+                    request, 200, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1", "Session": self._nonce[:8]}
+                )
+            case "PLAY" | "GET_PARAMETER" | "TEARDOWN":
+                return self._reply(request, 200, {"Session": self._nonce[:8]})
+            case _:
+                return self._reply(request, 405)
+
+    def _is_authorised(self, request: Message, peer: str) -> bool:
+        if "Authorization" not in request.headers:
+            return False
+        given = parameters(request.headers["Authorization"])
+        username = given.get("username", "")
+        password = self._password_of(username)
+        expected = digest_response(
+            username=username,
+            password=password or "",
+            realm=self._profile.realm,
+            nonce=self._nonce,
+            method=request.first_line[0],
+            uri=given.get("uri", ""),
+        )
+        if password is not None and given.get("nonce") == self._nonce and given.get("response") == expected:
+            return True
+        self._on_refused(peer)
+        return False
+
+    def _reply(
+        self, request: Message, status: int, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> Message:
+        server = {"Server": self._profile.server} if self._profile.server else {}
+        head = {"Cseq": request.headers.get("Cseq", "0"), **server, **(headers or {})}
+        return Message(("RTSP/1.0", str(status), _REASONS[status]), head, body)
+
+    def _sdp(self) -> bytes:
+        profile = self._profile
+        return "\r\n".join(
+            (
+                "v=0",
+                "o=- 0 0 IN IP4 0.0.0.0",
+                "s=Media Presentation",
+                "t=0 0",
+                "m=video 0 RTP/AVP 96",
+                f"a=rtpmap:96 {profile.codec}/90000",
+                f"a=framerate:{profile.frames_per_second}",
+                f"a=x-dimensions:{profile.width},{profile.height}",
+                "a=control:trackID=1",
+                "",
+            )
+        ).encode()
+
+
+_REASONS = {
+    200: "OK",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    461: "Unsupported transport",
+}
+
+_FILLER = b"\x41" + bytes(199)
+
+
+def _interleaved(sequence: int) -> bytes:
+    """Return an RTP packet (RFC 3550) in RTSP's interleaved frame (RFC 2326, 10.12), channel 0."""
+    rtp = struct.pack("!BBHII", 0x80, 96, sequence & 0xFFFF, sequence * 9000 & 0xFFFFFFFF, 0xBA27) + _FILLER
+    return struct.pack("!cBH", b"$", 0, len(rtp)) + rtp
