@@ -28,13 +28,13 @@ generate: dev ## write the generated files: schemas, CLI help, supported devices
 	$(BIN)/python -m bartizan_lab.generate
 
 test: dev ## all tests
-	$(BIN)/pytest
+	deploy/privileged $(BIN)/pytest
 
 demo: dev ## the main job on one machine, end to end (KEEP=1 leaves it up)
-	deploy/demo $(BIN) $(if $(KEEP),--keep)
+	deploy/privileged $(BIN)/python -m bartizan_lab.demo $(if $(KEEP),--keep)
 
 bench: dev ## measure against bare-tool floors; writes bench/results.json
-	$(BIN)/python -m bench.run
+	deploy/privileged $(BIN)/python -m bench.run
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
