@@ -1,0 +1,107 @@
+"""What the gateway says to the controller and when, decided without a socket or a clock.
+
+Whatever is not acknowledged is said again, more and more slowly, and at once after a new connection. One batch of
+events is on its way at a time: an acknowledgement covers all events before it, so a later batch must not overtake.
+"""
+
+from __future__ import annotations
+
+from bartizan.errors import Malformed
+from bartizan.ids import BootId
+from bartizan.wire.down import CatalogueBundle, Down, EventsAck, OrdersEnvelope, ReportAck, ReportWanted
+from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS
+from bartizan.wire.up import Events, Report
+
+FIRST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 300.0
+_BROADCASTS: dict[str, type[Down]] = {ALL_CATALOGUE: CatalogueBundle, ALL_ORDERS: OrdersEnvelope}
+
+
+class Conversation:
+    """One gateway's side of the talk, over as many connections as it takes. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._report = _Retry()
+        self._report_was_said = False
+        self._mentioned_digest = ""
+        self._acknowledged_digest = ""
+        self._events = _Retry()
+        self._said_events: tuple[BootId, int] | None = None
+
+    def begin(self, at: float, named_digest: str) -> None:
+        """Start over on a new connection, after a hello that named the report's digest.
+
+        The controller gets a moment to say whether it wants that report.
+        """
+        self._events.start_over()
+        self._said_events = None
+        self._report.start_over()
+        self._report.said(at)
+        self._report_was_said = False
+        self._mentioned_digest = named_digest
+
+    def due_at(self, digest: str, *, events_pending: bool) -> float | None:
+        """Return when there is next something to say, or None if nothing is owed."""
+        owed = []
+        if digest and digest != self._acknowledged_digest:
+            owed.append(self._report_due_at(digest))
+        if events_pending:
+            owed.append(self._events.due_at if self._said_events else 0.0)
+        return min(owed, default=None)
+
+    def speak(self, at: float, report: Report | None, head: Events | None) -> tuple[Report | Events, ...]:
+        """Return what to say now, given the present report and the oldest unacknowledged events."""
+        words: list[Report | Events] = []
+        if report and report.digest != self._acknowledged_digest and at >= self._report_due_at(report.digest):
+            self._mentioned_digest = report.digest
+            self._report_was_said = True
+            self._report.said(at)
+            words.append(report)
+        if head and (self._said_events is None or at >= self._events.due_at):
+            self._said_events = (head.boot, head.events[-1].sequence)
+            self._events.said(at)
+            words.append(head)
+        return tuple(words)
+
+    def heard(self, message: EventsAck | ReportAck | ReportWanted) -> None:
+        """Take note of what the controller has, or lacks."""
+        match message:
+            case EventsAck(boot, through):
+                if self._said_events and self._said_events[0] == boot and self._said_events[1] <= through:
+                    self._said_events = None
+                    self._events.start_over()
+            case ReportAck(digest):
+                self._acknowledged_digest = digest
+                self._report.start_over()
+            case ReportWanted():
+                self._acknowledged_digest = ""
+                if not self._report_was_said:
+                    self._mentioned_digest = ""
+
+    def _report_due_at(self, digest: str) -> float:
+        return self._report.due_at if digest == self._mentioned_digest else 0.0
+
+
+class _Retry:
+    """When to say something again: after a wait that doubles each time."""
+
+    def __init__(self) -> None:
+        self.due_at = 0.0
+        self._wait = FIRST_WAIT_SECONDS
+
+    def said(self, at: float) -> None:
+        self.due_at = at + self._wait
+        self._wait = min(2 * self._wait, LONGEST_WAIT_SECONDS)
+
+    def start_over(self) -> None:
+        self._wait = FIRST_WAIT_SECONDS
+
+
+def check_place(topic: str, own_topic: str, message: Down) -> None:
+    """Check that a message came on a topic where its kind is spoken; anything is on the gateway's own.
+
+    Raises:
+        Malformed: It did not.
+    """
+    if topic != own_topic and not isinstance(message, _BROADCASTS.get(topic, ())):
+        raise Malformed(f"{type(message).__name__} is not spoken on {topic}")

@@ -1,0 +1,213 @@
+"""The link to the controller: connect, say what `conversation` decides, hand on what arrives, connect again.
+
+Whatever the broker or the controller do, the link stays alive, and nothing that arrives is trusted for having arrived.
+"""
+
+import asyncio
+import logging
+import random
+import sqlite3
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn, Protocol
+
+import aiomqtt
+
+from bartizan.errors import Refused
+from bartizan.ids import BootId, SiteId
+from bartizan.wire import codec, events
+from bartizan.wire.down import (
+    CatalogueBundle,
+    Certificate,
+    Down,
+    EventsAck,
+    OrdersEnvelope,
+    ReportAck,
+    ReportWanted,
+    SealedCredentials,
+)
+from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS, down, up
+from bartizan.wire.up import Events, Hello, RenewCertificate, Report, Will
+from bartizan_agent.clock import Clock
+from bartizan_agent.conversation import Conversation, check_place
+from bartizan_agent.errors import LinkLost
+from bartizan_agent.mqtt import Connection
+from bartizan_agent.notes import note
+from bartizan_agent.outbox import Outbox
+from bartizan_agent.settings import ControllerSettings
+
+LONGEST_SILENCE_SECONDS = 3600.0  # so that what comes due by the calendar, as a renewal, is said within an hour
+REFUSALS_PER_HOUR = 20  # recorded; a flood of rubbish must not push better events out of the outbox
+
+Instruction = CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate
+
+log = logging.getLogger(__name__)
+
+
+class Voice(Protocol):
+    """The agent as its link sees it."""
+
+    def hello(self) -> Hello:
+        """Return what this gateway holds."""
+
+    def report(self) -> Report | None:
+        """Return the present report, or None before the first look."""
+
+    def renewal(self) -> RenewCertificate | None:
+        """Return the request for a new certificate if it is time to ask."""
+
+    def accept(self, instruction: Instruction, arrived_at: float) -> None:
+        """Verify what arrived at this monotonic time, keep it, and have it carried out.
+
+        Raises:
+            Refused: It is not accepted; the last good state stands.
+        """
+
+
+class Link:
+    """One gateway's link, for as long as the process lives."""
+
+    def __init__(  # noqa: PLR0913 - built once, by the composition root, all by keyword
+        self,
+        controller: ControllerSettings,
+        *,
+        site: SiteId,
+        boot: BootId,
+        tls: Callable[[], ssl.SSLContext],
+        voice: Voice,
+        outbox: Outbox,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        self._controller = controller
+        self._site = site
+        self._will = aiomqtt.Will(up(site, "will"), codec.encode(Will(site, boot)), qos=1)
+        self._tls = tls
+        self._voice = voice
+        self._outbox = outbox
+        self._clock = clock
+        self._chance = chance
+        self._conversation = Conversation()
+        self._stirred = asyncio.Event()
+        self._refusals = _Allowance(REFUSALS_PER_HOUR)
+        self._away = False
+
+    def stir(self) -> None:
+        """There may be something new to say."""
+        self._stirred.set()
+
+    async def run(self) -> NoReturn:
+        """Be connected, or try again, until cancelled."""
+        wait = self._controller.reconnect_seconds
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._be_connected()
+            except* (aiomqtt.MqttError, LinkLost, OSError) as group:
+                self._log_away(group)
+            if self._clock.monotonic() - began > self._controller.reconnect_seconds_at_most:
+                wait = self._controller.reconnect_seconds
+            await asyncio.sleep(self._chance.uniform(0, wait))
+            wait = min(2 * wait, self._controller.reconnect_seconds_at_most)
+
+    async def _be_connected(self) -> None:
+        async with Connection(self._controller, self._site, self._tls(), self._will) as connection:
+            await connection.listen_to(ALL_CATALOGUE, ALL_ORDERS, down(self._site))
+            hello = self._voice.hello()
+            await connection.say(up(self._site, "hello"), codec.encode(hello))
+            self._conversation.begin(self._clock.monotonic(), hello.report_digest)
+            self._log_back()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(connection), name="link listens")
+                tasks.create_task(self._speak(connection), name="link speaks")
+
+    async def _listen(self, connection: Connection) -> None:
+        async for message in connection.messages:
+            self._hear(message.topic.value, bytes(message.payload), self._clock.monotonic())
+            connection.acknowledge(message)
+            self._stirred.set()
+
+    async def _speak(self, connection: Connection) -> None:
+        while True:
+            self._stirred.clear()
+            report, head = self._voice.report(), self._outbox.head()
+            for words in (*self._conversation.speak(self._clock.monotonic(), report, head), self._voice.renewal()):
+                if words is not None:
+                    await connection.say(up(self._site, _KINDS[type(words)]), codec.encode(words))
+            digest = report.digest if report else ""
+            await self._until(self._conversation.due_at(digest, events_pending=head is not None))
+
+    async def _until(self, due_at: float | None) -> None:
+        wait = LONGEST_SILENCE_SECONDS if due_at is None else max(0.0, due_at - self._clock.monotonic())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(wait, LONGEST_SILENCE_SECONDS)):
+                await self._stirred.wait()
+
+    def _hear(self, topic: str, payload: bytes, arrived_at: float) -> None:
+        try:
+            message = codec.decode_down(payload)
+            check_place(topic, down(self._site), message)
+            self._take(message, arrived_at)
+        except Refused as refusal:
+            self._refuse(topic, refusal.code, str(refusal))
+        except Exception:
+            # One message, however it was made, must not deafen the gateway to the next.
+            log.exception("a message could not be handled", extra={"topic": topic})
+            self._refuse(topic, "internal", "the agent failed on this message; its log says where")
+
+    def _take(self, message: Down, arrived_at: float) -> None:
+        match message:
+            case EventsAck(boot, through):
+                with suppress(sqlite3.OperationalError):  # a full disk: the events are sent and acknowledged again
+                    self._outbox.acknowledge(boot, through)
+                self._conversation.heard(message)
+            case ReportAck() | ReportWanted():
+                self._conversation.heard(message)
+            case _:
+                self._voice.accept(message, arrived_at)
+
+    def _refuse(self, topic: str, code: str, reason: str) -> None:
+        unrecorded = self._refusals.take(self._clock.monotonic())
+        if unrecorded is not None:
+            self._outbox.record(
+                note(events.MESSAGE_REFUSED, topic=topic, code=code, reason=reason, unrecorded=unrecorded)
+            )
+
+    def _log_away(self, reasons: BaseExceptionGroup[Exception]) -> None:
+        if not self._away:
+            self._away = True
+            log.warning("the controller is away; what was last accepted stays in force", exc_info=reasons)
+
+    def _log_back(self) -> None:
+        if self._away:
+            self._away = False
+            log.warning("the controller is back")
+
+
+class _Allowance:
+    """So many an hour, and how many were left out in between."""
+
+    def __init__(self, per_hour: int) -> None:
+        self._per_hour = per_hour
+        self._hour_began = 0.0
+        self._taken = per_hour
+        self._left_out = 0
+
+    def take(self, at: float) -> int | None:
+        """Return how many were left out since the last one that was not, or None to leave this one out."""
+        if at - self._hour_began >= 3600:
+            self._hour_began, self._taken = at, 0
+        if self._taken >= self._per_hour:
+            self._left_out += 1
+            return None
+        self._taken += 1
+        left_out, self._left_out = self._left_out, 0
+        return left_out
+
+
+_KINDS: dict[type[Report | Events | RenewCertificate], str] = {
+    Report: "report",
+    Events: "events",
+    RenewCertificate: "renew",
+}

@@ -1,0 +1,152 @@
+"""The outbox: every event is here before anything else, until the controller has committed it.
+
+Events are numbered by (boot, sequence). A boot is one start of the agent; events of earlier boots go first.
+Two limits are met without stopping anything: above `limit_octets` events are thinned, those that reports repeat
+anyway first; and where the disk refuses, an event is counted as lost. Either loss becomes an event itself, as soon
+as there is room.
+"""
+
+import logging
+import sqlite3
+
+from bartizan.ids import BootId, SiteId
+from bartizan.wire import codec, events
+from bartizan.wire.up import Event, Events
+from bartizan_agent.clock import Clock
+from bartizan_agent.notes import Note, note
+from bartizan_agent.store import transaction
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS boots (number INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS outbox (
+    boot_number INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    repeated_by_reports INTEGER NOT NULL,
+    event BLOB NOT NULL,
+    PRIMARY KEY (boot_number, sequence)
+) WITHOUT ROWID;
+"""
+BATCH = 100
+THIN_TO = 0.9  # of the limit, so that thinning is rare
+REPEATED_BY_REPORTS = frozenset(
+    {events.DEVICE_FOUND, events.DEVICE_CHANGED, events.DEVICE_LOST, events.CAMERA_RUBBISH, events.MESSAGE_REFUSED}
+)
+
+log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """The events of one gateway that the controller has not yet committed."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, clock: Clock, *, site: SiteId, boot: BootId, limit_octets: int
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._site = site
+        self._boot = boot
+        self._limit_octets = limit_octets
+        self._sequence = 0
+        self._lost = 0
+        self._lost_because = ""
+        self._octets: int = connection.execute("SELECT COALESCE(SUM(LENGTH(event)), 0) FROM outbox").fetchone()[0]
+
+    def record(self, *notes: Note) -> None:
+        """Keep what happened. Where the disk refuses, count it as lost and go on."""
+        try:
+            self.write(*notes)
+        except sqlite3.OperationalError as error:
+            self._count_lost(len(notes), str(error))
+
+    def write(self, *notes: Note) -> None:
+        """Keep what happened, in one transaction or as part of the caller's.
+
+        Raises:
+            sqlite3.OperationalError: The disk is full or refuses; nothing was kept.
+        """
+        before = (self._sequence, self._octets)
+        try:
+            with transaction(self._connection):
+                self._insert(notes)
+        except sqlite3.OperationalError:
+            self._sequence, self._octets = before
+            raise
+        if self._lost:
+            log.warning("events are kept again", extra={"lost": self._lost})
+            self._lost = 0
+
+    def head(self, limit: int = BATCH) -> Events | None:
+        """Return the oldest events, all of one boot, or None if there are none."""
+        rows = self._connection.execute(
+            """SELECT boot, event FROM outbox JOIN boots ON number = boot_number
+               WHERE boot_number = (SELECT MIN(boot_number) FROM outbox) ORDER BY sequence LIMIT ?""",
+            (limit,),
+        ).fetchall()
+        if not rows:
+            return None
+        return Events(self._site, BootId(rows[0][0]), tuple(codec.decode(event, Event) for _, event in rows))
+
+    def acknowledge(self, boot: BootId, through: int) -> None:
+        """Forget the events of a boot up to and including `through`: the controller has committed them.
+
+        An acknowledgement of a boot that is unknown here changes nothing.
+
+        Raises:
+            sqlite3.OperationalError: The disk refuses; the events will be sent, and acknowledged, again.
+        """
+        with transaction(self._connection):
+            freed = self._connection.execute(
+                """DELETE FROM outbox WHERE boot_number = (SELECT number FROM boots WHERE boot = ?) AND sequence <= ?
+                   RETURNING LENGTH(event)""",
+                (boot, through),
+            ).fetchall()
+            self._connection.execute(
+                "DELETE FROM boots WHERE boot <> ? AND number NOT IN (SELECT boot_number FROM outbox)", (self._boot,)
+            )
+        self._octets -= sum(octets for (octets,) in freed)
+
+    def pending(self) -> int:
+        """Return how many events wait."""
+        count: int = self._connection.execute("SELECT COUNT(*) FROM outbox").fetchone()[0]
+        return count
+
+    def _insert(self, notes: tuple[Note, ...]) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO boots (boot) VALUES (?)", (self._boot,))
+        if self._lost:
+            notes = (note(events.STORE_FULL, reason=self._lost_because, lost=self._lost), *notes)
+        self._append(notes)
+        if self._octets > self._limit_octets:
+            self._append((note(events.STORE_FULL, reason="too many events wait", lost=self._thin()),))
+
+    def _append(self, notes: tuple[Note, ...]) -> None:
+        at = self._clock.now()
+        for each in notes:
+            self._sequence += 1
+            event = codec.encode(Event(self._sequence, at, each.kind, each.device, each.detail))
+            self._connection.execute(
+                "INSERT INTO outbox SELECT number, ?, ?, ? FROM boots WHERE boot = ?",
+                (self._sequence, each.kind in REPEATED_BY_REPORTS, event, self._boot),
+            )
+            self._octets += len(event)
+
+    def _thin(self) -> int:
+        excess = self._octets - int(self._limit_octets * THIN_TO)
+        rows = self._connection.execute(
+            """SELECT boot_number, sequence, LENGTH(event) FROM outbox
+               ORDER BY repeated_by_reports DESC, boot_number, sequence"""
+        )
+        thinned = []
+        for boot_number, sequence, octets in rows:
+            if excess <= 0:
+                break
+            thinned.append((boot_number, sequence))
+            excess -= octets
+            self._octets -= octets
+        self._connection.executemany("DELETE FROM outbox WHERE boot_number = ? AND sequence = ?", thinned)
+        return len(thinned)
+
+    def _count_lost(self, count: int, because: str) -> None:
+        if not self._lost:
+            log.error("events are being lost: free some disk space", extra={"reason": because})
+        self._lost += count
+        self._lost_because = because

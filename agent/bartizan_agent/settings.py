@@ -1,0 +1,171 @@
+"""The agent's configuration: one frozen value, read once from one TOML file. Unknown keys are errors.
+
+The file says where the gateway stands and what it may use up. What it must enforce comes signed, never from here.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from bartizan.ids import Network, SiteId, network, slug
+from bartizan_agent.errors import BadSettings, NotEnrolled
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 86400)]
+Octets = Annotated[int, msgspec.Meta(ge=65536)]
+Interface = Annotated[str, msgspec.Meta(pattern=r"\A[^\s/]{1,15}\Z")]  # IFNAMSIZ less its zero
+
+
+class SegmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A network of cameras, as this gateway reaches it."""
+
+    interface: Interface
+    networks: tuple[Network, ...] = ()
+    """Its addresses, CIDR; empty: as the interface is configured."""
+    ports_isolated: bool = False
+    """Whether the switch keeps its ports apart, so that two cameras cannot meet behind the gateway's back."""
+
+
+class ControllerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the controller is. Who it is, is pinned by the certificate authority kept at enrolment."""
+
+    broker_host: str
+    images_url: str
+    """Base of the gateway port: images and mirrors, HTTPS with a client certificate."""
+    broker_port: Port = 8883
+    keepalive_seconds: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
+    session_expiry_seconds: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFE)] = 86400
+    """How long the broker keeps messages for a gateway that is away."""
+    reconnect_seconds: Seconds = 8.0
+    """Connect again within this, at a random moment; doubles. Thousands of gateways must not come back at once."""
+    reconnect_seconds_at_most: Seconds = 60.0
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the agent may use up, and how often it looks."""
+
+    events_octets: Octets = 64 * 1024 * 1024
+    """Events kept for a controller that is away; older ones are thinned above this."""
+    images_octets: Octets = 1024 * 1024 * 1024
+    """Firmware images kept."""
+    devices: Annotated[int, msgspec.Meta(ge=1, le=20000)] = 5000
+    updates_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    """Cameras being updated at the same time."""
+    evidence_seconds: Seconds = 5.0
+    """Between two readings of the kernel's counters while they move."""
+    evidence_seconds_idle: Seconds = 300.0
+    """The same while nothing moves."""
+    report_seconds: Seconds = 300.0
+    """Counters and times of sight alone make a new report this often at most; changes are reported at once."""
+    discovery_seconds: Seconds = 900.0
+    """Between two full looks at the segments; new neighbours are noticed at once."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that is configured on one gateway."""
+
+    site: SiteId
+    controller: ControllerSettings
+    segments: tuple[SegmentSettings, ...]
+    limits: Limits = Limits()
+
+
+def load(path: Path) -> Settings:
+    """Return the settings in a file.
+
+    Raises:
+        NotEnrolled: There is no such file.
+        BadSettings: It is not readable, not TOML, or has an unknown, missing or impossible entry.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotEnrolled(f"{path} does not exist; enrol this gateway with `bartizan-agent enrol`") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path} cannot be read; run as root, or give another file with --config") from error
+    return parse(text, source=str(path))
+
+
+def parse(text: str, *, source: str) -> Settings:
+    """Return the settings in TOML text; `source` is where it came from, for messages.
+
+    Raises:
+        BadSettings: As for `load`.
+    """
+    try:
+        settings = msgspec.convert(tomllib.loads(text), Settings)
+        slug(settings.site)
+        segments = tuple(_canonical(segment) for segment in settings.segments)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        raise BadSettings(f"{source}: {error}") from error
+    if len({segment.interface for segment in segments}) != len(segments):
+        raise BadSettings(f"{source}: an interface is named in two [[segments]]; keep one of them")
+    return msgspec.structs.replace(settings, segments=segments)
+
+
+def _canonical(segment: SegmentSettings) -> SegmentSettings:
+    return msgspec.structs.replace(segment, networks=tuple(network(text) for text in segment.networks))
+
+
+def render(settings: Settings) -> str:
+    """Return the file that `load` reads back as these settings, with a comment for each entry."""
+    controller, limits = settings.controller, settings.limits
+    return "\n".join(
+        [
+            "# Bartizan agent. Written by `bartizan-agent enrol`; restart the agent after a change.",
+            "# What is enforced is not configured here: it comes signed from the controller.",
+            "",
+            "# This gateway's site, as in its certificate.",
+            f"site = {_toml(settings.site)}",
+            "",
+            "[controller]",
+            *_entries(controller, _CONTROLLER_COMMENTS),
+            *[line for segment in settings.segments for line in _segment_lines(segment)],
+            "",
+            "[limits]",
+            *_entries(limits, _LIMIT_COMMENTS),
+            "",
+        ]
+    )
+
+
+def _segment_lines(segment: SegmentSettings) -> list[str]:
+    return ["", "[[segments]]", *_entries(segment, _SEGMENT_COMMENTS)]
+
+
+def _entries(struct: msgspec.Struct, comments: dict[str, str]) -> list[str]:
+    names = struct.__struct_fields__
+    return [line for name in names for line in (f"# {comments[name]}", f"{name} = {_toml(getattr(struct, name))}")]
+
+
+def _toml(value: object) -> str:
+    # JSON's strings, numbers, booleans and arrays of strings are TOML's too.
+    return msgspec.json.encode(value).decode()
+
+
+_CONTROLLER_COMMENTS = {
+    "broker_host": "MQTT broker: host name or address, as in its certificate.",
+    "images_url": "Where firmware images are fetched from, over mutual TLS.",
+    "broker_port": "MQTT over TLS.",
+    "keepalive_seconds": "Silence after which the broker is asked whether it is there.",
+    "session_expiry_seconds": "How long the broker keeps messages for this gateway while it is away.",
+    "reconnect_seconds": "A lost connection is made again within this, at a random moment; it doubles ...",
+    "reconnect_seconds_at_most": "... up to this.",
+}
+_SEGMENT_COMMENTS = {
+    "interface": "The interface on which the cameras are.",
+    "networks": "The cameras' networks (CIDR); empty: as the interface is configured.",
+    "ports_isolated": "true if the switch keeps its ports apart (port isolation, private VLAN).",
+}
+_LIMIT_COMMENTS = {
+    "events_octets": "Events kept while the controller is away; beyond this the least important are thinned.",
+    "images_octets": "Firmware images kept on this gateway.",
+    "devices": "Devices listed at most; beyond this new ones are held at the segment's default, unlisted.",
+    "updates_at_once": "Cameras updated at the same time.",
+    "evidence_seconds": "Between two readings of the kernel's counters while they move ...",
+    "evidence_seconds_idle": "... and while they do not.",
+    "report_seconds": "Counters alone make a new report this often at most; changes are reported at once.",
+    "discovery_seconds": "Between two full looks at the segments; new neighbours are noticed at once.",
+}
