@@ -32,6 +32,8 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: float
     """When the first of its roles expires; Unix seconds."""
     director: DirectorKeys
+    prepared_at: float = 0.0
+    """When the newest part that people approved was prepared; Unix seconds. It is never earlier than that."""
     policies: tuple[Policy, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     makers: tuple[Maker, ...] = ()
