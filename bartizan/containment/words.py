@@ -1,0 +1,95 @@
+"""The few words of nftables that our rules are made of, as values; `nft_json` and `nft_text` spell them."""
+
+import enum
+from typing import NamedTuple
+
+Key = tuple[str, ...]
+"""An element of a set: one text for each part of its type."""
+
+
+class Field(enum.Enum):
+    """What is read of a packet, spelled as nft spells it."""
+
+    FROM_INTERFACE = "iifname"
+    TO_INTERFACE = "oifname"
+    FROM_MAC = "ether saddr"
+    FROM4 = "ip saddr"
+    TO4 = "ip daddr"
+    FROM6 = "ip6 saddr"
+    TO6 = "ip6 daddr"
+    PROTOCOL = "meta l4proto"
+    FROM_PORT = "th sport"
+    TO_PORT = "th dport"
+
+
+class Verdict(NamedTuple):
+    """Where a packet goes next. `jump` comes back to the rule after, `goto` to where the chain was called from."""
+
+    kind: str
+    """`jump`, `goto`, `return` or `drop`."""
+    chain: str = ""
+
+
+class InSet(NamedTuple):
+    """Go on if these fields are an element of a named set."""
+
+    fields: tuple[Field, ...]
+    name: str
+
+
+class OneOf(NamedTuple):
+    """Go on if the field is one of these values."""
+
+    field: Field
+    values: tuple[int | str, ...]
+
+
+class NoneOf(NamedTuple):
+    """Go on if the field could be read and is none of these values."""
+
+    field: Field
+    values: tuple[int | str, ...]
+
+
+class LookUp(NamedTuple):
+    """Do what the named map says of these fields; go on if it says nothing."""
+
+    fields: tuple[Field, ...]
+    name: str
+
+
+class Record(NamedTuple):
+    """Count the packet under these fields in a dynamic set; end the rule if the set is full."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+
+class Count(NamedTuple):
+    """Count the packet."""
+
+
+Statement = InSet | OneOf | NoneOf | LookUp | Record | Count | Verdict
+Rule = tuple[Statement, ...]
+
+
+class Chain(NamedTuple):
+    """A chain and its rules, top down. The base chain is the one the kernel calls."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    base: bool = False
+
+
+class Set(NamedTuple):
+    """A named set or verdict map."""
+
+    name: str
+    key: tuple[str, ...]
+    """nft's names of the types that make an element's key."""
+    verdicts: bool = False
+    interval: bool = False
+    size: int = 0
+    """Elements at most, of a set that packets fill; 0 for one that only we fill."""
+    seconds: int = 0
+    """After how long without a packet an element of such a set goes."""
