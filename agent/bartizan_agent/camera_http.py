@@ -1,0 +1,472 @@
+"""Requests to cameras: the one module that speaks HTTP to them.
+
+Cameras are hostile until shown otherwise: answers are bounded in size and time, nothing is decompressed, no redirect
+is followed, no cookie kept, no proxy or environment consulted, every connection used once. Encoders and web servers in
+cameras keep alive badly, so an old connection's leftovers can never be taken for an answer.
+
+Logging in is Digest only, over HTTPS where the camera has it. Its certificate proves nothing (cameras sign their own,
+in names nobody knows), so no name is checked; its fingerprint is remembered and a change of it is told. Each camera is
+asked one thing at a time by the whole agent, and every login is the `LoginBudget`'s to permit.
+"""
+
+import asyncio
+import os
+import secrets
+import sqlite3
+import ssl
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+import httpx
+import msgspec
+
+from bartizan.errors import Malformed
+from bartizan.ids import Address
+from bartizan.trust.credentials import Credential
+from bartizan_agent.drivers import digest, stream
+from bartizan_agent.drivers.contract import Act, Body, Declined, Failure, ImageFile, Request, Stream
+from bartizan_agent.login_budget import LoginBudget
+
+T = TypeVar("T")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS camera_certificate (
+    camera TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    first_seen REAL NOT NULL
+) STRICT;
+"""
+
+CHUNK = 1024 * 1024  # octets; 64 KB chunks halve the rate of an upload
+CONNECT_SECONDS = 3.0
+AT_ONCE = 16
+"""Exchanges with cameras at one time, over the whole agent."""
+_READ_SECONDS = 10.0
+_TRIES_TO_LOG_IN = 3
+_SHOWN = 120  # characters of a camera's words that go into a reason
+_REFUSED = "login-refused"
+_NO_CREDENTIAL = Failure(Act.CREDENTIALS, "no-credential", "the camera wants a login and none is known for it")
+
+
+class Door(msgspec.Struct, frozen=True):
+    """A port on which a camera may speak HTTP."""
+
+    scheme: str
+    port: int
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """Where a camera may be spoken to, best first."""
+
+    http: tuple[Door, ...] = (Door("https", 443), Door("http", 80))
+    rtsp: int = 554
+
+
+class CameraHttp:
+    """What all sessions share: the budget, the limits, and who is being asked.
+
+    Args:
+        budget: Permits each login.
+        connection: The agent's store, with `SCHEMA` made.
+        clock: Returns Unix seconds.
+        transport: Carries requests; for tests and recordings. Default: real connections.
+    """
+
+    def __init__(
+        self,
+        budget: LoginBudget,
+        connection: sqlite3.Connection,
+        *,
+        clock: Callable[[], float] = time.time,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.budget = budget
+        self.certificates = Certificates(connection, clock)
+        self.clock = clock
+        self.transport = transport
+        self.tls = _tls_context()
+        self.turns = asyncio.Semaphore(AT_ONCE)
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    def session(
+        self,
+        camera: str,
+        address: Address,
+        credential: Credential | None,
+        *,
+        doors: Doors = Doors(),  # noqa: B008 - a frozen value
+        restarting: bool = False,
+    ) -> "HttpSession":
+        """Return a session with one camera.
+
+        Args:
+            camera: Its identifier, under which login budget and certificate are kept.
+            address: Where it answers.
+            credential: What to log in with; None to ask only what is open to all.
+            doors: Its ports.
+            restarting: It was just told to restart, so that a refused login may be its start and no verdict.
+        """
+        lock = self._locks.setdefault(camera, asyncio.Lock())
+        return HttpSession(self, camera, address, credential, doors=doors, restarting=restarting, lock=lock)
+
+
+class Certificates:
+    """Fingerprints of cameras' certificates, remembered at first sight."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def changed(self, camera: str, fingerprint: str) -> bool:
+        """Remember a camera's certificate. Return whether it had another one before."""
+        row = self._connection.execute(
+            "SELECT fingerprint FROM camera_certificate WHERE camera = ?", (camera,)
+        ).fetchone()
+        if row is None or row[0] != fingerprint:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO camera_certificate VALUES (?, ?, ?)", (camera, fingerprint, self._clock())
+            )
+        return row is not None and row[0] != fingerprint
+
+
+class HttpSession:
+    """A `CameraSession`: use it as an asynchronous context manager."""
+
+    def __init__(
+        self,
+        shared: CameraHttp,
+        camera: str,
+        address: Address,
+        credential: Credential | None,
+        *,
+        doors: Doors,
+        restarting: bool,
+        lock: asyncio.Lock,
+    ) -> None:
+        self.credential = credential
+        self.certificate_changed = False
+        self._shared = shared
+        self._camera = camera
+        self._address = address
+        self._doors = doors
+        self._door: Door | None = None
+        self._restarting = restarting
+        self._lock = lock
+        self._login = _Login()
+        self._client = httpx.AsyncClient(
+            transport=shared.transport,
+            verify=shared.tls,
+            trust_env=False,
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"Accept-Encoding": "identity", "User-Agent": "bartizan", "Accept": "*/*"},
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
+            timeout=httpx.Timeout(_READ_SECONDS, connect=CONNECT_SECONDS),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    @property
+    def host(self) -> str:
+        """The address, as in a URL."""
+        return f"[{self._address}]" if ":" in self._address else self._address
+
+    def now(self) -> float:
+        """The gateway's time, Unix seconds."""
+        return self._shared.clock()
+
+    def nonce(self) -> bytes:
+        """Fresh random octets, for vendors' own ways of logging in."""
+        return os.urandom(16)
+
+    async def send(self, request: Request[T]) -> T | Failure:
+        """Return what the camera answered, decoded. Never raises for anything a camera does."""
+        if _has_image(request.body) and not request.prime:
+            raise ValueError(
+                f"{request.method} {request.path} carries an image and must name a path to log in on first"
+            )
+        async with self._lock, self._shared.turns:
+            if _has_image(request.body) and self._login.challenge is None:
+                primed = await self._exchange(Request("GET", request.prime, _nothing))
+                if isinstance(primed, Failure) and primed.act is not Act.NEVER:
+                    return primed
+            answer = await self._exchange(request)
+            if isinstance(answer, Failure):
+                return answer
+            return self._decoded(request, answer)
+
+    async def describe_stream(self, path: str) -> Stream | Failure:
+        """Return what RTSP DESCRIBE says of the stream at `path` (with its query)."""
+        async with self._lock, self._shared.turns:
+            login = _Login()
+            found = await stream.describe(
+                self.host,
+                self._doors.rtsp,
+                path,
+                lambda challenge, method, uri: self._answer(login, challenge, method, uri),
+            )
+            if isinstance(found, Failure) and found.code == _REFUSED:
+                return self._login_refused()
+            if isinstance(found, Stream) and login.challenge is not None:
+                self._shared.budget.accepted(self._camera)
+            return found
+
+    async def _exchange(self, request: Request[T]) -> "_Answer | Failure":
+        """Send a request until it is let in, refused, or failed."""
+        withheld = self._withheld() if request.logs_in_itself else None
+        if withheld is not None:
+            return withheld
+        for _ in range(_TRIES_TO_LOG_IN):
+            authorization = self._authorization(request)
+            if isinstance(authorization, Failure):
+                return authorization
+            answer = await self._knock(request, authorization)
+            if isinstance(answer, Failure):
+                return answer
+            if answer.status != 401 or request.open_to_all:
+                if authorization:
+                    self._login.accepted = True
+                    self._shared.budget.accepted(self._camera)
+                return answer
+            refusal = self._challenged(request, answer, tried=bool(authorization))
+            if refusal is not None:
+                return refusal
+        return self._login_refused()
+
+    def _authorization(self, request: Request[T]) -> str | Failure:
+        if request.open_to_all or self._login.challenge is None:
+            return ""
+        # The digest is over the target as it is sent, which httpx may have percent-encoded.
+        target = httpx.URL(f"http://{self.host}{request.path}").raw_path.decode("ascii")
+        return self._answer(self._login, self._login.challenge, request.method, target)
+
+    def _answer(self, login: "_Login", challenge: digest.Challenge, method: str, uri: str) -> str | Failure:
+        if self.credential is None:
+            return _NO_CREDENTIAL
+        withheld = self._withheld()
+        if withheld is not None:
+            return withheld
+        login.challenge = challenge
+        login.count += 1
+        return digest.authorization(
+            challenge, self.credential, method=method, uri=uri, count=login.count, cnonce=secrets.token_hex(8)
+        )
+
+    def _withheld(self) -> Failure | None:
+        """Return why the budget permits no login now, if so."""
+        if self.credential is None:
+            return None
+        permission = self._shared.budget.permits(self._camera, self.credential)
+        if permission.granted:
+            return None
+        act = Act.LATER if permission.wait_seconds else Act.CREDENTIALS
+        return Failure(act, "login-withheld", permission.reason, wait_seconds=permission.wait_seconds)
+
+    def _challenged(self, request: Request[T], answer: "_Answer", *, tried: bool) -> Failure | None:
+        """Take up a new challenge. Return why that is of no use, if so."""
+        explained = request.explain(answer.status, answer.body)
+        if explained is not None and explained.code != _REFUSED:
+            return explained
+        challenge = digest.strongest(answer.challenges)
+        if challenge is None:
+            if explained is not None:
+                return self._login_refused()
+            return Failure(
+                Act.NEVER, "no-digest", "the camera offers no digest login; passwords are not sent otherwise"
+            )
+        renewed = challenge.stale or self._login.accepted  # a nonce ran out, which is no refusal
+        if tried and not renewed:
+            return self._login_refused()
+        self._login = _Login(challenge)
+        return None
+
+    def _login_refused(self) -> Failure:
+        if self.credential is None:
+            return _NO_CREDENTIAL
+        if self._restarting:
+            permission = self._shared.budget.refused_while_restarting(self._camera, self.credential)
+            if permission.granted:
+                return Failure(
+                    Act.LATER, "refused-while-restarting", permission.reason, wait_seconds=permission.wait_seconds
+                )
+        else:
+            self._shared.budget.refused(self._camera, self.credential)
+        return Failure(Act.CREDENTIALS, _REFUSED, "the camera refused the user name and password")
+
+    async def _knock(self, request: Request[T], authorization: str) -> "_Answer | Failure":
+        """Send a request once, at the first door that opens."""
+        doors = self._doors.http if self._door is None else (self._door,)
+        failure = Failure(Act.LATER, "no-answer", "the camera has no door to knock at")
+        for door in doors:
+            found = await self._once(door, request, authorization)
+            if not isinstance(found, Failure) or found.code != "no-answer":
+                self._door = door
+                return found
+            failure = found
+        return failure
+
+    async def _once(self, door: Door, request: Request[T], authorization: str) -> "_Answer | Failure":
+        sending = _Sending(request.body)
+        try:
+            async with asyncio.timeout(request.seconds):
+                return await self._stream(door, request, authorization, sending)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return Failure(Act.LATER, "no-answer", f"no {door.scheme} connection on port {door.port}")
+        except (TimeoutError, httpx.TimeoutException):
+            return Failure(Act.LATER, "timed-out", "no answer in time", octets_sent=sending.octets)
+        except httpx.HTTPError:
+            return Failure(Act.LATER, "broken-off", "the connection was broken off", octets_sent=sending.octets)
+
+    async def _stream(
+        self, door: Door, request: Request[T], authorization: str, sending: "_Sending"
+    ) -> "_Answer | Failure":
+        url = f"{door.scheme}://{self.host}:{door.port}{request.path}"
+        headers = dict(request.headers) | sending.headers(request.content_type)
+        if authorization:
+            headers["Authorization"] = authorization
+        content = sending if request.body else None
+        async with self._client.stream(request.method, url, headers=headers, content=content) as response:
+            self._note_certificate(response)
+            body, failure = await _read(response, request)
+            if failure is not None:
+                return msgspec.structs.replace(failure, octets_sent=sending.octets)
+            challenges = tuple(response.headers.get_list("www-authenticate"))
+            return _Answer(response.status_code, body, challenges, sending.octets)
+
+    def _note_certificate(self, response: httpx.Response) -> None:
+        network: _NetworkStream | None = response.extensions.get("network_stream")
+        tls = network.get_extra_info("ssl_object") if network is not None else None
+        certificate = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject | ssl.SSLSocket) else None
+        if certificate and self._shared.certificates.changed(self._camera, sha256(certificate).hexdigest()):
+            self.certificate_changed = True
+
+    def _decoded(self, request: Request[T], answer: "_Answer") -> T | Failure:
+        found = _read_as(request, answer)
+        if isinstance(found, Failure):
+            if found.code == _REFUSED:
+                return self._login_refused()
+            return msgspec.structs.replace(found, octets_sent=answer.octets_sent)
+        if request.logs_in_itself:
+            self._shared.budget.accepted(self._camera)
+        return found
+
+
+class _Login:
+    """Where the login of one session stands."""
+
+    def __init__(self, challenge: digest.Challenge | None = None) -> None:
+        self.challenge = challenge
+        self.count = 0
+        self.accepted = False
+
+
+class _NetworkStream(Protocol):
+    def get_extra_info(self, info: str) -> object: ...
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+    challenges: tuple[str, ...]
+    octets_sent: int
+
+
+class _Sending:
+    """A request's body, iterable again from its beginning, that knows how much of it was handed over."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.octets = 0
+        """Of images; of these the connection took all but the last chunk for certain."""
+
+    def headers(self, content_type: str) -> dict[str, str]:
+        """Return length and type. With a length, cameras get no chunked encoding, which many cannot read."""
+        length = sum(part.length if isinstance(part, ImageFile) else len(part) for part in self._body)
+        headers = {"Content-Length": str(length)} if self._body else {}
+        return headers | ({"Content-Type": content_type} if content_type else {})
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.octets = 0
+        for part in self._body:
+            if isinstance(part, bytes):
+                yield part
+                continue
+            with await asyncio.to_thread(part.path.open, "rb") as file:
+                while chunk := await asyncio.to_thread(file.read, CHUNK):
+                    self.octets += len(chunk)
+                    yield chunk
+
+
+def _read_as(request: Request[T], answer: _Answer) -> T | Failure:
+    if not 200 <= answer.status < 300:
+        return request.explain(answer.status, answer.body) or _by_status(answer)
+    try:
+        return request.decode(answer.body)
+    except Declined as declined:
+        return declined.failure
+    except Malformed as error:
+        return Failure(Act.NEVER, "rubbish", str(error))
+
+
+async def _read(response: httpx.Response, request: Request[T]) -> tuple[bytes, Failure | None]:
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > request.limit:
+                if request.beginning_is_enough:
+                    break
+                return b"", Failure(Act.NEVER, "too-large", f"an answer of more than {request.limit} octets")
+    except httpx.TransportError:
+        # Cameras announce more than they send. What came is read, unless only all of it will do.
+        if request.whole or not body:
+            return b"", Failure(Act.LATER, "broken-off", "the connection was broken off in the answer")
+    return bytes(body[: request.limit]), None
+
+
+def _by_status(answer: _Answer) -> Failure:
+    words = f"the camera answered {answer.status}"
+    if 300 <= answer.status < 400:
+        return Failure(Act.NEVER, "redirect", f"{words}: redirects are not followed")
+    if answer.status in {401, 403}:
+        return Failure(Act.CREDENTIALS, "forbidden", f"{words}: the user may not do this")
+    if answer.status in {408, 425, 429} or answer.status >= 500:
+        return Failure(Act.LATER, "not-ready", words)
+    return Failure(Act.NEVER, "not-offered", f"{words}{_said(answer.body)}")
+
+
+def _said(body: bytes) -> str:
+    said = "".join(
+        character if character.isprintable() else " " for character in body[:_SHOWN].decode("utf-8", "replace")
+    )
+    return f": {said.strip()}" if said.strip() else ""
+
+
+def _has_image(body: Body) -> bool:
+    return any(isinstance(part, ImageFile) for part in body)
+
+
+def _nothing(_body: bytes) -> None:
+    """Decode an answer that only had to come."""
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Return a context for peers that cannot be verified: it keeps passers-by from reading, and proves nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    # Cameras of 2015 know TLS 1.0 and SHA-1 certificates; without this they could only be spoken to in clear.
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0:!aNULL:!eNULL")
+    return context

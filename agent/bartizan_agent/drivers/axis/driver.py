@@ -1,0 +1,71 @@
+"""Axis: what is asked in each phase."""
+
+import msgspec
+
+from bartizan_agent.drivers import reading
+from bartizan_agent.drivers.axis import messages
+from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile
+from bartizan_agent.drivers.family import Family, load_families
+
+
+class Axis(Driver):
+    """VAPIX. See README.md in this folder."""
+
+    name = "axis"
+    makers = ("axis",)
+    families = load_families(__package__)
+
+    async def identify(self, session: CameraSession) -> CameraState | Failure:
+        """See `Driver`."""
+        state = await session.send(messages.device_info())
+        if isinstance(state, Failure):
+            return state
+        ready = await reading.optional(session, messages.system_ready())
+        if ready is None:
+            return state
+        return msgspec.structs.replace(
+            state, boot=ready.boot, up_seconds=ready.up_seconds, factory_state=ready.factory_state
+        )
+
+    async def read_state(self, session: CameraSession) -> CameraState | Failure:
+        """See `Driver`. Without firmware management nothing is certain about commitment, so that is a failure."""
+        state = await self.identify(session)
+        if isinstance(state, Failure):
+            return state
+        management = await session.send(messages.management_status())
+        if isinstance(management, Failure):
+            return management
+        clock = await reading.optional(session, messages.date_and_time())
+        return msgspec.structs.replace(
+            state,
+            uncommitted=management.uncommitted,
+            time_offset=clock - session.now() if clock is not None else None,
+            stream=await reading.optional_stream(session, messages.MAIN_STREAM),
+            picture=await reading.optional(session, messages.snapshot()),
+        )
+
+    async def back_up(self, session: CameraSession) -> bytes | Failure | None:
+        """See `Driver`."""
+        return await session.send(messages.parameters())
+
+    async def prepare(self, session: CameraSession) -> Failure | None:
+        """See `Driver`. A camera takes an image only while the one that runs is committed."""
+        management = await session.send(messages.management_status())
+        if isinstance(management, Failure):
+            return management
+        if management.uncommitted:
+            return Failure(Act.NEVER, "uncommitted", f"firmware {management.active} was never committed; somebody must")
+        return None
+
+    async def write(self, session: CameraSession, family: Family, image: ImageFile) -> Failure | None:
+        """See `Driver`."""
+        answer = await session.send(messages.upgrade(image, family))
+        return answer if isinstance(answer, Failure) else None
+
+    async def commit(self, session: CameraSession) -> Failure | None:
+        """See `Driver`."""
+        return await session.send(messages.commit())
+
+    async def roll_back(self, session: CameraSession) -> Failure | None:
+        """See `Driver`."""
+        return await session.send(messages.roll_back())

@@ -1,0 +1,54 @@
+"""Dahua: what is asked in each phase."""
+
+import msgspec
+
+from bartizan_agent.drivers import reading
+from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Progress
+from bartizan_agent.drivers.dahua import messages
+from bartizan_agent.drivers.family import Family, load_families
+
+
+class Dahua(Driver):
+    """The CGI interface. See README.md in this folder."""
+
+    name = "dahua"
+    makers = ("dahua",)
+    families = load_families(__package__)
+
+    async def identify(self, session: CameraSession) -> CameraState | Failure:
+        """See `Driver`."""
+        info = await session.send(messages.system_info())
+        if isinstance(info, Failure):
+            return info
+        version = await session.send(messages.software_version())
+        return version if isinstance(version, Failure) else messages.camera_state(info, version)
+
+    async def read_state(self, session: CameraSession) -> CameraState | Failure:
+        """See `Driver`."""
+        state = await self.identify(session)
+        if isinstance(state, Failure):
+            return state
+        clock = await reading.optional(session, messages.current_time())
+        return msgspec.structs.replace(
+            state,
+            manufacturer=(await reading.optional(session, messages.vendor())) or "",
+            up_seconds=await reading.optional(session, messages.up_time()),
+            time_offset=clock - session.now() if clock is not None else None,
+            stream=await reading.optional_stream(session, messages.MAIN_STREAM),
+            picture=await reading.optional(session, messages.snapshot()),
+        )
+
+    async def back_up(self, session: CameraSession) -> bytes | Failure | None:
+        """See `Driver`. Not every firmware offers it."""
+        configuration = await session.send(messages.configuration())
+        if isinstance(configuration, Failure) and configuration.act is Act.NEVER:
+            return None
+        return configuration
+
+    async def write(self, session: CameraSession, family: Family, image: ImageFile) -> Failure | None:
+        """See `Driver`."""
+        return await session.send(messages.upload_firmware(image, family))
+
+    async def progress(self, session: CameraSession) -> Progress | Failure:
+        """See `Driver`. The camera restarts by itself once it has written."""
+        return await session.send(messages.upgrade_state())

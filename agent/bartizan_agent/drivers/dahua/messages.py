@@ -1,0 +1,197 @@
+"""Dahua's CGI interface: requests and what their answers mean. Answers are `key=value` lines."""
+
+import re
+
+from bartizan.errors import Malformed
+from bartizan.firmware.versions import iso_date
+from bartizan_agent.drivers import reading
+from bartizan_agent.drivers.body import form
+from bartizan_agent.drivers.contract import (
+    Act,
+    Activity,
+    CameraState,
+    Declined,
+    Failure,
+    ImageFile,
+    Picture,
+    Progress,
+    Request,
+)
+from bartizan_agent.drivers.family import Family
+from bartizan_agent.drivers.jpeg import picture
+
+MAIN_STREAM = "/cam/realmonitor?channel=1&subtype=0"
+BACK_UP_LIMIT = 8 * 1024 * 1024  # octets
+_SYSTEM_INFO = "/cgi-bin/magicBox.cgi?action=getSystemInfo"
+_VERSION = re.compile(r"version=\s*([^,\s]+)\s*(?:,\s*build:\s*(\d{4}-\d{2}-\d{2}))?", re.IGNORECASE)
+_STATE = re.compile(rb"^State=([A-Za-z]+)", re.MULTILINE)
+_PROGRESS_TEXT = re.compile(rb"^Progress=(\d{1,3})\s*$", re.MULTILINE)
+_PROGRESS_BYTE = re.compile(rb"^Progress=(.)", re.MULTILINE | re.DOTALL)
+_WORKING = frozenset({"preparing", "downloading", "upgrading"})
+_FAILED = {
+    "invalid": "image-refused",
+    "notenoughmemory": "write-failed",
+    "failed": "write-failed",
+    "downloadfailed": "write-failed",
+}
+_NOTHING_SET_UP = re.compile(rb"uninitiali[sz]ed|not initiali[sz]ed", re.IGNORECASE)
+
+
+def system_info() -> Request[dict[str, str]]:
+    """Ask for serial number, model and firmware family."""
+    return Request("GET", _SYSTEM_INFO, _decode_system_info, _explain)
+
+
+def software_version() -> Request[tuple[str, str]]:
+    """Ask for the version and the ISO date of its build (empty where it gives none)."""
+    return Request("GET", "/cgi-bin/magicBox.cgi?action=getSoftwareVersion", _decode_version, _explain)
+
+
+def vendor() -> Request[str]:
+    """Ask for the name it goes by."""
+    return Request("GET", "/cgi-bin/magicBox.cgi?action=getVendor", _decode_vendor, _explain)
+
+
+def up_time() -> Request[float | None]:
+    """Ask how long it has been up. Not every firmware says."""
+    return Request("GET", "/cgi-bin/magicBox.cgi?action=getUpTime", _decode_up_time, _explain)
+
+
+def current_time() -> Request[float | None]:
+    """Ask what time it thinks it is: Unix seconds."""
+    return Request("GET", "/cgi-bin/global.cgi?action=getCurrentTime", _decode_time, _explain)
+
+
+def snapshot() -> Request[Picture]:
+    """Ask for a picture of the first channel."""
+    return Request("GET", "/cgi-bin/snapshot.cgi?channel=1", picture, _explain, beginning_is_enough=True)
+
+
+def configuration() -> Request[bytes]:
+    """Ask for the whole configuration."""
+    path = "/cgi-bin/Config.backup?action=All"
+    return Request("GET", path, _decode_configuration, _explain, limit=BACK_UP_LIMIT, seconds=60.0, whole=True)
+
+
+def upload_firmware(image: ImageFile, family: Family) -> Request[None]:
+    """Hand over an image as a form; the field's name is the family's."""
+    body, content_type = form((family.field, "application/octet-stream", image))
+    return Request(
+        "POST",
+        "/cgi-bin/upgrader.cgi?action=uploadFirmware",
+        _decode_upload,
+        _explain_upload,
+        body=body,
+        content_type=content_type,
+        seconds=family.upload_seconds,
+        prime=_SYSTEM_INFO,
+    )
+
+
+def upgrade_state() -> Request[Progress]:
+    """Ask how far the writing of an image is."""
+    return Request("GET", "/cgi-bin/upgrader.cgi?action=getState", _decode_state, _explain)
+
+
+def camera_state(info: dict[str, str], version: tuple[str, str]) -> CameraState:
+    """Return who it is, out of two answers."""
+    return CameraState(
+        serial=info["serialNumber"],
+        model=info.get("deviceType", ""),
+        firmware=version[0],
+        build_date=version[1],
+        hardware=info.get("hardwareVersion", ""),
+        platform=info.get("updateSerial", ""),
+    )
+
+
+def _decode_system_info(body: bytes) -> dict[str, str]:
+    pairs = _accepted(body)
+    if not pairs.get("serialNumber"):
+        raise Malformed("the answer to getSystemInfo has no serialNumber")
+    return pairs
+
+
+def _decode_version(body: bytes) -> tuple[str, str]:
+    _accepted(body)
+    found = _VERSION.search(body.decode("utf-8", "replace"))
+    if found is None:
+        raise Malformed("the answer to getSoftwareVersion has no version")
+    return found[1], iso_date(found[2] or "")
+
+
+def _decode_vendor(body: bytes) -> str:
+    return _accepted(body).get("vendor", "")
+
+
+def _decode_up_time(body: bytes) -> float | None:
+    pairs = _accepted(body)
+    for key in ("info.last", "last", "info.Last", "up", "uptime"):
+        if pairs.get(key, "").isdecimal():
+            return float(pairs[key])
+    return None
+
+
+def _decode_time(body: bytes) -> float | None:
+    return reading.unix_seconds(_accepted(body).get("result", ""))
+
+
+def _decode_configuration(body: bytes) -> bytes:
+    _not_an_error(body)
+    if not body:
+        raise Malformed("the camera's configuration is empty")
+    return body
+
+
+def _decode_upload(body: bytes) -> None:
+    try:
+        _not_an_error(body)
+    except Declined as declined:
+        raise Declined(Act.NEVER, "image-refused", declined.failure.reason) from declined
+
+
+def _decode_state(body: bytes) -> Progress:
+    _not_an_error(body)
+    found = _STATE.search(body)
+    if found is None:
+        raise Malformed("the answer to getState has no State")
+    state = found[1].decode("ascii").lower()
+    if state in _FAILED:
+        raise Declined(Act.NEVER, _FAILED[state], f"the camera says of the image: {found[1].decode('ascii')}")
+    return Progress(Activity.WORKING if state in _WORKING else Activity.IDLE, _percent(body))
+
+
+def _percent(body: bytes) -> int | None:
+    """Return the progress. One firmware writes it as a raw octet, which may be any, a line end included."""
+    text, octet = _PROGRESS_TEXT.search(body), _PROGRESS_BYTE.search(body)
+    if text is not None and int(text[1]) <= 100:
+        return int(text[1])
+    if octet is not None and octet[1][0] <= 100:
+        return octet[1][0]
+    return None
+
+
+def _accepted(body: bytes) -> dict[str, str]:
+    _not_an_error(body)
+    return reading.key_values(body)
+
+
+def _not_an_error(body: bytes) -> None:
+    """Refuse an answer that is an error in spite of its status: they begin with the word."""
+    beginning = body[:200].lstrip()
+    if beginning.lower().startswith(b"error"):
+        said = " ".join(beginning.decode("utf-8", "replace").split())
+        raise Declined(Act.NEVER, "declined", f"Dahua CGI: {said}")
+
+
+def _explain(_status: int, body: bytes) -> Failure | None:
+    if _NOTHING_SET_UP.search(body[:500]):
+        return Failure(Act.CREDENTIALS, "not-activated", "the camera is in factory state: it has no password yet")
+    return None
+
+
+def _explain_upload(status: int, body: bytes) -> Failure | None:
+    if status in {400, 406, 413, 415, 422}:
+        said = " ".join(body[:200].decode("utf-8", "replace").split())
+        return Failure(Act.NEVER, "image-refused", f"Dahua CGI: {status} {said}".strip())
+    return _explain(status, body)

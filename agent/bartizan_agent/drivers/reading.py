@@ -1,0 +1,38 @@
+"""Reading what every vendor writes in its own way: key=value lines, clocks, answers that not every model gives."""
+
+from datetime import UTC, datetime
+
+from bartizan_agent.drivers.contract import CameraSession, Failure, Request, Stream, T
+
+_MOST_LINES = 5000
+
+
+def key_values(body: bytes) -> dict[str, str]:
+    """Return `key=value` lines. Keys are kept as written; of repeated ones the first counts."""
+    pairs: dict[str, str] = {}
+    for line in body.decode("utf-8", "replace").splitlines()[:_MOST_LINES]:
+        key, equals, value = line.partition("=")
+        if equals:
+            pairs.setdefault(key.strip(), value.strip())
+    return pairs
+
+
+def unix_seconds(text: str) -> float | None:
+    """Return the time in an ISO 8601 text; None where it is none. Without a zone it is taken for UTC."""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace(" ", "T", 1))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+async def optional(session: CameraSession, request: Request[T]) -> T | None:
+    """Return an answer that not every model gives; None for any failure to give it."""
+    answer = await session.send(request)
+    return None if isinstance(answer, Failure) else answer
+
+
+async def optional_stream(session: CameraSession, path: str) -> Stream | None:
+    """Return what the stream at `path` is; None while there is none."""
+    stream = await session.describe_stream(path)
+    return None if isinstance(stream, Failure) else stream
