@@ -23,8 +23,6 @@ from bartizan_controller.rollouts.model import Intent, Plan, Progress, RolloutSt
 from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import METADATA
 
-OPEN = (RolloutState.RUNNING, RolloutState.PAUSED)
-
 rollouts = Table(
     "rollouts",
     METADATA,
@@ -125,6 +123,22 @@ def record(connection: Connection, rollout: RolloutId, site: SiteId, device: Dev
     }
     statement = dialect.insert(connection, rollout_devices).values(rollout=rollout, device=device, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["rollout", "device"], set_=values))
+
+
+def find_progress(connection: Connection, rollout: RolloutId, site: SiteId, device: DeviceId) -> Progress:
+    """Return how far one device of a rollout is.
+
+    Raises:
+        NotFound: The rollout does not concern that device of that site.
+    """
+    row = connection.execute(
+        select(rollout_devices).where(
+            rollout_devices.c.rollout == rollout, rollout_devices.c.device == device, rollout_devices.c.site == site
+        )
+    ).first()
+    if row is None:
+        raise NotFound(f"rollout {rollout!r} does not concern {device!r} of {site!r}")
+    return Progress(Stage(row.stage), row.at, row.attempt, row.code, row.note)
 
 
 def progress_of(connection: Connection, rollout: RolloutId) -> dict[DeviceId, Progress]:
