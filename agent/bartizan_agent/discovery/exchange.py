@@ -1,0 +1,149 @@
+"""One bounded TCP conversation with a device: connect, perhaps TLS, send, and read as much as is wanted."""
+
+import asyncio
+import enum
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from bartizan.ids import Address
+from bartizan_agent.discovery import tls_subject
+from bartizan_agent.discovery.interfaces import Interface
+from bartizan_agent.discovery.pace import Limits, Pace
+from bartizan_agent.discovery.sockets import destination, stream_socket
+
+_READ = 16 * 1024
+_GONE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
+
+T = TypeVar("T")
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """An address on the link of an interface."""
+
+    interface: Interface
+    address: Address
+
+
+class Reached(enum.Enum):
+    """What became of connecting to a port."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    """Closed, but somebody is there to say so."""
+    SILENT = "silent"
+    GONE = "gone"
+    """The link says that nobody has this address."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came of a conversation, however it ended."""
+
+    reached: Reached
+    data: bytes = b""
+    certificate: bytes = b""
+    """DER, with TLS only."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What to send to a port, and when enough was read."""
+
+    port: int
+    request: bytes
+    is_complete: Callable[[bytes], bool]
+    by_tls: bool = False
+
+
+class Caller:
+    """Asks devices, as politely as `limits` say. Shared by all looks of a scan."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.pace = Pace(limits.packets_per_second)
+        self._context = tls_subject.reading_context()
+
+    async def ask(self, peer: Peer, question: Question) -> Reply:
+        """Hold one conversation, however it ends. Only being cancelled raises."""
+        await self.pace.turn()
+        with stream_socket(peer.interface, peer.address) as sock:
+            reached = await _connect(sock, peer, question.port, self.limits.connect_seconds)
+            if reached is not Reached.OPEN:
+                return Reply(reached)
+            tls = _Tls(sock, self._context) if question.by_tls else None
+            data = bytearray()
+            try:
+                async with asyncio.timeout(self.limits.read_seconds):
+                    await (tls.talk(question, data) if tls else _talk(sock, question, data))
+            except (TimeoutError, OSError):
+                pass  # what was read until then is the reply; `ssl.SSLError` is an OSError
+            return Reply(Reached.OPEN, bytes(data), tls.certificate if tls else b"")
+
+
+async def _connect(sock: socket.socket, peer: Peer, port: int, seconds: float) -> Reached:
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().sock_connect(sock, destination(peer.interface, peer.address, port))
+    except TimeoutError:
+        return Reached.SILENT
+    except OSError as error:
+        return Reached.GONE if error.errno in _GONE else Reached.REFUSED
+    return Reached.OPEN
+
+
+async def _talk(sock: socket.socket, question: Question, data: bytearray) -> None:
+    loop = asyncio.get_running_loop()
+    if question.request:
+        await loop.sock_sendall(sock, question.request)
+    while not question.is_complete(bytes(data)):
+        chunk = await loop.sock_recv(sock, _READ)
+        if not chunk:
+            return
+        data += chunk
+
+
+class _Tls:
+    """TLS over a socket of ours: asyncio's own costs 256 KB of buffers a connection."""
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        self._sock = sock
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing)
+        self._received = 0
+        self.certificate = b""
+
+    async def talk(self, question: Question, data: bytearray) -> None:
+        await self._until_done(self._tls.do_handshake)
+        self.certificate = self._tls.getpeercert(binary_form=True) or b""
+        await self._until_done(lambda: self._tls.write(question.request))
+        while not question.is_complete(bytes(data)):
+            chunk = await self._until_done(lambda: self._tls.read(_READ))
+            if not chunk:
+                return
+            data += chunk
+
+    async def _until_done(self, action: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                result = action()
+            except ssl.SSLWantReadError:
+                await self._flush()
+            else:
+                await self._flush()
+                return result
+            chunk = await loop.sock_recv(self._sock, _READ)
+            self._received += len(chunk)
+            if not chunk or self._received > tls_subject.LIMIT:
+                self._incoming.write_eof()
+            else:
+                self._incoming.write(chunk)
+
+    async def _flush(self) -> None:
+        data = self._outgoing.read()
+        if data:
+            await asyncio.get_running_loop().sock_sendall(self._sock, data)

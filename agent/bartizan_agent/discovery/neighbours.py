@@ -1,0 +1,135 @@
+"""The kernel's neighbour table, followed as it changes: who is on the link is learned without asking anybody."""
+
+import asyncio
+import enum
+import errno
+import socket
+from collections.abc import Callable, Collection, Iterable
+from types import TracebackType
+from typing import Self
+
+from bartizan.ids import Address, Mac
+from bartizan_agent.discovery import rtnetlink
+from bartizan_agent.discovery.interfaces import dump
+from bartizan_agent.discovery.rtnetlink import Neighbour
+
+_BUFFER = 4 * 1024 * 1024  # octets; a segment of 1,000 devices that comes up at once is about 300 KB
+_READ = 64 * 1024
+_READS_PER_WAKE_UP = 64
+_ENTRIES = 65536  # remembered; the kernel itself keeps far fewer
+
+
+class News(enum.Enum):
+    """What a change of the table means."""
+
+    APPEARED = "appeared"
+    """It answered, and was not there before, or had another MAC."""
+    CONFIRMED = "confirmed"
+    """It was there, and has just answered again."""
+    GONE = "gone"
+    """It no longer answers."""
+
+
+class Table:
+    """The table as last told, by interface and address. Pure: the kernel's words go in, news come out."""
+
+    def __init__(self, entries: Iterable[Neighbour] = ()) -> None:
+        self._entries = {(entry.index, entry.address): entry for entry in entries}
+
+    def learn(self, entry: Neighbour) -> News | None:
+        """Take in a change, and return what is new about it. Ageing (reachable to stale) is no news."""
+        key = (entry.index, entry.address)
+        before = self._entries.get(key)
+        if entry.deleted:
+            self._entries.pop(key, None)  # the kernel tidies up entries of devices that are well
+            return None
+        if before is not None or len(self._entries) < _ENTRIES:
+            self._entries[key] = entry
+        if not entry.has_answered:
+            return News.GONE if entry.state & rtnetlink.FAILED and before and before.has_answered else None
+        if before is None or not before.has_answered or before.mac != entry.mac:
+            return News.APPEARED
+        is_confirmed = entry.state & rtnetlink.REACHABLE and not before.state & rtnetlink.REACHABLE
+        return News.CONFIRMED if is_confirmed else None
+
+    def mac_of(self, index: int, address: Address) -> Mac | None:
+        """Return the MAC behind an address on an interface."""
+        entry = self._entries.get((index, address))
+        return entry.mac if entry and entry.has_answered else None
+
+    def entries(self) -> tuple[Neighbour, ...]:
+        """Return what has answered at some time."""
+        return tuple(entry for entry in self._entries.values() if entry.has_answered)
+
+
+class Neighbours:
+    """A subscription to the neighbour table of some interfaces, with the table as it stands.
+
+    Args:
+        indexes: The interfaces' numbers; the others' neighbours are ignored.
+        tell: Called in the event loop with every change that is news.
+        pause_seconds: After reading, nothing is read for so long. Traffic of known cameras changes the table all the
+            time; pausing makes many changes one wake-up, and still tells of a first change at once.
+    """
+
+    def __init__(
+        self, indexes: Collection[int], tell: Callable[[Neighbour, News], None], *, pause_seconds: float = 0.0
+    ) -> None:
+        self._indexes = frozenset(indexes)
+        self._tell = tell
+        self._pause_seconds = pause_seconds
+        self._resume: asyncio.TimerHandle | None = None
+        self.table = Table()
+
+    def __enter__(self) -> Self:
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            self._socket.bind((0, rtnetlink.RTMGRP_NEIGH))
+            # Subscribed before dumped, so that no change falls between the two.
+            self.table = Table(self._dump())
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._socket, self._read)
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._resume:
+            self._resume.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _dump(self) -> list[Neighbour]:
+        return [
+            entry
+            for entry in dump(rtnetlink.RTM_GETNEIGH)
+            if isinstance(entry, Neighbour) and entry.index in self._indexes
+        ]
+
+    def _read(self) -> None:
+        for _ in range(_READS_PER_WAKE_UP):
+            try:
+                data = self._socket.recv(_READ)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self._learn(self._dump())  # changes were lost: the table itself has them
+                continue
+            self._learn(entry for entry in rtnetlink.messages(data) if isinstance(entry, Neighbour))
+        if self._pause_seconds:
+            self._loop.remove_reader(self._socket)
+            self._resume = self._loop.call_later(self._pause_seconds, self._loop.add_reader, self._socket, self._read)
+
+    def _learn(self, entries: Iterable[Neighbour]) -> None:
+        for entry in entries:
+            news = self.table.learn(entry) if entry.index in self._indexes else None
+            if news:
+                self._tell(entry, news)

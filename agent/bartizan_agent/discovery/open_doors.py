@@ -1,0 +1,101 @@
+"""Vendor addresses that answer without a login, or whose refusal names the vendor."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bartizan.identity.model import Evidence, Fact, Kind, Source
+from bartizan.ids import Address
+from bartizan_agent.discovery import http_banner
+from bartizan_agent.discovery.answer import read_mac, say
+from bartizan_agent.discovery.http_banner import HttpAnswer
+
+_AXIS_PROPERTIES = b'{"apiVersion":"1.0","method":"getAllUnrestrictedProperties"}'
+
+
+class Door(msgspec.Struct, frozen=True):
+    """One address to ask, and what its answer means. Reading it changes nothing on any device."""
+
+    maker: str
+    path: str
+    read: Callable[[HttpAnswer], tuple[Evidence, ...]] = http_banner.evidence
+    body: bytes = b""
+    """Posted where not empty."""
+
+    def request(self, host: Address, port: int) -> bytes:
+        """Return the request for this door of one device."""
+        if self.body:
+            return http_banner.post(host, port, self.path, self.body)
+        return http_banner.request(host, port, self.path)
+
+
+def axis_properties(answer: HttpAnswer) -> tuple[Evidence, ...]:
+    """Return what VAPIX tells without a login; older units answer error 2004 instead."""
+    properties = _json(answer).get("data", {})
+    said = properties.get("propertyList", {}) if isinstance(properties, dict) else {}
+    if not isinstance(said, dict) or "axis" not in str(said.get("Brand", "")).lower():
+        return ()
+    text = {name: str(value) for name, value in said.items() if isinstance(value, str | int)}
+    serial = text.get("SerialNumber", "")
+    return (
+        *say(Fact.MAKER, "axis", Source.VAPIX, 85, "basicdeviceinfo"),
+        *say(Fact.BRAND, text.get("Brand", ""), Source.VAPIX, 80, "Brand"),
+        *say(Fact.MODEL, text.get("ProdNbr", ""), Source.VAPIX, 85, "ProdNbr"),
+        *say(Fact.FIRMWARE, text.get("Version", ""), Source.VAPIX, 85, "Version"),
+        *say(Fact.HARDWARE, text.get("HardwareID", ""), Source.VAPIX, 85, "HardwareID"),
+        *say(Fact.SERIAL, serial, Source.VAPIX, 85, "SerialNumber"),
+        *say(Fact.MAC, read_mac(serial) or "", Source.VAPIX, 75, "SerialNumber"),
+        *_axis_kind(text.get("ProdType", "")),
+    )
+
+
+def isapi(answer: HttpAnswer) -> tuple[Evidence, ...]:
+    """Return Hikvision if ISAPI refuses in its own words: not activated, or a ResponseStatus document."""
+    speaks = b"<ResponseStatus" in answer.body or b"<userCheck" in answer.body
+    spoken = say(Fact.MAKER, "hikvision", Source.ISAPI, 60, "ISAPI answers") if speaks else ()
+    return (*spoken, *http_banner.evidence(answer))
+
+
+def lapi(answer: HttpAnswer) -> tuple[Evidence, ...]:
+    """Return Uniview if LAPI answers in its own envelope."""
+    response = _json(answer).get("Response", {})
+    speaks = isinstance(response, dict) and "ResponseURL" in response
+    return say(Fact.MAKER, "uniview", Source.HTTP, 65, "LAPI answers") if speaks else ()
+
+
+DOORS = (
+    Door("hikvision", "/ISAPI/System/deviceInfo", isapi),
+    Door("axis", "/axis-cgi/basicdeviceinfo.cgi", axis_properties, _AXIS_PROPERTIES),
+    Door("dahua", "/cgi-bin/magicBox.cgi?action=getDeviceType"),
+    Door("uniview", "/LAPI/V1.0/System/DeviceInfo", lapi),
+    Door("hanwha", "/stw-cgi/system.cgi?msubmenu=deviceinfo&action=view"),
+)
+
+
+def doors_for(maker: str) -> tuple[Door, ...]:
+    """Return what is worth asking: all doors of an unknown device, only Axis's open one of an Axis."""
+    return DOORS if not maker else tuple(door for door in DOORS if door.maker == maker == "axis")
+
+
+def lone_refusal(statuses: dict[Door, int]) -> tuple[Evidence, ...]:
+    """Return the maker whose door alone asks for a login; a server that refuses everything says nothing by it."""
+    refusing = [door for door, status in statuses.items() if status == 401]
+    if len(refusing) != 1 or len(statuses) < len(DOORS):
+        return ()
+    return say(Fact.MAKER, refusing[0].maker, Source.HTTP, 50, f"only {refusing[0].path} asks for a login")
+
+
+def _axis_kind(product_type: str) -> tuple[Evidence, ...]:
+    text = product_type.lower()
+    if "recorder" in text or "nvr" in text:
+        return say(Fact.KIND, Kind.RECORDER.value, Source.VAPIX, 80, "ProdType")
+    return say(Fact.KIND, Kind.CAMERA.value, Source.VAPIX, 80, "ProdType") if "camera" in text else ()
+
+
+def _json(answer: HttpAnswer) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,113 @@
+"""One interface's datagrams: asks every discovery protocol there, and tells what is heard."""
+
+import asyncio
+import contextlib
+import socket
+import uuid
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from bartizan.ids import Address
+from bartizan_agent.discovery.answer import Heard, Rubbish, read_address
+from bartizan_agent.discovery.channels import Channel
+from bartizan_agent.discovery.interfaces import Interface
+from bartizan_agent.discovery.sockets import datagram_socket, destination
+
+DATAGRAMS_PER_SENDER = 8  # read of one protocol; more is a flood
+SENDERS = 4096  # listened to of one protocol, so that forged senders do not fill the memory
+_DATAGRAM = 65535
+_READS_PER_WAKE_UP = 64
+
+Tell = Callable[[Interface, Address, Heard | Rubbish], None]
+
+
+class Segment:
+    """The discovery sockets of one interface. Within `with`, what is heard is told in the event loop.
+
+    Args:
+        interface: The only interface they send and hear on.
+        channels: The protocols.
+        tell: Called with every answer that says something of its sender, rubbish included.
+        listen: Bind the well-known ports and join the groups, to overhear announcements too.
+    """
+
+    def __init__(self, interface: Interface, channels: Iterable[Channel], tell: Tell, *, listen: bool = False) -> None:
+        self.interface = interface
+        self.problems: list[str] = []
+        """Which protocols cannot be spoken here, and why."""
+        self._channels = tuple(channels)
+        self._tell = tell
+        self._listen = listen
+        self._sockets: list[tuple[socket.socket, Channel]] = []
+        self._heard: dict[tuple[str, Address], int] = {}
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as opening:
+            opening.callback(self._close)
+            for channel in self._channels:
+                for family in (socket.AF_INET, *((socket.AF_INET6,) if channel.destinations_v6 else ())):
+                    self._open(channel, family)
+            for sock, channel in self._sockets:
+                loop.add_reader(sock, self._read, sock, channel)
+            opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def ask(self, number: int) -> None:
+        """Send the requests of one round to every group."""
+        for sock, channel in self._sockets:
+            v6 = sock.family is socket.AF_INET6
+            request = channel.request(uuid.uuid4(), number)
+            for group in channel.destinations_v6 if v6 else channel.destinations:
+                with contextlib.suppress(OSError):  # no address of this family (yet): nobody could answer
+                    sock.sendto(request, destination(self.interface, group, channel.port))
+
+    def listen_afresh(self) -> None:
+        """Forget who has spoken how often; floods are counted anew."""
+        self._heard.clear()
+
+    def _open(self, channel: Channel, family: socket.AddressFamily) -> None:
+        own_port = self._listen or channel.answers_to_group
+        groups = channel.groups(v6=family is socket.AF_INET6) if own_port else ()
+        try:
+            sock = datagram_socket(self.interface, family, port=channel.port if own_port else 0, groups=groups)
+        except OSError as error:
+            self.problems.append(f"{channel.name} on {self.interface.name} is left out: {error.strerror}")
+            return
+        if sock:
+            self._sockets.append((sock, channel))
+
+    def _close(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sock, _ in self._sockets:
+            loop.remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
+
+    def _read(self, sock: socket.socket, channel: Channel) -> None:
+        for _ in range(_READS_PER_WAKE_UP):
+            try:
+                data, sender = sock.recvfrom(_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error for an earlier request of ours
+            address = read_address(sender[0])
+            if address and address not in self.interface.addresses and self._is_welcome(channel, address):
+                answer = channel.parse(data)
+                if answer is not None:
+                    self._tell(self.interface, address, answer)
+
+    def _is_welcome(self, channel: Channel, sender: Address) -> bool:
+        key = (channel.name, sender)
+        count = self._heard.get(key, 0)
+        if count >= DATAGRAMS_PER_SENDER or (not count and len(self._heard) >= SENDERS * len(self._channels)):
+            return False
+        self._heard[key] = count + 1
+        return True
