@@ -100,6 +100,8 @@ class Identity(msgspec.Struct, frozen=True):
     confidence: int = 0
     """0 to 100, for the maker."""
     reasons: tuple[str, ...] = ()
+    known_by: tuple[str, ...] = ()
+    """What names the maker, strongest first (`ISAPI OEMCode`, `OUI`), for explanations."""
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -115,6 +117,8 @@ class Device(msgspec.Struct, frozen=True):
     last_seen: float = 0.0
     vulnerabilities: tuple[str, ...] = ()
     """Identifiers of advisories that the firmware is known to be open to."""
+    undecided: tuple[str, ...] = ()
+    """Identifiers of advisories that it may be open to: its version, build date or model does not tell."""
     driver: str = ""
     """Which driver speaks to it; empty where none does."""
     problems: tuple[str, ...] = ()
