@@ -59,9 +59,16 @@ class Cloud:
 class _Sink(asyncio.DatagramProtocol):
     def __init__(self, received: Received) -> None:
         self._received = received
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Count a datagram; what is in it does not matter."""
-        del data
+        """Count a datagram, whatever is in it, and answer, so that the caller knows that it got through."""
         self._received.datagrams[addr[0]] += 1
         self._received.last_at[addr[0]] = time.monotonic()
+        if self._transport is not None:
+            self._transport.sendto(data[:64], addr)

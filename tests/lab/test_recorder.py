@@ -4,29 +4,33 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
+from bartizan_lab.cameras.access import Access, LockOut
 from bartizan_lab.cameras.profile import StreamProfile
 from bartizan_lab.network import HostNetwork
-from bartizan_lab.recorder import Recorder, Stream
+from bartizan_lab.recorder import Recorder, Recording, Stream
 from bartizan_lab.rtsp.server import RtspServer
 
 PROFILE = StreamProfile(paths=("/Streaming/Channels/101",), realm="IP Camera(12345)", server="")
-PATH = "rtsp://127.0.3.2:5540/Streaming/Channels/101"
+CAMERA, RECORDER = HostNetwork("127.0.3.2"), HostNetwork("127.0.3.3")
+URL = "rtsp://127.0.3.2/Streaming/Channels/101"
 
 
-@contextlib.asynccontextmanager
-async def running(*programs: RtspServer | Recorder) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as tasks:
-        started = [
-            tasks.create_task(
-                program.run(HostNetwork("127.0.3.2"), 5540) if isinstance(program, RtspServer) else program.run()
-            )
-            for program in programs
-        ]
-        try:
-            yield
-        finally:
-            for task in started:
-                task.cancel()
+class Site:
+    """A camera's access control and RTSP server, and a recorder that pulls from it."""
+
+    def __init__(self, *streams: Stream) -> None:
+        self.access = Access({"viewer": "secret"}, LockOut(5, 60.0), now=lambda: 0.0, secret=b"s")
+        self.server = RtspServer(PROFILE, self.access.judge, packet_seconds=0.005)
+        self.recorder = Recorder(RECORDER, streams)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[dict[str, Recording]]:
+        async with asyncio.TaskGroup() as tasks, self.server.open(CAMERA, tasks):
+            recording = tasks.create_task(self.recorder.run())
+            try:
+                yield self.recorder.recordings
+            finally:
+                recording.cancel()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -37,47 +41,51 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 async def test_a_stream_is_recorded_without_loss() -> None:
     """Packets arrive in order and are counted."""
-    server = RtspServer(PROFILE, {"viewer": "secret"}.get, packet_seconds=0.005)
-    recorder = Recorder(HostNetwork("127.0.3.3"), (Stream("gate", PATH, "viewer", "secret"),))
-    async with running(server, recorder):
-        await until(lambda: recorder.recordings["gate"].packets >= 20)
+    site = Site(Stream("gate", URL, "viewer", "secret"))
+    async with site.running() as recordings:
+        await until(lambda: recordings["gate"].packets >= 20)
 
-        assert recorder.is_receiving("gate")
-        assert recorder.recordings["gate"].lost == 0
-        assert recorder.recordings["gate"].problem == ""
+        assert site.recorder.is_receiving("gate")
+        assert recordings["gate"].lost == 0
+        assert recordings["gate"].problem == ""
 
 
-async def test_a_wrong_password_is_refused_and_told_to_the_camera() -> None:
+async def test_a_wrong_password_counts_towards_the_lock_out() -> None:
     """The camera's lock-out counts RTSP logins too."""
-    refused: list[str] = []
-    server = RtspServer(PROFILE, {"viewer": "secret"}.get, refused.append)
-    recorder = Recorder(HostNetwork("127.0.3.3"), (Stream("gate", PATH, "viewer", "guess"),))
-    async with running(server, recorder):
-        await until(lambda: bool(recorder.recordings["gate"].problem))
+    site = Site(Stream("gate", URL, "viewer", "guess"))
+    async with site.running() as recordings:
+        await until(lambda: bool(recordings["gate"].problem))
 
-    assert refused == ["127.0.3.3"]
-    assert "the camera answered 401" in recorder.recordings["gate"].problem
-    assert recorder.recordings["gate"].packets == 0
+        assert "the camera answered 401" in recordings["gate"].problem
+        assert recordings["gate"].packets == 0
+        assert site.access.failures("127.0.3.3") == 1
 
 
 async def test_a_stranger_and_a_wrong_path_get_nothing() -> None:
     """An unknown user is 401, an unknown path is 404, and neither ends the server."""
-    server = RtspServer(PROFILE, {"viewer": "secret"}.get, packet_seconds=0.005)
-    recorder = Recorder(
-        HostNetwork("127.0.3.3"),
-        (
-            Stream("stranger", PATH, "nobody", "secret"),
-            Stream("elsewhere", "rtsp://127.0.3.2:5540/live", "viewer", "secret"),
-            Stream("gate", PATH, "viewer", "secret"),
-        ),
+    site = Site(
+        Stream("stranger", URL, "nobody", "secret"),
+        Stream("elsewhere", "rtsp://127.0.3.2/live", "viewer", "secret"),
+        Stream("gate", URL, "viewer", "secret"),
     )
-    async with running(server, recorder):
+    async with site.running() as recordings:
         await until(
             lambda: (
-                all(recorder.recordings[name].problem for name in ("stranger", "elsewhere"))
-                and recorder.recordings["gate"].packets > 0
+                bool(recordings["stranger"].problem and recordings["elsewhere"].problem)
+                and recordings["gate"].packets > 0
             )
         )
 
-    assert "answered 401" in recorder.recordings["stranger"].problem
-    assert "answered 404" in recorder.recordings["elsewhere"].problem
+        assert "answered 401" in recordings["stranger"].problem
+        assert "answered 404" in recordings["elsewhere"].problem
+
+
+async def test_a_stream_that_ends_is_pulled_again() -> None:
+    """A camera that reboots is recorded again as soon as it is back."""
+    site = Site(Stream("gate", URL, "viewer", "secret"))
+    async with asyncio.TaskGroup() as tasks:
+        recording = tasks.create_task(site.recorder.run())
+        for connections in (1, 2):
+            async with site.server.open(CAMERA, tasks):
+                await until(lambda: site.recorder.recordings["gate"].connections == connections)  # noqa: B023 - awaited here
+        recording.cancel()

@@ -5,50 +5,44 @@ import contextlib
 import itertools
 import secrets
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
+from bartizan_lab.cameras.access import Allowed, Attempt, Denied
 from bartizan_lab.cameras.profile import StreamProfile
 from bartizan_lab.network import Network
-from bartizan_lab.rtsp.message import LIMIT, Message, digest_response, parameters, read_message
+from bartizan_lab.rtsp.message import LIMIT, Message, read_message
 
 PORT = 554
 PACKET_SECONDS = 0.1
 """A lab's cameras send ten packets a second: enough to see a gap, little enough for two cores."""
 IDLE_SECONDS = 60.0
 
-PasswordOf = Callable[[str], str | None]
-"""The password of a user, or None for a stranger."""
+Authorise = Callable[[Attempt, str], Allowed | Denied]
+"""Judges a login, given the realm: `Camera.authorise`, so that RTSP and HTTP share one lock-out."""
 
 
 class RtspServer:
-    """The RTSP side of one camera.
+    """The RTSP side of one camera; a `bartizan_lab.cameras.camera.Service`.
 
     Args:
         profile: What the model offers.
-        password_of: Looks a user up at each request, so that a changed password counts at once.
-        on_refused: Told the address of a peer whose login was wrong, for the camera's lock-out.
+        authorise: Judges each request that carries a login.
     """
 
-    def __init__(
-        self,
-        profile: StreamProfile,
-        password_of: PasswordOf,
-        on_refused: Callable[[str], None] = lambda _: None,
-        *,
-        packet_seconds: float = PACKET_SECONDS,
-    ) -> None:
+    def __init__(self, profile: StreamProfile, authorise: Authorise, *, packet_seconds: float = PACKET_SECONDS) -> None:
         self._profile = profile
-        self._password_of = password_of
-        self._on_refused = on_refused
+        self._authorise = authorise
         self._packet_seconds = packet_seconds
-        self._nonce = secrets.token_hex(16)
+        self._session = secrets.token_hex(4)
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def run(self, network: Network, port: int = PORT) -> None:
-        """Serve until cancelled; every stream ends with it."""
-        server = await asyncio.start_server(self._converse, sock=network.tcp_listener(port), limit=LIMIT)
+    @contextlib.asynccontextmanager
+    async def open(self, network: Network, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
+        """Serve while the block lasts; every stream ends with it."""
+        del tasks  # asyncio's server owns its connections
+        server = await asyncio.start_server(self._converse, sock=network.tcp_listener(PORT), limit=LIMIT)
         try:
-            await asyncio.get_running_loop().create_future()
+            yield
         finally:
             server.close()
             for writer in tuple(self._writers):
@@ -91,9 +85,9 @@ class RtspServer:
         method, uri, _ = request.first_line
         if method == "OPTIONS":
             return self._reply(request, 200, {"Public": "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"})
-        if not self._is_authorised(request, peer):
-            challenge = f'Digest realm="{self._profile.realm}", nonce="{self._nonce}", stale="FALSE"'
-            return self._reply(request, 401, {"Www-Authenticate": challenge})
+        judged = self._authorise(Attempt(method, request.headers.get("Authorization"), peer), self._profile.realm)
+        if isinstance(judged, Denied):
+            return self._reply(request, 401, {"Www-Authenticate": judged.challenge})
         if not any(path in uri for path in self._profile.paths):
             return self._reply(request, 404)
         return self._serve(request)
@@ -107,31 +101,12 @@ class RtspServer:
                 return self._reply(request, 461)
             case "SETUP":
                 return self._reply(
-                    request, 200, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1", "Session": self._nonce[:8]}
+                    request, 200, {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1", "Session": self._session}
                 )
             case "PLAY" | "GET_PARAMETER" | "TEARDOWN":
-                return self._reply(request, 200, {"Session": self._nonce[:8]})
+                return self._reply(request, 200, {"Session": self._session})
             case _:
                 return self._reply(request, 405)
-
-    def _is_authorised(self, request: Message, peer: str) -> bool:
-        if "Authorization" not in request.headers:
-            return False
-        given = parameters(request.headers["Authorization"])
-        username = given.get("username", "")
-        password = self._password_of(username)
-        expected = digest_response(
-            username=username,
-            password=password or "",
-            realm=self._profile.realm,
-            nonce=self._nonce,
-            method=request.first_line[0],
-            uri=given.get("uri", ""),
-        )
-        if password is not None and given.get("nonce") == self._nonce and given.get("response") == expected:
-            return True
-        self._on_refused(peer)
-        return False
 
     def _reply(
         self, request: Message, status: int, headers: dict[str, str] | None = None, body: bytes = b""
