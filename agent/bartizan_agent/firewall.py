@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from bartizan.containment.model import ContainedDevice, DropCounter, Ruleset
+from bartizan.containment.model import ContainedDevice, DeviceDrops, DropCounter, Ruleset
 from bartizan.errors import BartizanError
 
 
@@ -18,10 +18,13 @@ class Enforced(msgspec.Struct, frozen=True):
     intact: bool
     """Whether every chain, set and element is as last applied."""
     digest: str
-    """Of the ruleset last applied, as stored in the table's own comment; empty if there is no table."""
+    """Of the ruleset last applied, as the table itself says; empty if there is no table."""
     devices: tuple[ContainedDevice, ...]
+    """Those that the kernel holds, each at the level it holds them at, loosest if its MACs and addresses differ."""
     missing: tuple[str, ...] = ()
     """What differs, in words."""
+    bypasses: tuple[str, ...] = ()
+    """What takes packets past the table, in words. Applying again does not help: the gateway must be changed."""
 
 
 class Firewall(Protocol):
@@ -31,6 +34,7 @@ class Firewall(Protocol):
         """Make the kernel enforce exactly `ruleset`, in one transaction. Idempotent; counters survive.
 
         Raises:
+            Malformed: The ruleset cannot be enforced by anyone; the last good state stands.
             FirewallRefused: The kernel refused; the last good state stands.
         """
 
@@ -39,6 +43,9 @@ class Firewall(Protocol):
 
     def counters(self) -> tuple[DropCounter, ...]:
         """Return the packets dropped, by device and destination."""
+
+    def totals(self) -> tuple[DeviceDrops, ...]:
+        """Return the packets dropped on either side of each device, those without drops left out."""
 
     def remove_all(self) -> None:
         """Remove the table. Works after a crash, needs no other state, succeeds if there is none."""

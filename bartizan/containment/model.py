@@ -25,7 +25,7 @@ class ContainedDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     macs: tuple[Mac, ...]
     addresses: tuple[Address, ...] = ()
     recorders: tuple[Address, ...] = ()
-    """Peers that stay reachable at `isolate`."""
+    """Peers that stay reachable at `isolate`. A recorder that is itself held there needs its cameras among its own."""
 
 
 class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,3 +50,13 @@ class DropCounter(msgspec.Struct, frozen=True):
     """Destination port; 0 where the protocol has none."""
     packets: int
     octets: int
+
+
+class DeviceDrops(msgspec.Struct, frozen=True):
+    """Packets that were dropped on either side of one device, since they were first counted."""
+
+    device: DeviceId
+    sent: int
+    """Packets it sent."""
+    received: int
+    """Packets sent to it that its own level kept away."""

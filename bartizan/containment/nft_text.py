@@ -1,9 +1,8 @@
-"""The packet filter in nft's own language, for people and for `nft -f` at boot."""
+"""How the packet filter is spelled in nft's own language, which is what the kernel gets and what people read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from bartizan.containment.nft_json import mark
-from bartizan.containment.rules import CHAINS, FAMILY, SETS, TABLE
+from bartizan.containment.rules import CHAINS, FAMILY, PRIORITY, SETS, TABLE
 from bartizan.containment.words import (
     Chain,
     Count,
@@ -20,19 +19,70 @@ from bartizan.containment.words import (
     Verdict,
 )
 
-_QUOTED = frozenset({"ifname"})
+_SPECS = {spec.name: spec for spec in SETS}
+
+# nft before 1.0.8 has no `destroy`: adding what may be there makes deleting it certain.
+REMOVE_TABLE = f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
 
 
 def table(digest: str, contents: Mapping[str, Mapping[Key, Verdict | None]]) -> str:
-    """Return the text that replaces the table by one with these elements, in one transaction."""
-    blocks = [
+    """Return the text that replaces the table by one with these elements."""
+    blocks = (
         f"\tchain {mark(digest)} {{\n\t}}",
         *("\n".join(_set(spec, contents.get(spec.name, {}))) for spec in SETS),
         *("\n".join(_chain(chain)) for chain in CHAINS),
-    ]
-    # nft before 1.0.8 has no `destroy`: adding what may be there makes deleting it certain.
-    head = f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\ntable {FAMILY} {TABLE} {{\n"
-    return head + "\n\n".join(blocks) + "\n}\n"
+    )
+    return f"{REMOVE_TABLE}table {FAMILY} {TABLE} {{\n" + "\n\n".join(blocks) + "\n}\n"
+
+
+def put(name: str, contents: Mapping[Key, Verdict | None]) -> str:
+    """Return the command that adds elements to a set or map."""
+    return _elements_command("add", name, contents)
+
+
+def take(name: str, contents: Mapping[Key, Verdict | None]) -> str:
+    """Return the command that deletes elements from a set or map; all must be there."""
+    return _elements_command("delete", name, contents)
+
+
+def empty(name: str) -> str:
+    """Return the command that takes all elements out of a set."""
+    return f"flush set {FAMILY} {TABLE} {name}\n"
+
+
+def put_counted(name: str, counted: Mapping[Key, tuple[int, int]]) -> str:
+    """Return the command that gives a set of evidence its elements back, with the packets and octets they had."""
+    items = (
+        f"{_key(_SPECS[name], key)} counter packets {packets} bytes {octets}"
+        for key, (packets, octets) in sorted(counted.items())
+    )
+    return _command("add", name, items)
+
+
+def exchange_mark(old: str, new: str) -> str:
+    """Return the commands that mark the table with another ruleset's digest."""
+    return f"delete chain {FAMILY} {TABLE} {mark(old)}\nadd chain {FAMILY} {TABLE} {mark(new)}\n"
+
+
+def mark(digest: str) -> str:
+    """Return the name of the empty chain that says which ruleset the table enforces.
+
+    A chain can be exchanged in the transaction that changes elements; a table's comment cannot.
+    """
+    return f"digest_{digest}"
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Return a verdict as nft spells it: `jump mac_isolate`."""
+    return f"{verdict.kind} {verdict.chain}".rstrip()
+
+
+def _elements_command(verb: str, name: str, contents: Mapping[Key, Verdict | None]) -> str:
+    return _command(verb, name, (_element(_SPECS[name], key, contents[key]) for key in sorted(contents)))
+
+
+def _command(verb: str, name: str, items: Iterable[str]) -> str:
+    return f"{verb} element {FAMILY} {TABLE} {name} {{ {', '.join(items)} }}\n"
 
 
 def _set(spec: Set, contents: Mapping[Key, Verdict | None]) -> Iterator[str]:
@@ -43,22 +93,26 @@ def _set(spec: Set, contents: Mapping[Key, Verdict | None]) -> Iterator[str]:
     if spec.size:
         yield f"\t\tsize {spec.size}"
         yield "\t\tflags dynamic,timeout"
-        yield f"\t\ttimeout {spec.seconds}s"
+        yield f"\t\ttimeout {spec.days}d"
     if contents:
-        lines = (f"\t\t\t{_element(spec, key, contents[key])}" for key in sorted(contents))
-        yield "\t\telements = {\n" + ",\n".join(lines) + "\n\t\t}"
+        lines = ",\n".join(f"\t\t\t{_element(spec, key, contents[key])}" for key in sorted(contents))
+        yield f"\t\telements = {{\n{lines}\n\t\t}}"
     yield "\t}"
 
 
 def _element(spec: Set, key: Key, verdict: Verdict | None) -> str:
-    words = (f'"{part}"' if kind in _QUOTED else part for kind, part in zip(spec.key, key, strict=True))
-    return " . ".join(words) + (f" : {_verdict(verdict)}" if verdict else "")
+    return f"{_key(spec, key)} : {verdict_text(verdict)}" if verdict else _key(spec, key)
+
+
+def _key(spec: Set, key: Key) -> str:
+    # Only interface names need quotes, and they come first.
+    return f'"{key[0]}"{"".join(f" . {part}" for part in key[1:])}' if spec.key[0] == "ifname" else " . ".join(key)
 
 
 def _chain(chain: Chain) -> Iterator[str]:
     yield f"\tchain {chain.name} {{"
     if chain.base:
-        yield "\t\ttype filter hook forward priority mangle - 10; policy accept;"
+        yield f"\t\ttype filter hook forward priority {PRIORITY}; policy accept;"
     for rule in chain.rules:
         yield f"\t\t{_rule(rule)}"
     yield "\t}"
@@ -83,7 +137,7 @@ def _statement(statement: Statement) -> str:  # noqa: PLR0911 - one return for e
         case Count():
             return "counter"
         case Verdict():
-            return _verdict(statement)
+            return verdict_text(statement)
 
 
 def _fields(fields: tuple[Field, ...]) -> str:
@@ -92,7 +146,3 @@ def _fields(fields: tuple[Field, ...]) -> str:
 
 def _values(values: tuple[int | str, ...]) -> str:
     return str(values[0]) if len(values) == 1 else f"{{ {', '.join(str(value) for value in values)} }}"
-
-
-def _verdict(verdict: Verdict) -> str:
-    return f"{verdict.kind} {verdict.chain}".rstrip()

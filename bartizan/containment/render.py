@@ -1,4 +1,4 @@
-"""From a ruleset to nft: whole, as text, or only what differs from another ruleset."""
+"""From a ruleset to the text of one nft transaction: whole, or only what differs from another ruleset."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from bartizan.containment import nft_text
 from bartizan.containment.elements import Elements, device_elements, elements, site_elements
 from bartizan.containment.model import ContainedDevice, Ruleset
-from bartizan.containment.nft_json import Command, add_mark, flush, put, remove_table, skeleton, take, take_mark
 from bartizan.containment.rules import SETS
 from bartizan.wire.codec import encode
 
@@ -18,53 +17,26 @@ def digest(ruleset: Ruleset) -> str:
     return hashlib.sha256(encode(ruleset)).hexdigest()
 
 
-def render(ruleset: Ruleset) -> list[Command]:
-    """Return the commands of one transaction that replaces the whole table."""
-    contents = elements(ruleset)
-    return [
-        *remove_table(),
-        *skeleton(),
-        add_mark(digest(ruleset)),
-        *(put(name, wanted) for name, wanted in contents.items() if wanted),
-    ]
-
-
-def render_text(ruleset: Ruleset) -> str:
-    """Return nft text equal in meaning to `render`, for people and for `nft -f`."""
+def render(ruleset: Ruleset) -> str:
+    """Return the transaction that replaces the whole table, whether or not there is one."""
     return nft_text.table(digest(ruleset), elements(ruleset))
 
 
-def difference(before: Ruleset, after: Ruleset) -> list[Command]:
-    """Return the commands of one transaction that turns a table enforcing `before` into one enforcing `after`.
+def difference(before: Ruleset, after: Ruleset) -> str:
+    """Return the transaction that turns a table enforcing `before` into one enforcing `after`.
 
-    Only elements are touched, so counters live on, and its cost grows with the change and not with the ruleset.
+    Only elements are touched, so evidence lives on, and its cost grows with the change and not with the ruleset.
     Empty if the two are equal.
     """
     if before == after:
-        return []
+        return ""
     old, new = _differing(before, after)
-    return [
-        take_mark(digest(before)),
-        add_mark(digest(after)),
-        *(command for name in old for command in _exchange(name, old, new)),
-    ]
-
-
-def touched(before: Ruleset, after: Ruleset) -> frozenset[str]:
-    """Return the MACs and addresses of the devices that are not the same in both."""
-    old = {device.id: device for device in before.devices}
-    new = {device.id: device for device in after.devices}
-    return frozenset(
-        key
-        for one, other in ((old, new), (new, old))
-        for id_, device in one.items()
-        if other.get(id_) != device
-        for key in (*device.macs, *device.addresses)
-    )
+    changes = (command for name in old for command in _exchange(name, old, new))
+    return nft_text.exchange_mark(digest(before), digest(after)) + "".join(changes)
 
 
 def _differing(before: Ruleset, after: Ruleset) -> tuple[Elements, Elements]:
-    keys = touched(before, after)
+    keys = _changed_keys(before, after)
     old, new = (device_elements(_claimants(ruleset.devices, keys), keys) for ruleset in (before, after))
     for name, contents in site_elements(before).items():
         old[name].update(contents)
@@ -73,20 +45,33 @@ def _differing(before: Ruleset, after: Ruleset) -> tuple[Elements, Elements]:
     return old, new
 
 
+def _changed_keys(before: Ruleset, after: Ruleset) -> frozenset[str]:
+    """Return the MACs and addresses of devices that are not the same in both."""
+    old = {device.id: device for device in before.devices}
+    new = {device.id: device for device in after.devices}
+    return frozenset(
+        key
+        for one, other in ((old, new), (new, old))
+        for identifier, device in one.items()
+        if other.get(identifier) != device
+        for key in (*device.macs, *device.addresses)
+    )
+
+
 def _claimants(devices: Iterable[ContainedDevice], keys: frozenset[str]) -> list[ContainedDevice]:
     return [device for device in devices if not (keys.isdisjoint(device.macs) and keys.isdisjoint(device.addresses))]
 
 
-def _exchange(name: str, old: Elements, new: Elements) -> Iterable[Command]:
+def _exchange(name: str, old: Elements, new: Elements) -> Iterable[str]:
     if old[name] == new[name]:
         return
     if name in _INTERVAL_SETS:
         # Replacing one interval by another that overlaps it is refused element by element.
-        yield flush(name)
+        yield nft_text.empty(name)
         gone, come = {}, new[name]
     else:
         gone, come = dict(old[name].items() - new[name].items()), dict(new[name].items() - old[name].items())
     if gone:
-        yield take(name, gone)
+        yield nft_text.take(name, gone)
     if come:
-        yield put(name, come)
+        yield nft_text.put(name, come)

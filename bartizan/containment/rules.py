@@ -48,7 +48,6 @@ from bartizan.containment.words import Chain, Count, Field, InSet, LookUp, NoneO
 FAMILY = "inet"
 TABLE = "bartizan"
 PRIORITY = -160  # mangle - 10: before whatever marks, queues, offloads or filters
-DAY = 86400
 
 
 class Role(NamedTuple):
@@ -86,13 +85,13 @@ SETS = (
     Set("recorders_of_macs6", ("ipv6_addr", "ether_addr")),
     Set("recorders_of4", ("ipv4_addr", "ipv4_addr")),
     Set("recorders_of6", ("ipv6_addr", "ipv6_addr")),
-    Set("tried4", ("ipv4_addr", "ether_addr", "inet_proto", "inet_service"), size=EVIDENCE_SIZE, seconds=DAY),
-    Set("tried6", ("ipv6_addr", "ether_addr", "inet_proto", "inet_service"), size=EVIDENCE_SIZE, seconds=DAY),
-    Set("tried_portless4", ("ipv4_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, seconds=DAY),
-    Set("tried_portless6", ("ipv6_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, seconds=DAY),
-    Set("dropped_from", ("ether_addr",), size=TOTALS_SIZE, seconds=30 * DAY),
-    Set("dropped_to4", ("ipv4_addr",), size=TOTALS_SIZE, seconds=30 * DAY),
-    Set("dropped_to6", ("ipv6_addr",), size=TOTALS_SIZE, seconds=30 * DAY),
+    Set("tried4", ("ipv4_addr", "ether_addr", "inet_proto", "inet_service"), size=EVIDENCE_SIZE, days=1),
+    Set("tried6", ("ipv6_addr", "ether_addr", "inet_proto", "inet_service"), size=EVIDENCE_SIZE, days=1),
+    Set("tried_portless4", ("ipv4_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, days=1),
+    Set("tried_portless6", ("ipv6_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, days=1),
+    Set("dropped_from", ("ether_addr",), size=TOTALS_SIZE, days=30),
+    Set("dropped_to4", ("ipv4_addr",), size=TOTALS_SIZE, days=30),
+    Set("dropped_to6", ("ipv6_addr",), size=TOTALS_SIZE, days=30),
 )
 
 F = Field

@@ -1,4 +1,4 @@
-"""The few words of nftables that our rules are made of, as values; `nft_json` and `nft_text` spell them."""
+"""The few words of nftables that our rules are made of, as values, which `nft_text` spells."""
 
 import enum
 from typing import NamedTuple
@@ -91,5 +91,5 @@ class Set(NamedTuple):
     interval: bool = False
     size: int = 0
     """Elements at most, of a set that packets fill; 0 for one that only we fill."""
-    seconds: int = 0
-    """After how long without a packet an element of such a set goes."""
+    days: int = 0
+    """After how many days without a packet an element of such a set goes."""
