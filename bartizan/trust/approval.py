@@ -19,6 +19,7 @@ from bartizan.trust.tufdata import (
     TARGETS,
     THRESHOLD,
     dump,
+    load_any,
     load_approved,
     load_root,
     load_targets,
@@ -52,7 +53,7 @@ def signing_payload(role: str, metadata: bytes) -> bytes:
         Malformed: It is no metadata of this role.
     """
     with translated():
-        return load_approved(role, metadata).signed_bytes
+        return load_any(role, metadata).signed_bytes
 
 
 def sign(role: str, metadata: bytes, key: SigningKey) -> bytes:
@@ -72,7 +73,7 @@ def add_signature(role: str, metadata: bytes, key_id: KeyId, signature: bytes) -
     """
     from securesystemslib.signer import Signature
 
-    loaded = load_approved(role, metadata)
+    loaded = load_any(role, metadata)
     loaded.signatures[key_id] = Signature(key_id, signature.hex())
     return dump(loaded)
 

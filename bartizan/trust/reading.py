@@ -45,6 +45,7 @@ MAKERS_PATH = "policy/makers.json"
 ADVISORIES_PATH = "policy/advisories.json"
 SITES_PREFIX = "policy/sites-"
 SUFFIX = ".json"
+_LISTS = frozenset({WAIVERS_PATH, MAKERS_PATH, ADVISORIES_PATH})
 
 _FILE_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._+ ()-]{0,127}\Z")
 
@@ -117,16 +118,24 @@ def check_content(path: str, content: bytes, capability: int) -> None:
         _read_policy({path: content}, capability)
 
 
+def needed_capability(contents: Mapping[str, bytes]) -> int:
+    """Return the greatest capability that the policies among these targets need; 1 where there are none.
+
+    Raises:
+        Malformed: A policy is none.
+    """
+    policies = [path for path in contents if _is_policy(path)]
+    return max([1, *(_decode(contents[path], _PolicyHeader, path).needs_capability for path in policies)])
+
+
 def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
     """Return a catalogue with the policy role's parts only."""
     policies: list[Policy] = []
     sites: list[SiteFacts] = []
     for path, content in contents.items():
-        if path in (WAIVERS_PATH, MAKERS_PATH, ADVISORIES_PATH):
-            continue
         if path.startswith(SITES_PREFIX):
             sites += _sites(path, content)
-        else:
+        elif _is_policy(path):
             policies.append(_policy(path, content, capability))
     return Catalogue(
         versions={},
@@ -138,6 +147,10 @@ def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
         advisories=_list(contents, ADVISORIES_PATH, Advisory, lambda advisory: advisory.id),
         sites=_unique(sites, lambda site: site.id, "site"),
     )
+
+
+def _is_policy(path: str) -> bool:
+    return path not in _LISTS and path != DIRECTOR_PATH and not path.startswith(SITES_PREFIX)
 
 
 def _policy(path: str, content: bytes, capability: int) -> Policy:

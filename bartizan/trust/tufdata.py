@@ -83,6 +83,18 @@ def load(data: bytes, kind: type[Payload], limit: int) -> Metadata[Payload]:
     return metadata
 
 
+def load_any(role: str, data: bytes) -> Metadata[Any]:
+    """Return the metadata of any role.
+
+    Raises:
+        Malformed: See `load`.
+    """
+    from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+
+    kinds: dict[str, type[Any]] = {ROOT: Root, TIMESTAMP: Timestamp, SNAPSHOT: Snapshot}
+    return load(data, kinds.get(role, Targets), LIMITS[role])
+
+
 def dump(metadata: Metadata[Any]) -> bytes:
     """Return the file form of metadata."""
     with translated():
@@ -133,13 +145,51 @@ def load_approved(role: str, data: bytes) -> Metadata[Root] | Metadata[Targets]:
     return load_root(data) if role == ROOT else load_targets(data, role)
 
 
+def snapshot_versions(snapshot: bytes) -> dict[str, int]:
+    """Return the versions of targets, policy and firmware that a snapshot names.
+
+    Raises:
+        Malformed: It is no snapshot, or names other roles.
+    """
+    from tuf.api.metadata import Snapshot
+
+    meta = load(snapshot, Snapshot, LIMITS[SNAPSHOT]).signed.meta
+    if set(meta) != {f"{role}.json" for role in APPROVED}:
+        raise Malformed(f"a snapshot must name {', '.join(APPROVED)}, nothing else")
+    return {role: meta[f"{role}.json"].version for role in APPROVED}
+
+
+def timestamp_snapshot(timestamp: bytes) -> int:
+    """Return the version of the snapshot that a timestamp names.
+
+    Raises:
+        Malformed: It is no timestamp.
+    """
+    from tuf.api.metadata import Timestamp
+
+    return load(timestamp, Timestamp, LIMITS[TIMESTAMP]).signed.snapshot_meta.version
+
+
+def require_online_signature(role: str, data: bytes, root: bytes) -> None:
+    """Check that a snapshot or timestamp is signed by the key that a root names for it.
+
+    Raises:
+        BadSignature: It is not.
+        Malformed: One of them is no such metadata.
+    """
+    signer = load_root(root).signed
+    loaded = load_any(role, data)
+    with translated():
+        signer.verify_delegate(role, loaded.signed_bytes, loaded.signatures)
+
+
 def version_and_expiry(role: str, metadata: bytes) -> tuple[int, float]:
     """Return a version and when it expires, Unix seconds.
 
     Raises:
         Malformed: It is no metadata of this role.
     """
-    signed = load_approved(role, metadata).signed
+    signed = load_any(role, metadata).signed
     return signed.version, signed.expires.timestamp()
 
 
