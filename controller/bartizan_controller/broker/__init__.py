@@ -1,0 +1,1 @@
+"""The broker that the controller brings along: a configured and supervised mosquitto."""

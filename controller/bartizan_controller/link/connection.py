@@ -1,0 +1,206 @@
+"""One connection to the broker: the only module that knows the MQTT library.
+
+aiomqtt leaves to its user what matters here. A publish that the broker refuses returns as if it had gone well; a
+message is acknowledged before anybody has read it; a refused subscription raises nothing. So the inner paho client's
+callbacks are taken over for publishing and receiving, and aiomqtt keeps connecting, subscribing and closing.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import NamedTuple, cast
+
+import aiomqtt
+import msgspec
+import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from bartizan.wire import topics
+from bartizan_controller.errors import BrokerAway
+
+RECEIVE_AT_MOST = 2_000  # messages that the broker may send ahead of our acknowledgements
+SEND_AT_MOST = 1_000  # of ours that may wait for the broker's, if it allows as many
+SESSION_SECONDS = 7 * 86_400  # how long the broker keeps what gateways say while the controller is away
+KEEPALIVE_SECONDS = 15
+ANSWER_SECONDS = 20.0
+PACKET_OCTETS = 8 * 1024 * 1024
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Which broker, and as whom."""
+
+    host: str
+    port: int
+    client: str = "bartizan-controller"
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.host}:{self.port})"
+
+
+class Arrived(NamedTuple):
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+    number: int
+    """By which the broker knows it, in this connection."""
+
+
+class BrokerLink:
+    """An open connection. Made by `connect`."""
+
+    def __init__(self, client: aiomqtt.Client, arrived: asyncio.Queue[Arrived], *, window: int) -> None:
+        self._client = client
+        self._window = window
+        self._paho = client._client  # noqa: SLF001 - aiomqtt offers no way to acknowledge or to see refusals
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self.arrived = arrived
+        self._paho.on_publish = self._on_publish
+
+    async def subscribe(self) -> None:
+        """Ask for what gateways say.
+
+        Raises:
+            BrokerAway: The broker went away or would not have it.
+        """
+        with _translated():
+            codes = await self._client.subscribe(topics.up_filter(), qos=1, timeout=ANSWER_SECONDS)
+        refused = [code for code in codes if isinstance(code, ReasonCode) and code.is_failure]
+        if refused:
+            raise BrokerAway(f"the broker refuses to let the controller hear the gateways: {refused[0]}")
+
+    def acknowledge(self, arrived: Sequence[Arrived]) -> None:
+        """Tell the broker that it may forget these messages."""
+        for message in arrived:
+            self._paho.ack(message.number, 1)
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Send what its receiver will ask for again if it is lost. Does not wait."""
+        self._paho.publish(topic, payload, qos=0)
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Send messages in their order and wait until the broker has taken them all.
+
+        Raises:
+            BrokerAway: It went away, did not answer in time, or refused one of them.
+        """
+        for start in range(0, len(messages), self._window):
+            sent = [self._publish(topic, payload) for topic, payload in messages[start : start + self._window]]
+            done, late = await asyncio.wait(sent, timeout=ANSWER_SECONDS)
+            for future in late:
+                future.cancel()
+            refusals = [error for error in (future.exception() for future in done) if error is not None]
+            if refusals or late:
+                raise BrokerAway("the broker did not take all that was published") from next(iter(refusals), None)
+
+    async def closed(self) -> None:
+        """Wait until the connection is lost.
+
+        Raises:
+            BrokerAway: It is.
+        """
+        with _translated():
+            # Nothing comes out: `on_message` is ours. The iterator ends when the connection does.
+            async for _ in self._client.messages:
+                pass
+        raise BrokerAway("the connection to the broker ended")
+
+    def _publish(self, topic: str, payload: bytes) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        info = self._paho.publish(topic, payload, qos=1)
+        if info.rc not in {paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_QUEUE_SIZE}:
+            future.set_exception(BrokerAway("the connection to the broker is lost"))
+        else:
+            self._waiting[info.mid] = future
+        return future
+
+    def _on_publish(
+        self, _client: paho.Client, _data: object, number: int, reason: ReasonCode, _properties: object
+    ) -> None:
+        future = self._waiting.pop(number, None)
+        if future is None or future.done():
+            return
+        if reason.is_failure:
+            future.set_exception(BrokerAway(f"the broker refuses what the controller publishes: {reason}"))
+        else:
+            future.set_result(None)
+
+
+@contextlib.asynccontextmanager
+async def connect(endpoint: Endpoint, tls: ssl.SSLContext) -> AsyncIterator[BrokerLink]:
+    """Connect with the session that the broker kept, and subscribe.
+
+    Raises:
+        BrokerAway: It is not there, not the one expected, or refuses us.
+    """
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho leaves it so
+    properties.SessionExpiryInterval = SESSION_SECONDS
+    properties.ReceiveMaximum = RECEIVE_AT_MOST
+    properties.MaximumPacketSize = PACKET_OCTETS
+    client = aiomqtt.Client(
+        endpoint.host,
+        endpoint.port,
+        identifier=endpoint.client,
+        username=endpoint.username,
+        password=endpoint.password,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        clean_start=False,
+        properties=properties,
+        tls_context=tls,
+        keepalive=KEEPALIVE_SECONDS,
+        timeout=ANSWER_SECONDS,
+        # Nagle's algorithm would hold small packets back for 40 ms.
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    )
+    receiving = _Receiving(client)
+    with _translated():
+        async with client:
+            link = BrokerLink(client, receiving.arrived, window=max(1, min(SEND_AT_MOST, receiving.allowed) // 2))
+            await link.subscribe()
+            yield link
+
+
+class _Receiving:
+    """What the library's callbacks leave behind."""
+
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self.arrived: asyncio.Queue[Arrived] = asyncio.Queue()
+        """Bounded by RECEIVE_AT_MOST: nothing is acknowledged before it was taken out and committed."""
+        self.allowed = SEND_AT_MOST
+        """How many messages the broker is willing to have unacknowledged."""
+        inner = client._client  # noqa: SLF001 - as above
+        # paho types a callback for every version of its interface; this is aiomqtt's.
+        self._aiomqtt_on_connect = cast("Callable[..., None]", inner.on_connect)
+        inner.max_inflight_messages_set(0)
+        inner.manual_ack_set(True)
+        inner.on_connect = self._on_connect
+        inner.on_message = self._on_message
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        data: object,
+        flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        self.allowed = getattr(properties, "ReceiveMaximum", SEND_AT_MOST)
+        self._aiomqtt_on_connect(client, data, flags, reason, properties)
+
+    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        # aiomqtt's own iterator makes two tasks for each message: more work than all else that is done with it.
+        self.arrived.put_nowait(Arrived(message.topic, bytes(message.payload), message.mid))
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except aiomqtt.MqttError as error:
+        raise BrokerAway("the broker is not there, or would not have the controller") from error

@@ -1,0 +1,216 @@
+"""Commits what gateways said: many messages, one transaction, and the answers that follow from it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import assert_never
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from bartizan.errors import Refused
+from bartizan.ids import OrganisationId, SiteId
+from bartizan.wire.down import Certificate, Down, EventsAck, ReportAck, SealedCredentials
+from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Will
+from bartizan_controller import inventory
+from bartizan_controller.errors import Foreign
+from bartizan_controller.link.parse import Said, UndecodedReport
+from bartizan_controller.link.sync import HeldBook, Holdings, missing
+from bartizan_controller.store import books, credentials, devices, dialect, events, gateways, tables
+from bartizan_controller.store.books import StoredBook
+from bartizan_controller.store.events import RecordedEvent
+from bartizan_controller.store.gateways import Gateway
+from bartizan_controller.wiring import Catalogue
+
+SEEN_SECONDS = 30.0  # how exact `last_seen` is; a finer one would write a row for every message
+
+Renew = Callable[[Connection, RenewCertificate], Certificate]
+"""Signs a new certificate for the gateway's present key, or raises `Refused`."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Something to be said to one gateway."""
+
+    site: SiteId
+    message: Down
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one message: its answers, or why it was refused."""
+
+    answers: tuple[Answer, ...] = ()
+    refused: Refused | None = None
+
+
+def commit(
+    connection: Connection,
+    said: Sequence[Said],
+    *,
+    catalogue: Catalogue,
+    renew: Renew,
+    now: float,
+) -> list[Outcome]:
+    """Apply messages in their order; return the outcome of each. Applying one twice changes nothing."""
+    intake = _Intake(connection, said, renew, now)
+    outcomes = [intake.take(each) for each in said]
+    intake.save()
+    lacking = intake.answer_hellos(catalogue)
+    return [
+        msgspec.structs.replace(outcome, answers=(*outcome.answers, *lacking.pop(each.site, ())))
+        if isinstance(each, Hello)
+        else outcome
+        for each, outcome in zip(said, outcomes, strict=True)
+    ]
+
+
+class _Intake:
+    """One transaction's worth of messages."""
+
+    def __init__(self, connection: Connection, said: Iterable[Said], renew: Renew, now: float) -> None:
+        sites = {each.site for each in said}
+        self._connection = connection
+        self._renew = renew
+        self._now = now
+        self._known = gateways.load(connection, sites)
+        self._organisations = _organisations(connection, sites)
+        self._changed: dict[SiteId, Gateway] = {}
+        self._events: list[RecordedEvent] = []
+        self._hellos: dict[SiteId, Hello] = {}
+
+    def take(self, said: Said) -> Outcome:
+        """Apply one message."""
+        if said.site not in self._known:
+            return Outcome(refused=Foreign(f"no gateway of site {said.site!r} is enrolled"))
+        self._seen(said.site)
+        try:
+            answers = self._apply(said)
+        except Refused as refused:
+            return Outcome(refused=refused)
+        return Outcome(tuple(Answer(said.site, message) for message in answers))
+
+    def save(self) -> None:
+        """Write what is written for all messages together."""
+        events.add(self._connection, self._events)
+        gateways.save_link_states(self._connection, tuple(self._changed.values()))
+
+    def answer_hellos(self, catalogue: Catalogue) -> dict[SiteId, tuple[Answer, ...]]:
+        """Return what each gateway that said hello lacks."""
+        if not self._hellos:
+            return {}
+        held_books = books.load(self._connection, self._hellos)
+        held_credentials = credentials.load(self._connection, self._hellos)
+        last_events = events.last_sequences(
+            self._connection, {site: hello.boot for site, hello in self._hellos.items()}
+        )
+        estate = held_books.get(None)
+        answers: dict[SiteId, tuple[Answer, ...]] = {}
+        for site, hello in self._hellos.items():
+            own, sealed = held_books.get(site), held_credentials.get(site)
+            holdings = Holdings(
+                catalogue=catalogue.versions,
+                bundle=catalogue.bundle_since(hello.catalogue),
+                estate_orders=_held(estate),
+                site_orders=_held(own),
+                credentials=SealedCredentials(sealed.generation, sealed.sealed) if sealed else None,
+                report_digest=self._known[site].report_digest,
+                events_through=last_events.get(site, 0),
+            )
+            answers[site] = tuple(Answer(site, message) for message in missing(hello, holdings))
+        return answers
+
+    def _apply(self, said: Said) -> tuple[Down, ...]:
+        match said:
+            case Hello():
+                return self._hear_hello(said)
+            case Will():
+                return self._hear_will(said)
+            case UndecodedReport():
+                return self._hear_report(said)
+            case Events():
+                self._events += [self._recorded(said, event) for event in said.events]
+                return (EventsAck(said.boot, said.events[-1].sequence),)
+            case RenewCertificate():
+                return (self._renew(self._connection, said),)
+            case _:
+                assert_never(said)
+
+    def _hear_hello(self, hello: Hello) -> tuple[Down, ...]:
+        self._hellos[hello.site] = hello
+        known = self._known[hello.site]
+        self._change(
+            msgspec.structs.replace(
+                known,
+                connected=True,
+                last_seen=self._now,
+                boot=hello.boot,
+                capability=hello.capability,
+                agent_version=hello.agent_version,
+                clock_offset=hello.clock - self._now if hello.clock else 0.0,
+                events_pending=hello.events_pending,
+                credentials=hello.credentials,
+                sealing_key=hello.sealing_key or known.sealing_key,
+            )
+        )
+        return ()
+
+    def _hear_will(self, will: Will) -> tuple[Down, ...]:
+        known = self._known[will.site]
+        # The will of an earlier start may come after the hello of a later one.
+        if will.boot == known.boot:
+            self._change(msgspec.structs.replace(known, connected=False))
+        return ()
+
+    def _hear_report(self, undecoded: UndecodedReport) -> tuple[Down, ...]:
+        known = self._known[undecoded.site]
+        digest = undecoded.head.digest
+        if digest != known.report_digest:
+            report = undecoded.decode()
+            devices.replace(
+                self._connection,
+                report.site,
+                self._organisations[report.site],
+                inventory.join(report.devices, report.posture),
+                now=self._now,
+            )
+            gateways.save_report(
+                self._connection,
+                report.site,
+                digest=digest,
+                taken_at=report.taken_at,
+                now=self._now,
+                posture=report.posture,
+            )
+            self._known[report.site] = msgspec.structs.replace(
+                known, report_digest=digest, taken_at=report.taken_at, reported_at=self._now
+            )
+        return (ReportAck(digest),)
+
+    def _recorded(self, said: Events, event: Event) -> RecordedEvent:
+        return RecordedEvent(
+            site=said.site,
+            at=event.at,
+            received_at=self._now,
+            kind=event.kind,
+            detail=event.detail,
+            device=event.device,
+            boot=said.boot,
+            sequence=event.sequence,
+        )
+
+    def _seen(self, site: SiteId) -> None:
+        known = self._known[site]
+        if not known.connected or known.last_seen is None or self._now - known.last_seen > SEEN_SECONDS:
+            self._change(msgspec.structs.replace(known, connected=True, last_seen=self._now))
+
+    def _change(self, gateway: Gateway) -> None:
+        self._known[gateway.site] = self._changed[gateway.site] = gateway
+
+
+def _held(book: StoredBook | None) -> HeldBook | None:
+    return HeldBook(book.generation, book.envelope) if book else None
+
+
+def _organisations(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, OrganisationId]:
+    found: dict[SiteId, OrganisationId] = {}
+    for some in dialect.portions(sites):
+        query = select(tables.sites.c.id, tables.sites.c.organisation).where(tables.sites.c.id.in_(some))
+        found.update({SiteId(row.id): OrganisationId(row.organisation) for row in connection.execute(query)})
+    return found

@@ -1,0 +1,58 @@
+"""What is committed but not yet taken by the broker: read from the database, so that no crash can lose it."""
+
+import msgspec
+from sqlalchemy import Connection
+
+from bartizan.ids import SiteId
+from bartizan.wire import codec, topics
+from bartizan.wire.down import Down, OrdersEnvelope, SealedCredentials
+from bartizan_controller.store import books, credentials, marks
+from bartizan_controller.store.books import StoredBook
+from bartizan_controller.store.credentials import StoredCredentials
+from bartizan_controller.wiring import Catalogue
+
+CATALOGUE_MARK = "catalogue-published"
+AT_ONCE = 200
+
+Message = tuple[str, bytes]
+"""Topic and payload."""
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """Messages, and what to note once the broker has taken them."""
+
+    messages: tuple[Message, ...]
+    books: tuple[StoredBook, ...] = ()
+    credentials: tuple[StoredCredentials, ...] = ()
+    catalogue: dict[str, int] = {}
+
+
+def collect(connection: Connection, catalogue: Catalogue) -> Outgoing:
+    """Return some of what the broker has not yet taken; nothing in it means that there is no more."""
+    waiting_books = books.unpublished(connection, limit=AT_ONCE)
+    waiting_credentials = credentials.unpublished(connection, limit=AT_ONCE)
+    published = codec.decode(marks.read(connection, CATALOGUE_MARK).encode() or b"{}", dict[str, int])
+    messages = [_down(book.site, OrdersEnvelope(book.envelope)) for book in waiting_books]
+    messages += [_down(each.site, SealedCredentials(each.generation, each.sealed)) for each in waiting_credentials]
+    if published != catalogue.versions:
+        # First of all: it names the keys by which orders are judged.
+        bundle = codec.encode(catalogue.bundle_since(published))
+        messages.insert(0, (topics.ALL_CATALOGUE, bundle))
+    return Outgoing(
+        messages=tuple(messages),
+        books=waiting_books,
+        credentials=waiting_credentials,
+        catalogue=catalogue.versions if published != catalogue.versions else {},
+    )
+
+
+def note_taken(connection: Connection, taken: Outgoing) -> None:
+    """Note that the broker has taken all of it."""
+    books.note_published(connection, taken.books)
+    credentials.note_published(connection, taken.credentials)
+    if taken.catalogue:
+        marks.write(connection, CATALOGUE_MARK, codec.encode(taken.catalogue).decode())
+
+
+def _down(site: SiteId | None, message: Down) -> Message:
+    return (topics.ALL_ORDERS if site is None else topics.down(site), codec.encode(message))

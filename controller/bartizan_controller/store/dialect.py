@@ -1,0 +1,119 @@
+"""What SQLite and PostgreSQL spell differently: the only module that knows which of the two it is."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from bartizan_controller.errors import StoreRefuses
+
+AUTOCHECKPOINT_PAGES = 65_536  # the default of 1,000 checkpoints inside commits on the hot path
+LOCK_WAIT_SECONDS = 10
+READERS = 4
+PARAMETERS = 500  # of one IN list; SQLite's limit for a statement is 32,766
+
+T = TypeVar("T")
+
+_REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full: free some space",
+    sqlite3.SQLITE_IOERR: "the disk gives errors: look at the system's log",
+    sqlite3.SQLITE_READONLY: "the database may not be written: check its owner and mount",
+    sqlite3.SQLITE_BUSY: "another program holds the database: stop it",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged: restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "the file is no database: restore it from a backup",
+}
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a database in a file."""
+    return f"sqlite:///{path}"
+
+
+def writing_engine(url: str) -> Engine:
+    """Return an engine of one connection, whose transactions begin as writers."""
+    engine = create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=not _is_sqlite(url))
+    if _is_sqlite(url):
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def reading_engine(url: str) -> Engine:
+    """Return an engine of a few connections that cannot write."""
+    engine = create_engine(url, pool_size=READERS, max_overflow=0, pool_pre_ping=not _is_sqlite(url))
+    if _is_sqlite(url):
+        event.listen(engine, "connect", _set_up_sqlite_reader)
+        event.listen(engine, "begin", _begin_deferred)
+        return engine
+    return engine.execution_options(postgresql_readonly=True)
+
+
+def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def portions(values: Iterable[T]) -> Iterator[list[T]]:
+    """Yield the values in lists short enough for one statement's parameters."""
+    everything = list(values)
+    for start in range(0, len(everything), PARAMETERS):
+        yield everything[start : start + PARAMETERS]
+
+
+def checkpoint(connection: Connection) -> None:
+    """Move what is committed from the write-ahead log into the file, without waiting for readers."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+
+def translate(error: DBAPIError) -> StoreRefuses:
+    """Return the refusal that a database error means, in words that say what to do."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    reason = "it is not there, or will not write: look at its own log"
+    if code is not None:
+        # The low octet is the class of the error; the rest is detail.
+        reason = _REASONS.get(code & 0xFF, f"SQLite says {getattr(error.orig, 'sqlite_errorname', code)}")
+    return StoreRefuses(f"the database refuses; nothing was changed: {reason}")
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Return whether the database, and not the statement, is the matter."""
+    name = type(error).__name__
+    return name in {"OperationalError", "InternalError", "InterfaceError"} or (
+        name == "DatabaseError" and getattr(error.orig, "sqlite_errorcode", None) is not None
+    )
+
+
+def _is_sqlite(url: str) -> bool:
+    return make_url(url).get_backend_name() == "sqlite"
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin when SQLAlchemy says so, not when sqlite3 thinks so
+    for pragma in (
+        f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "mmap_size=0",
+        "cache_size=-65536",
+        f"wal_autocheckpoint={AUTOCHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_up_sqlite_reader(connection: Any, record: object) -> None:
+    _set_up_sqlite(connection, record)
+    connection.execute("PRAGMA query_only=ON").close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

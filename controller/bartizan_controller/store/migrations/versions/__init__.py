@@ -1,0 +1,1 @@
+"""One module per step; each part of the controller adds its own."""

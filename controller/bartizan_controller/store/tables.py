@@ -1,0 +1,239 @@
+"""All tables of the controller. Times are Unix seconds; documents are canonical JSON of the wire's types.
+
+Only types and constraints that SQLite and PostgreSQL share. A change here comes with a step in `migrations`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the column is spelled INTEGER.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+organisations = Table(
+    "organisations",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("parent", Text, ForeignKey("organisations.id")),
+    Column("created_at", Double, nullable=False),
+)
+
+sites = Table(
+    "sites",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("organisation", Text, ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+enrolment_tokens = Table(
+    "enrolment_tokens",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("site", Text, ForeignKey("sites.id"), nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+)
+
+certificates = Table(
+    "certificates",
+    METADATA,
+    Column("serial", Text, primary_key=True),
+    Column("site", Text, ForeignKey("sites.id"), nullable=False, index=True),
+    Column("key_digest", Text, nullable=False),
+    Column("issued_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("revoked_at", Double),
+)
+
+gateways = Table(
+    "gateways",
+    METADATA,
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("certificate", Text, nullable=False),
+    Column("key_digest", Text, nullable=False),
+    Column("sealing_key", Text, nullable=False),
+    Column("enrolled_at", Double, nullable=False),
+    Column("connected", Boolean, nullable=False),
+    Column("last_seen", Double),
+    Column("boot", Text, nullable=False),
+    Column("capability", Integer, nullable=False),
+    Column("agent_version", Text, nullable=False),
+    Column("clock_offset", Double, nullable=False),
+    Column("events_pending", BigInteger, nullable=False),
+    Column("credentials", BigInteger, nullable=False),
+    Column("report_digest", Text, nullable=False),
+    Column("reported_at", Double),
+    Column("taken_at", Double),
+    Column("posture", LargeBinary),
+)
+
+devices = Table(
+    "devices",
+    METADATA,
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("maker", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("firmware", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("enforced", Text, nullable=False),
+    Column("agrees", Boolean, nullable=False),
+    Column("vulnerable", Boolean, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("dropped_packets", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("device", LargeBinary, nullable=False),
+    Column("posture", LargeBinary, nullable=False),
+    Index("ix_devices_maker", "maker", "site", "id"),
+    Index("ix_devices_model", "model", "site", "id"),
+    Index("ix_devices_wanted", "wanted", "site", "id"),
+    Index("ix_devices_kind", "kind", "site", "id"),
+    Index("ix_devices_vulnerable", "vulnerable", "site", "id"),
+    Index("ix_devices_id", "id"),
+)
+
+device_advisories = Table(
+    "device_advisories",
+    METADATA,
+    Column("advisory", Text, primary_key=True),
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("device", Text, primary_key=True),
+    Index("ix_device_advisories_device", "site", "device"),
+)
+
+device_history = Table(
+    "device_history",
+    METADATA,
+    Column("number", RowNumber, primary_key=True, autoincrement=True),
+    Column("site", Text, ForeignKey("sites.id"), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Index("ix_device_history_device", "site", "device", "number"),
+)
+
+counters = Table(
+    "counters",
+    METADATA,
+    Column("scope", Text, primary_key=True),
+    Column("dimension", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    METADATA,
+    Column("number", RowNumber, primary_key=True, autoincrement=True),
+    Column("site", Text, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("sequence", BigInteger),
+    Column("at", Double, nullable=False),
+    Column("received_at", Double, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("device", Text),
+    Column("detail", LargeBinary, nullable=False),
+    UniqueConstraint("site", "boot", "sequence"),
+    Index("ix_events_site", "site", "number"),
+    Index("ix_events_kind", "kind", "number"),
+    sqlite_autoincrement=True,
+)
+
+order_books = Table(
+    "order_books",
+    METADATA,
+    Column("scope", Text, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("issued_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("published", BigInteger, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("organisation", Text),
+    Column("document", LargeBinary, nullable=False),
+    Column("given_by", Text, nullable=False),
+    Column("given_at", Double, nullable=False),
+    Column("ended_by", Text),
+    Column("ended_at", Double),
+    Column("ended_because", Text),
+    Index("ix_orders_scope", "scope", "ended_at"),
+)
+
+sealed_credentials = Table(
+    "sealed_credentials",
+    METADATA,
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed_to", Text, nullable=False),
+    Column("given_by", Text, nullable=False),
+    Column("given_at", Double, nullable=False),
+    Column("published", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False, index=True),
+    Column("subject", Text, nullable=False, index=True),
+    Column("detail", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("organisation", Text, ForeignKey("organisations.id")),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+)
+
+marks = Table(
+    "marks",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
