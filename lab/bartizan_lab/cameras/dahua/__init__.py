@@ -1,0 +1,1 @@
+"""Dahua cameras, and those built by Dahua under other badges."""

@@ -1,0 +1,1 @@
+"""Hikvision cameras and recorders, and those built by Hikvision under other badges."""

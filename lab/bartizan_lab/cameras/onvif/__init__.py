@@ -1,0 +1,1 @@
+"""A camera that speaks ONVIF, and ONVIF as a part of other makers' cameras."""

@@ -1,0 +1,170 @@
+"""The kinds of emulated device, and making one of them with facts of one's own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+from bartizan import ids
+from bartizan_lab.cameras.axis.camera import AxisCamera
+from bartizan_lab.cameras.axis.traits import AxisTraits
+from bartizan_lab.cameras.camera import Camera
+from bartizan_lab.cameras.dahua.camera import DahuaCamera
+from bartizan_lab.cameras.dahua.traits import DahuaTraits
+from bartizan_lab.cameras.hikvision.camera import HikvisionCamera
+from bartizan_lab.cameras.hikvision.traits import NEUTRAL_NAMESPACE, HikvisionTraits, UpgradeForm
+from bartizan_lab.cameras.onvif.camera import OnvifCamera, OnvifTraits
+from bartizan_lab.cameras.printer import Printer
+from bartizan_lab.cameras.state import DeviceState, Setting
+
+PASSWORD = "Bartizan-lab-1"
+"""Of every emulated device, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A kind of device with the facts it has unless told otherwise."""
+
+    assemble: Callable[[DeviceState, Any, Setting], Camera]
+    traits: Any
+    model: str
+    firmware: str
+    build: date
+    serial: str
+    """A format of `model`, `number`, and `mac` without its colons."""
+    oui: str
+    user: str = "admin"
+
+
+BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
+    {
+        "hikvision": Blueprint(
+            HikvisionCamera,
+            HikvisionTraits(),
+            "DS-2CD2143G2-I",
+            "V5.7.18",
+            date(2024, 8, 26),
+            "{model}20220919AAWRK{number:08}",
+            "44:47:cc",
+        ),
+        "hikvision-oem": Blueprint(
+            HikvisionCamera,
+            HikvisionTraits(
+                brand="Annke",
+                manufacturer="",
+                oem_code=26,
+                namespace=NEUTRAL_NAMESPACE,
+                server="webserver",
+            ),
+            "I51DL",
+            "V5.5.800",
+            date(2021, 6, 28),
+            "{model}20210704AAWRF{number:08}",
+            "bc:ad:28",
+        ),
+        "hikvision-nvr": Blueprint(
+            HikvisionCamera,
+            HikvisionTraits(
+                platform="K21B1",
+                device_type="NVR",
+                hardware_version="B-R-K21B1-00",
+                server="DNVRS-Webs",
+                device_class=1,
+                upgrade_form=UpgradeForm.PUT_RAW,
+            ),
+            "DS-7616NI-K2/16P",
+            "V4.62.210",
+            date(2023, 10, 12),
+            "{model}1620201105CCWR{number:09}WCVU",
+            "c0:56:e3",
+        ),
+        "dahua": Blueprint(
+            DahuaCamera,
+            DahuaTraits(),
+            "IPC-HDW5831R-ZE",
+            "2.800.0000016.0.R",
+            date(2020, 6, 5),
+            "5A04B5FPAG{number:05}",
+            "3c:ef:8c",
+        ),
+        "dahua-oem": Blueprint(
+            DahuaCamera,
+            DahuaTraits(vendor="Intelbras", manufacturer="Intelbras", family="VIP-3230", processor="S3L"),
+            "VIP-3230-D",
+            "2.800.00IB004.0.R",
+            date(2021, 3, 22),
+            "NHKJ3801127{number:02}",
+            "b4:4c:3b",
+        ),
+        "axis": Blueprint(
+            AxisCamera,
+            AxisTraits(),
+            "P3265-V",
+            "11.11.160",
+            date(2025, 5, 20),
+            "{mac}",
+            "ac:cc:8e",
+            user="root",
+        ),
+        "onvif": Blueprint(
+            OnvifCamera, OnvifTraits(), "NC-200", "1.2.3", date(2023, 1, 9), "NC200-{number:06}", "00:02:d1"
+        ),
+        "printer": Blueprint(
+            lambda state, _, setting: Printer(state, setting),
+            None,
+            "Example LaserJob 400",
+            "20230915",
+            date(2023, 9, 15),
+            "LJ4{number:08}",
+            "00:1b:a9",
+        ),
+    }
+)
+KINDS = tuple(BLUEPRINTS)
+
+_STATE_FACTS = frozenset({"model", "firmware", "build", "serial", "mac", "users", "factory_state", "faults"})
+_SETTING_FACTS = frozenset(field.name for field in fields(Setting))
+
+
+def make(kind: str, *, number: int = 1, **facts: Any) -> Camera:
+    """Return a device of that kind.
+
+    Args:
+        kind: One of `KINDS`.
+        number: Tells devices of a kind apart: serial number and MAC follow from it.
+        facts: Fields of `DeviceState`, `Setting`, and of the maker's traits. `build` may be ISO 8601 text;
+            `password` sets the one user's; what is left out is as the blueprint has it.
+
+    Raises:
+        ValueError: There is no such kind.
+        TypeError: A fact is none of these fields.
+    """
+    blueprint = BLUEPRINTS.get(kind)
+    if blueprint is None:
+        raise ValueError(f"there is no kind {kind!r}: choose one of {', '.join(KINDS)}")
+    users = {blueprint.user: facts.pop("password", PASSWORD)}
+    state_facts = {name: facts.pop(name) for name in _STATE_FACTS & facts.keys()}
+    setting = Setting(**{name: facts.pop(name) for name in _SETTING_FACTS & facts.keys()})
+    if facts and blueprint.traits is None:
+        raise TypeError(f"a {kind} has no {', '.join(sorted(facts))}")
+    traits = replace(blueprint.traits, **facts) if facts else blueprint.traits
+    return blueprint.assemble(_state(blueprint, number, {"users": users, **state_facts}), traits, setting)
+
+
+def _state(blueprint: Blueprint, number: int, facts: dict[str, Any]) -> DeviceState:
+    model = facts.pop("model", blueprint.model)
+    mac = ids.mac(facts.pop("mac", f"{blueprint.oui}{number:06x}"))
+    serial = blueprint.serial.format(model=model, number=number, mac=mac.replace(":", "").upper())
+    build = facts.pop("build", blueprint.build)
+    factory_state = facts.pop("factory_state", False)
+    return DeviceState(
+        model=model,
+        serial=facts.pop("serial", serial),
+        mac=mac,
+        firmware=facts.pop("firmware", blueprint.firmware),
+        build=build if isinstance(build, date) else date.fromisoformat(build),
+        users={} if factory_state else dict(facts.pop("users")),
+        factory_state=factory_state,
+        faults=set(facts.pop("faults", ())),
+    )
