@@ -122,3 +122,5 @@ class Device(msgspec.Struct, frozen=True):
     driver: str = ""
     """Which driver speaks to it; empty where none does."""
     problems: tuple[str, ...] = ()
+    lost: bool = False
+    """Whether it has not been seen for so long that it counts as gone. What was known of it is kept."""

@@ -33,8 +33,8 @@ class News(enum.Enum):
 class Table:
     """The table as last told, by interface and address. Pure: the kernel's words go in, news come out."""
 
-    def __init__(self, entries: Iterable[Neighbour] = ()) -> None:
-        self._entries = {(entry.index, entry.address): entry for entry in entries}
+    def __init__(self) -> None:
+        self._entries: dict[tuple[int, Address], Neighbour] = {}
 
     def learn(self, entry: Neighbour) -> News | None:
         """Take in a change, and return what is new about it. Ageing (reachable to stale) is no news."""
@@ -89,7 +89,8 @@ class Neighbours:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             self._socket.bind((0, rtnetlink.RTMGRP_NEIGH))
             # Subscribed before dumped, so that no change falls between the two.
-            self.table = Table(self._dump())
+            for entry in self._dump():
+                self.table.learn(entry)
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(self._socket, self._read)
         except BaseException:

@@ -68,10 +68,6 @@ class Segment:
                 with contextlib.suppress(OSError):  # no address of this family (yet): nobody could answer
                     sock.sendto(request, destination(self.interface, group, channel.port))
 
-    def listen_afresh(self) -> None:
-        """Forget who has spoken how often; floods are counted anew."""
-        self._heard.clear()
-
     def _open(self, channel: Channel, family: socket.AddressFamily) -> None:
         own_port = self._listen or channel.answers_to_group
         groups = channel.groups(v6=family is socket.AF_INET6) if own_port else ()

@@ -1,0 +1,221 @@
+"""`bartizan-agent scan`: look at networks once and say what is there. Needs no controller, no enrolment, no root."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from ipaddress import IPv4Network
+from typing import TypeVar
+
+import msgspec
+
+from bartizan.firmware.match import findings
+from bartizan.firmware.model import Advisory
+from bartizan.ids import DeviceId
+from bartizan.policy.model import Maker
+from bartizan_agent.discovery.channels import left_out
+from bartizan_agent.discovery.errors import CannotScan
+from bartizan_agent.discovery.interfaces import Interface, named, scannable
+from bartizan_agent.discovery.pace import Limits
+from bartizan_agent.discovery.scan import scan
+from bartizan_agent.discovery.sweep import Target, target
+from bartizan_agent.inventory import Known, merge
+
+FOUND_OR_NONE, NOTHING_SCANNED, USAGE = 0, 1, 2
+_HEADINGS = ("ADDRESS", "MAC", "KIND", "MAKER", "BRAND", "MODEL", "FIRMWARE", "SURE", "OPEN TO")
+_SHOWN_ADVISORIES = 3
+
+T = TypeVar("T")
+
+
+class Knowledge(msgspec.Struct, frozen=True):
+    """The makers and advisories packaged with the agent, for a gateway that has no catalogue."""
+
+    makers: tuple[Maker, ...]
+    advisories: tuple[Advisory, ...]
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Attach the command to the agent's command line."""
+    parser = subparsers.add_parser(
+        "scan",
+        help="find cameras on the given interfaces, once, and print them",
+        description=(
+            "Looks at the links of the given interfaces once: asks the discovery protocols of cameras, wakes the "
+            "addresses of the interfaces' own networks, and reads the banners of what answers. Never logs in."
+        ),
+    )
+    parser.add_argument(
+        "--interface", "-i", action="append", default=[], metavar="NAME", help="where to look; may be repeated"
+    )
+    parser.add_argument(
+        "--network",
+        action="append",
+        default=[],
+        type=_network,
+        metavar="CIDR",
+        help="try only the addresses of this network; may be repeated (default: all networks of the interface)",
+    )
+    parser.add_argument("--no-sweep", action="store_true", help="only ask by multicast and listen; connect to nothing")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="end after this (default: 30)"
+    )
+    parser.add_argument("--explain", action="store_true", help="say what every verdict rests on")
+    parser.add_argument("--json", action="store_true", help="print one JSON document, evidence included")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Scan and print. Returns the exit code: 0 whatever was found, 1 if nothing could be scanned, 2 for usage."""
+    if not arguments.interface:
+        _tell(_choose())
+        return USAGE
+    limits = Limits(total_seconds=arguments.timeout)
+    targets = _targets(arguments, limits)
+    if not targets:
+        return NOTHING_SCANNED
+    for reason in left_out():
+        _tell(reason)
+    began = time.monotonic()
+    try:
+        observations = asyncio.run(scan(targets, limits, _tell))
+    except OSError as error:
+        _tell(f"cannot scan: {error.strerror}")
+        return NOTHING_SCANNED
+    knowledge = packaged_knowledge()
+    found = merge({}, observations, makers=knowledge.makers, advisories=knowledge.advisories, at=time.time()).devices
+    _tell(f"{len(found)} devices in {time.monotonic() - began:.1f} s")
+    if arguments.json:
+        print(as_json(found.values()))
+    else:
+        print(as_table(found.values(), knowledge if arguments.explain else None), end="")
+    return FOUND_OR_NONE
+
+
+def packaged_knowledge() -> Knowledge:
+    """Return the makers and advisories that came with this version of the agent."""
+    return Knowledge(_packaged("makers.json", Maker), _packaged("advisories.json", Advisory))
+
+
+def as_json(found: Iterable[Known]) -> str:
+    """Return devices, what was said of them and which ports were open, as a JSON document."""
+    devices = [
+        {**msgspec.to_builtins(entry.device), "evidence": entry.evidence, "open_ports": entry.open_ports}
+        for entry in _sorted(found)
+    ]
+    return msgspec.json.format(msgspec.json.encode({"devices": devices}), indent=2).decode()
+
+
+def as_table(found: Iterable[Known], explained_by: Knowledge | None = None) -> str:
+    """Return devices as a table for people, each followed by its reasons if there is something to explain it by."""
+    entries = _sorted(found)
+    rows = [_HEADINGS, *(_row(entry) for entry in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if explained_by is None:
+        return "\n".join(lines) + "\n"
+    explained = [lines[0]]
+    for entry, line in zip(entries, lines[1:], strict=True):
+        explained.extend([line, *(f"    {reason}" for reason in _reasons(entry, explained_by))])
+    return "\n".join(explained) + "\n"
+
+
+def _targets(arguments: argparse.Namespace, limits: Limits) -> list[Target]:
+    targets = []
+    for name in dict.fromkeys(arguments.interface):
+        try:
+            targets.append(_target(named(name), arguments, limits))
+        except CannotScan as error:
+            _tell(str(error))
+    return targets
+
+
+def _target(interface: Interface, arguments: argparse.Namespace, limits: Limits) -> Target:
+    if arguments.no_sweep:
+        return Target(interface)
+    if not arguments.network:
+        return target(interface, None, limits)
+    on_link = [x for x in arguments.network if len(arguments.interface) == 1 or _is_on_link(x, interface)]
+    return target(interface, on_link, limits)
+
+
+def _is_on_link(network: IPv4Network, interface: Interface) -> bool:
+    return any(network.subnet_of(own) for own in interface.networks)
+
+
+def _choose() -> str:
+    """Scanning is done only where it was asked for: a gateway has links to networks that are none of our business."""
+    lines = [
+        f"  --interface {found.name}\t{', '.join(str(network) for network in found.networks) or 'no IPv4 network'}"
+        for found in scannable()
+    ]
+    return "\n".join(["Choose where to look:", *(lines or ["  (no interface is up)"])]).expandtabs(32)
+
+
+def _row(entry: Known) -> tuple[str, ...]:
+    device, identity = entry.device, entry.device.identity
+    advisories = list(device.vulnerabilities[:_SHOWN_ADVISORIES])
+    if len(device.vulnerabilities) > _SHOWN_ADVISORIES:
+        advisories.append(f"and {len(device.vulnerabilities) - _SHOWN_ADVISORIES} more")
+    return (
+        device.addresses[0] if device.addresses else "-",
+        device.macs[0] if device.macs else "-",
+        identity.kind.value,
+        identity.maker or "unknown",
+        identity.brand or "-",
+        identity.model or "-",
+        identity.firmware or "-",
+        f"{identity.confidence}%" if identity.maker else "-",
+        ", ".join(advisories) or "-",
+    )
+
+
+def _reasons(entry: Known, knowledge: Knowledge) -> list[str]:
+    device = entry.device
+    told = {*device.vulnerabilities, *device.undecided}
+    return [
+        *device.identity.reasons,
+        *(
+            f"{found.advisory}: {found.standing.value}, {found.because}"
+            for found in findings(device.identity, knowledge.advisories)
+            if found.advisory in told
+        ),
+        *(f"problem: {problem}" for problem in device.problems),
+    ]
+
+
+def _sorted(found: Iterable[Known]) -> Sequence[Known]:
+    def by_address(entry: Known) -> tuple[str, bool, tuple[int, ...], DeviceId]:
+        first = entry.device.addresses[0] if entry.device.addresses else ""
+        octets = tuple(int(part) for part in first.split(".")) if first and ":" not in first else ()
+        return entry.device.interface, not octets, octets, entry.device.id
+
+    return sorted(found, key=by_address)
+
+
+def _packaged(name: str, kind: type[T]) -> tuple[T, ...]:
+    text = resources.files("bartizan_agent").joinpath("data", name).read_bytes()
+    return tuple(msgspec.json.decode(text, type=list[kind]))  # type: ignore[valid-type]  # a type at run time
+
+
+def _network(text: str) -> IPv4Network:
+    try:
+        return IPv4Network(text, strict=False)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IPv4 network like 10.9.0.0/24") from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1.0 <= value <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time between 1 and 3600 seconds")
+    return value
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,148 @@
+"""Watching segments for ever: announcements and new neighbours as they come, and a full scan now and then."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, ip_network
+
+from bartizan.identity.model import Observation
+from bartizan.ids import Address
+from bartizan_agent.discovery.answer import Heard, Rubbish
+from bartizan_agent.discovery.channels import channels
+from bartizan_agent.discovery.errors import CannotScan
+from bartizan_agent.discovery.interfaces import Interface, named
+from bartizan_agent.discovery.neighbours import Neighbours, News
+from bartizan_agent.discovery.pace import Limits
+from bartizan_agent.discovery.rtnetlink import Neighbour
+from bartizan_agent.discovery.scan import scan
+from bartizan_agent.discovery.segment import Segment
+from bartizan_agent.discovery.sweep import Target, target
+from bartizan_agent.discovery.visits import Visits
+from bartizan_agent.settings import SegmentSettings
+
+_NEIGHBOUR_PAUSE_SECONDS = 5.0  # ageing entries of 200 known cameras would wake us 20 times a second
+_GATHER_SECONDS = 1.0  # a device that comes up says several things at once
+_RETRY_SECONDS = 30.0  # while no interface can be watched
+
+_log = logging.getLogger(__name__)
+
+Tell = Callable[[tuple[Observation, ...]], None]
+
+
+class Watch:
+    """Tells of everything that is seen on the configured segments, as long as `run` runs.
+
+    Args:
+        segments: The interfaces, and their networks.
+        tell: Called in the event loop with observations: of all devices after a scan, of single ones in between.
+        interval_seconds: Between full scans.
+        limits: How politely.
+    """
+
+    def __init__(
+        self, segments: Sequence[SegmentSettings], tell: Tell, *, interval_seconds: float, limits: Limits | None = None
+    ) -> None:
+        self._segments = tuple(segments)
+        self._tell = tell
+        self._interval_seconds = interval_seconds
+        self._limits = limits or Limits()
+        self._scan_wanted = asyncio.Event()
+        self._troubles: dict[str, str] = {}
+
+    def scan_now(self) -> None:
+        """Ask for a full scan without waiting for its time. Asking twice is asking once."""
+        self._scan_wanted.set()
+
+    async def run(self) -> None:
+        """Scan, listen until the next scan is due or wanted, and so on, until cancelled."""
+        while True:
+            self._scan_wanted.clear()
+            targets = self._targets()
+            if targets:
+                await self._scan(targets)
+                await self._listen(targets)
+            else:
+                await self._wanted_within(_RETRY_SECONDS)
+
+    async def _scan(self, targets: Sequence[Target]) -> None:
+        try:
+            self._tell(await scan(targets, self._limits, _log.debug))
+        except OSError as error:
+            _log.warning("scan failed", exc_info=error)
+
+    async def _listen(self, targets: Sequence[Target]) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(_Listening(targets, self._limits, tasks, self._tell).run())
+                await self._wanted_within(self._interval_seconds)
+                telling.cancel()
+        except* OSError as error:  # an interface went away under us: what is there now is found out anew
+            _log.warning("listening failed", exc_info=error)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _wanted_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._scan_wanted.wait()
+
+    def _targets(self) -> list[Target]:
+        found = [self._target(segment) for segment in self._segments]
+        return [target for target in found if target]
+
+    def _target(self, segment: SegmentSettings) -> Target | None:
+        """Return what can be watched of a segment. What cannot is logged once, and once when it can again."""
+        try:
+            interface = named(segment.interface)
+        except CannotScan as error:
+            self._trouble(segment.interface, str(error))
+            return None
+        networks = [network for text in segment.networks if isinstance(network := ip_network(text), IPv4Network)]
+        try:
+            wanted = target(interface, networks if segment.networks else None, self._limits)
+        except CannotScan as error:
+            self._trouble(segment.interface, f"only listening: {error}")
+            return Target(interface)
+        self._trouble(segment.interface, "")
+        return wanted
+
+    def _trouble(self, interface: str, trouble: str) -> None:
+        if self._troubles.get(interface, "") != trouble:
+            self._troubles[interface] = trouble
+            _log.warning(
+                "segment cannot be scanned" if trouble else "segment can be scanned again",
+                extra={"interface": interface, "trouble": trouble},
+            )
+
+
+class _Listening:
+    """Listens between two scans. Wakes up for what arrives, and for nothing else."""
+
+    def __init__(self, targets: Sequence[Target], limits: Limits, tasks: asyncio.TaskGroup, tell: Tell) -> None:
+        self._targets = targets
+        self._tell = tell
+        self._neighbours = Neighbours(
+            [target.interface.index for target in targets], self._neighbour, pause_seconds=_NEIGHBOUR_PAUSE_SECONDS
+        )
+        self._visits = Visits(targets, limits, tasks, self._neighbours.table)
+
+    async def run(self) -> None:
+        with contextlib.ExitStack() as sockets:
+            sockets.enter_context(self._neighbours)
+            for target in self._targets:
+                sockets.enter_context(Segment(target.interface, channels(), self._heard, listen=True))
+            while True:
+                await self._visits.news()
+                await asyncio.sleep(_GATHER_SECONDS)
+                self._tell(self._visits.take())
+
+    def _heard(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
+        """An announcement comes when the services are up, which they may not have been when the neighbour appeared."""
+        self._visits.hear(interface, address, answer)
+        self._visits.visit(interface.index, address, "announced")
+
+    def _neighbour(self, entry: Neighbour, news: News) -> None:
+        if news is News.APPEARED:
+            self._visits.see(entry.index, entry.address)
+            if ":" not in entry.address:
+                self._visits.visit(entry.index, entry.address)
