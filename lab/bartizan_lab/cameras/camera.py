@@ -6,18 +6,21 @@ import contextlib
 import hashlib
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import ClassVar, Protocol
 
+from bartizan_lab.cameras import tls
 from bartizan_lab.cameras.access import Access, Allowed, Attempt, Denied, LockOut
 from bartizan_lab.cameras.faults import Fault
 from bartizan_lab.cameras.flash import Flash, FlashState
+from bartizan_lab.cameras.http import HttpService
 from bartizan_lab.cameras.phone import Calls, PhoneHome
 from bartizan_lab.cameras.profile import StreamProfile
 from bartizan_lab.cameras.state import DeviceState, Setting
+from bartizan_lab.cameras.web import WebSite
 from bartizan_lab.network import Network
 
 START_SECONDS = 10.0
@@ -62,7 +65,7 @@ class Camera(abc.ABC):
         """The write of an image since the last boot."""
         self._staged: Installed | None = None
         self._attached: list[Service] = []
-        self._cloud = setting.cloud
+        self._setting = setting
         self._now = setting.now
         self._reboot_ordered = asyncio.Event()
         self._up = asyncio.Event()
@@ -96,6 +99,20 @@ class Camera(abc.ABC):
     def attach(self, service: Service) -> None:
         """Add a service that somebody else provides, such as its RTSP server; it opens with the next boot."""
         self._attached.append(service)
+
+    def web(self, site: WebSite, server: str, organisation: str) -> Iterator[Service]:
+        """Return its web server: on port 80, and with a certificate of its own on 443 where that is switched on.
+
+        Args:
+            site: What it serves.
+            server: The `Server` header; empty for none.
+            organisation: In the subject of the certificate.
+        """
+        faults, slow = self.state.faults, self.timings.slow_seconds
+        yield HttpService(site, 80, server, faults, slow)
+        if self._setting.https:
+            certificate = tls.self_signed(organisation, self.state.serial, self.now())
+            yield HttpService(site, tls.PORT, server, faults, slow, certificate)
 
     async def run(self, network: Network) -> None:
         """Live until cancelled, rebooting when told to.
@@ -214,7 +231,7 @@ class Camera(abc.ABC):
             self.state.firmware, self.state.build = self._staged.firmware, self._staged.build
 
     async def _stay_up(self, network: Network) -> None:
-        phone = PhoneHome(self._cloud, self.timings.phone_home_seconds, self._phone_message(), self.calls)
+        phone = PhoneHome(self._setting.cloud, self.timings.phone_home_seconds, self._phone_message(), self.calls)
         try:
             async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as opened:
                 for service in (*self.services(network), *self._attached, phone):

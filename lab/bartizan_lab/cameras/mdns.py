@@ -67,9 +67,9 @@ class MdnsDevice:
             return
         if datagram.peer[1] != PORT:
             # A plain resolver asks from another port: the answer goes to it alone, its id and question repeated (6.7).
-            yield Datagram(_packet(answers, self._records(), query), datagram.peer)
+            yield Datagram(_packet(answers, self._related(answers), query), datagram.peer)
         else:
-            yield Datagram(_packet(answers, self._records()), (GROUP, PORT))
+            yield Datagram(_packet(answers, self._related(answers)), (GROUP, PORT))
 
     def announce(self) -> Iterator[Datagram]:
         """Return the announcement of a device that has come up."""
@@ -83,6 +83,11 @@ class MdnsDevice:
             for record in self._records()
             if record.name.lower() == question.name.lower() and question.type in (record.type, _ANY)
         ]
+
+    def _related(self, answers: list[DNSRecord]) -> list[DNSRecord]:
+        """Return what will be asked for next: the service behind a pointer, the address behind a service (12)."""
+        aliases = {answer.alias for answer in answers if isinstance(answer, DNSPointer)}
+        return [record for record in self._records() if record.name in aliases or record.type in {_A, _AAAA}]
 
     def _records(self) -> list[DNSRecord]:
         records: list[DNSRecord] = []

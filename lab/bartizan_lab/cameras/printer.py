@@ -8,12 +8,12 @@ from bartizan_lab.cameras import mdns, ssdp
 from bartizan_lab.cameras.camera import Camera, Service
 from bartizan_lab.cameras.datagrams import DatagramService
 from bartizan_lab.cameras.greeting import GreetingService
-from bartizan_lab.cameras.http import HttpService
 from bartizan_lab.cameras.web import HTML, XML, Request, Response
 from bartizan_lab.network import Network
 
 RAW_PORT = 9100
 _SERVER = "Printer HTTP Server"
+_MANUFACTURER = "Example Printing"
 
 
 class Printer(Camera):
@@ -31,7 +31,7 @@ class Printer(Camera):
         faults, slow = self.state.faults, self.timings.slow_seconds
         upnp = self._upnp(network)
         names = self._names(network)
-        yield HttpService(_Site(self.state.model, upnp), 80, _SERVER, faults, slow)
+        yield from self.web(_Site(self.state.model, upnp), _SERVER, _MANUFACTURER)
         yield GreetingService(RAW_PORT, b"", faults)
         yield DatagramService(ssdp.PORT, upnp.respond, faults, slow, groups=(ssdp.GROUP,), greetings=upnp.alive)
         yield DatagramService(
@@ -62,7 +62,7 @@ class Printer(Camera):
             uuid=str(uuid.uuid5(uuid.NAMESPACE_OID, self.state.mac)),
             device_type="urn:schemas-upnp-org:device:Printer:1",
             friendly_name=self.state.model,
-            manufacturer="Example Printing",
+            manufacturer=_MANUFACTURER,
             model_name=self.state.model,
             model_number="1",
             serial=self.state.serial,

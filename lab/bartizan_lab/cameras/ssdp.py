@@ -76,7 +76,7 @@ class UpnpDevice:
             first,
             *(f"{key}: {value}" for key, value in headers),
             f"CACHE-CONTROL: max-age={_MAX_AGE_SECONDS}",
-            f"LOCATION: http://{self.address}{PATH}",
+            f"LOCATION: http://{self.address}:80{PATH}",
             f"SERVER: {self.server}",
             f"USN: {name if target == name else f'{name}::{target}'}",
         ]

@@ -68,5 +68,8 @@ class Setting:
 
     timings: Timings = field(default_factory=Timings)
     cloud: tuple[CloudAddress, ...] = ()
+    """Whom it calls."""
+    https: bool = False
+    """Whether its web server answers on port 443 as well."""
     now: Callable[[], float] = time.time
     """Unix seconds."""

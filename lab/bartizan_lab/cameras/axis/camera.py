@@ -12,7 +12,6 @@ from bartizan_lab.cameras.camera import Camera, Installed, Service
 from bartizan_lab.cameras.datagrams import DatagramService
 from bartizan_lab.cameras.faults import Fault
 from bartizan_lab.cameras.flash import FlashState
-from bartizan_lab.cameras.http import HttpService
 from bartizan_lab.cameras.onvif.camera import discovery
 from bartizan_lab.cameras.onvif.pages import OnvifFacts, OnvifPages
 from bartizan_lab.cameras.profile import StreamProfile
@@ -55,7 +54,7 @@ class AxisCamera(Camera):
         upnp = self._upnp(network)
         onvif = OnvifPages(self, self._onvif_facts(), network.address)
         site = Vapix(self, self.traits, self.firmware, self.streams, self.realm, upnp=upnp, onvif=onvif)
-        yield HttpService(site, 80, "Apache", faults, slow)
+        yield from self.web(site, "Apache", "Axis Communications AB")
         names = self._names(network)
         yield DatagramService(
             mdns.PORT,

@@ -11,7 +11,6 @@ from bartizan_lab.cameras.dahua.discovery import DHIP_GROUP, DHIP_PORT, DVRIP_PO
 from bartizan_lab.cameras.dahua.traits import DahuaTraits
 from bartizan_lab.cameras.datagrams import DatagramService
 from bartizan_lab.cameras.greeting import GreetingService
-from bartizan_lab.cameras.http import HttpService
 from bartizan_lab.cameras.onvif.camera import discovery
 from bartizan_lab.cameras.onvif.pages import OnvifFacts, OnvifPages
 from bartizan_lab.cameras.profile import StreamProfile
@@ -50,7 +49,7 @@ class DahuaCamera(Camera):
         upnp = self._upnp(network) if self.traits.upnp else None
         onvif = OnvifPages(self, self._onvif_facts(), network.address) if self.traits.onvif else None
         site = DahuaCgi(self, self.traits, self.streams, self.realm, upnp=upnp, onvif=onvif)
-        yield HttpService(site, 80, "", faults, slow)
+        yield from self.web(site, "", self.traits.vendor)
         yield GreetingService(DVRIP_PORT, b"", faults)
         answers = DahuaDiscovery(self, self.traits, network)
         yield DatagramService(DHIP_PORT, answers.respond_dhip, faults, slow, groups=(DHIP_GROUP,), broadcast=True)

@@ -12,7 +12,6 @@ from bartizan_lab.cameras.hikvision import sadp
 from bartizan_lab.cameras.hikvision.documents import Documents
 from bartizan_lab.cameras.hikvision.isapi import Isapi
 from bartizan_lab.cameras.hikvision.traits import HikvisionTraits, build_number, version_numbers
-from bartizan_lab.cameras.http import HttpService
 from bartizan_lab.cameras.onvif.camera import discovery
 from bartizan_lab.cameras.onvif.pages import OnvifFacts, OnvifPages
 from bartizan_lab.cameras.profile import StreamProfile
@@ -75,7 +74,7 @@ class HikvisionCamera(Camera):
         """See `Camera`."""
         faults, slow = self.state.faults, self.timings.slow_seconds
         upnp = self._upnp(network) if self.traits.upnp else None
-        yield HttpService(self._site(network, upnp), 80, self.traits.server, faults, slow)
+        yield from self.web(self._site(network, upnp), self.traits.server, self.traits.brand)
         yield GreetingService(SDK_PORT, SDK_GREETING, faults)
         inquiries = sadp.Sadp(self, self.traits, network)
         yield DatagramService(

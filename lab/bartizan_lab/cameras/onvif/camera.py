@@ -9,7 +9,6 @@ from bartizan_lab.cameras.access import Allowed, Attempt
 from bartizan_lab.cameras.camera import Camera, Installed, Service
 from bartizan_lab.cameras.datagrams import DatagramService
 from bartizan_lab.cameras.faults import Fault
-from bartizan_lab.cameras.http import HttpService
 from bartizan_lab.cameras.images import ONVIF_IMAGE, NotFirmware, SealedImage
 from bartizan_lab.cameras.onvif.pages import DEVICE_PATH, OnvifFacts, OnvifPages
 from bartizan_lab.cameras.picture import grey_picture
@@ -63,7 +62,7 @@ class OnvifCamera(Camera):
 
     def services(self, network: Network) -> Iterable[Service]:
         """See `Camera`."""
-        yield HttpService(_Site(self, network.address), 80, "gSOAP/2.8", self.state.faults, self.timings.slow_seconds)
+        yield from self.web(_Site(self, network.address), "gSOAP/2.8", self.traits.manufacturer)
         if self.traits.answers_discovery:
             yield discovery(self, self.scopes, network)
 
