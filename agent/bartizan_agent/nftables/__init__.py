@@ -1,0 +1,1 @@
+"""The packet filter in the kernel: one nftables table, owned whole."""

@@ -1,0 +1,198 @@
+"""The agent's `Firewall` on a real kernel.
+
+How a change is known to be in force without reading everything back: the kernel counts the ruleset's generations and
+commits a transaction whole. If the generation we last verified is followed by exactly one, ours, the table is what it
+was then plus what we sent. Whenever that does not hold, the whole table is read and compared.
+"""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+from bartizan.containment import nft_text
+from bartizan.containment.check import check
+from bartizan.containment.elements import elements
+from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
+from bartizan.containment.render import difference, digest, render
+from bartizan.containment.rules import FAMILY, SETS, TABLE
+from bartizan.errors import Unavailable
+from bartizan_agent.firewall import Enforced, FirewallRefused
+from bartizan_agent.nftables import comparison, evidence
+from bartizan_agent.nftables.listing import NOTHING, Evidence, Held, Part, parse
+from bartizan_agent.nftables.netlink import Generations
+from bartizan_agent.nftables.stored import StoredRulesets
+from bartizan_agent.nftables.tool import Nft, open_nft
+
+log = logging.getLogger(__name__)
+
+_UNKEPT = "the ruleset could not be stored: after a reboot the one before it would be enforced"
+
+READ_ATTEMPTS = 3
+"""A listing is made of many dumps; it is taken again if the ruleset changed meanwhile."""
+
+
+class _Applied(NamedTuple):
+    """What the kernel is known to have held at a generation."""
+
+    ruleset: Ruleset
+    parts: tuple[Part, ...]
+    generation: int
+
+
+class Nftables:
+    """Owns the table `inet bartizan` of the network namespace it was made in. Not to be used by two threads at once.
+
+    Args:
+        state: The agent's state folder, where the ruleset is stored for the next boot.
+        nft: How nftables is spoken to; by default the library, or the program where there is none.
+    """
+
+    def __init__(self, state: Path, nft: Nft | None = None) -> None:
+        self._nft = nft or open_nft()
+        self._generations = Generations()
+        self._stored = StoredRulesets(state)
+        self._kept: Ruleset | None = None
+        self._applied: _Applied | None = None
+        self._evidence: Evidence = {}
+
+    @property
+    def verified_generation(self) -> int:
+        """The newest generation of the ruleset at which our table was known to be as applied; 0 before the first."""
+        return self._applied.generation if self._applied else 0
+
+    def apply(self, ruleset: Ruleset) -> None:
+        """Make the kernel enforce exactly `ruleset`; see `Firewall.apply`."""
+        check(ruleset)
+        if not self._still_holds():
+            self._replace(ruleset)
+        elif self._applied and self._applied.ruleset != ruleset:
+            self._change(self._applied, ruleset)
+        self._store(ruleset)
+
+    def read(self) -> Enforced:
+        """Return what the kernel really enforces, element by element; see `Firewall.read`."""
+        generation, held = self._held()
+        mark = held.marks[0] if held.marks else ""
+        around = comparison.bypasses(self._nft.listing("list flowtables"))
+        if self._applied is None:
+            return Enforced(False, mark, (), ("nothing was applied since the agent started",), around)
+        missing = self._unlike(self._applied, held)
+        if not missing:
+            self._applied = self._applied._replace(generation=generation)
+        # Elements hold nothing where the rules that look into them were changed.
+        sound = held.parts == self._applied.parts
+        devices = comparison.held_devices(self._applied.ruleset, held) if sound else ()
+        unkept = () if self._kept == self._applied.ruleset else (_UNKEPT,)
+        return Enforced(not missing, mark, devices, missing + unkept, around)
+
+    def counters(self) -> tuple[DropCounter, ...]:
+        """Return the packets dropped, by device and destination."""
+        return evidence.drop_counters(self._read_evidence())
+
+    def totals(self) -> tuple[DeviceDrops, ...]:
+        """Return the packets dropped on either side of each device of the ruleset last applied."""
+        return evidence.device_drops(self._applied.ruleset.devices if self._applied else (), self._read_evidence())
+
+    def remove_all(self) -> None:
+        """Remove the table and what is stored for the next boot; see `Firewall.remove_all`."""
+        self._nft.transact(nft_text.REMOVE_TABLE)
+        self._applied = None
+        self._kept = None
+        self._evidence = {}
+        self._stored.forget()
+
+    def close(self) -> None:
+        """Let go of the kernel, which goes on enforcing."""
+        self._nft.close()
+        self._generations.close()
+
+    def _still_holds(self) -> bool:
+        """Return whether the kernel holds what was last applied, reading the table only if anybody changed anything."""
+        if self._applied is None:
+            return False
+        if self._generations.now() == self._applied.generation:
+            return True
+        generation, held = self._held()
+        if self._unlike(self._applied, held):
+            return False
+        self._applied = self._applied._replace(generation=generation)
+        return True
+
+    def _change(self, before: _Applied, ruleset: Ruleset) -> None:
+        try:
+            self._nft.transact(difference(before.ruleset, ruleset))
+        except FirewallRefused:
+            # Somebody changed the table after it was looked at.
+            log.warning("difference refused; replacing the table", exc_info=True)
+            self._replace(ruleset)
+            return
+        generation = self._generations.now()
+        if generation == before.generation + 1:
+            self._applied = before._replace(ruleset=ruleset, generation=generation)
+        else:
+            self._verify(ruleset, before.parts)
+
+    def _replace(self, ruleset: Ruleset) -> None:
+        counted = self._read_evidence()
+        self._nft.transact(render(ruleset))
+        self._put_back(counted)
+        self._verify(ruleset, None)
+
+    def _verify(self, ruleset: Ruleset, parts: tuple[Part, ...] | None) -> None:
+        """Compare the whole table with what was just applied; without `parts`, take those that are complete.
+
+        Raises:
+            FirewallRefused: They differ; the next `apply` replaces the table.
+        """
+        self._applied = None
+        generation, held = self._held()
+        applied = _Applied(ruleset, held.parts if parts is None else parts, generation)
+        wrong = (*comparison.incomplete(held), *self._unlike(applied, held))
+        if wrong:
+            raise FirewallRefused(f"the kernel took the ruleset, but {wrong[0]}: is another program changing it?")
+        self._applied = applied
+
+    def _unlike(self, applied: _Applied, held: Held) -> tuple[str, ...]:
+        return comparison.unlike(held, digest(applied.ruleset), applied.parts, elements(applied.ruleset))
+
+    def _held(self) -> tuple[int, Held]:
+        """Return a generation and the table as it was then."""
+        for _ in range(READ_ATTEMPTS):
+            generation = self._generations.now()
+            held = self._list_table()
+            if self._generations.now() == generation:
+                return generation, held
+        raise FirewallRefused("the ruleset changes faster than it can be read: which program keeps rewriting it?")
+
+    def _list_table(self) -> Held:
+        tables = self._nft.listing(f"list tables {FAMILY}")
+        if not any(entry.get("table", {}).get("name") == TABLE for entry in tables):
+            return NOTHING
+        return parse(self._nft.listing(f"list table {FAMILY} {TABLE}"))
+
+    def _read_evidence(self) -> Evidence:
+        """Return the evidence in the kernel, or, where our table is gone, what was there when last looked."""
+        try:
+            listings = [self._nft.listing(f"list set {FAMILY} {TABLE} {spec.name}") for spec in SETS if spec.size]
+        except FirewallRefused:
+            return self._evidence
+        self._evidence = parse(entry for listing in listings for entry in listing).evidence
+        return self._evidence
+
+    def _put_back(self, counted: Evidence) -> None:
+        text = "".join(nft_text.put_counted(name, contents) for name, contents in counted.items() if contents)
+        try:
+            self._nft.transact(text)
+        except FirewallRefused:
+            log.warning("drop counters could not be carried over; they begin at zero", exc_info=True)
+
+    def _store(self, ruleset: Ruleset) -> None:
+        if self._kept == ruleset:
+            return
+        # What is in force matters more than what the next boot begins with: said, and tried again with the next apply.
+        try:
+            self._stored.keep(render(ruleset))
+        except Unavailable:
+            log.exception("ruleset not stored for the next boot")
+        else:
+            self._kept = ruleset

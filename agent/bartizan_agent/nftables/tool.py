@@ -1,0 +1,132 @@
+"""Talking to nftables: through libnftables in this process, or through the `nft` program where there is no library.
+
+Transactions are nft text, listings are nft's JSON (libnftables-json(5)). Either runs whole or not at all.
+"""
+
+import ctypes
+import subprocess
+from typing import Any, Protocol
+
+import msgspec
+
+from bartizan_agent.firewall import FirewallRefused
+
+PROGRAM_SECONDS = 20.0
+
+_LIBRARY = "libnftables.so.1"
+# enum in nftables/libnftables.h: JSON, and protocols as numbers whatever /etc/protocols says.
+_OUTPUT_JSON = 1 << 4
+_OUTPUT_NUMERIC_PROTOCOL = 1 << 7
+
+Object = dict[str, Any]
+"""One object of a listing, under its kind: `{"rule": {…}}`."""
+
+
+class Nft(Protocol):
+    """What the enforcer asks of nftables."""
+
+    def transact(self, text: str) -> None:
+        """Carry out a transaction.
+
+        Raises:
+            FirewallRefused: It was refused, and nothing of it was done.
+        """
+
+    def listing(self, command: str) -> list[Object]:
+        """Return what a `list` command gives.
+
+        Raises:
+            FirewallRefused: There is no such thing.
+        """
+
+    def close(self) -> None:
+        """Let go of the kernel."""
+
+
+def open_nft() -> Nft:
+    """Return the library if this system has it, or else the program, for the network namespace of this thread."""
+    try:
+        return Library(ctypes.CDLL(_LIBRARY))
+    except OSError:
+        return Program()
+
+
+class Library:
+    """libnftables by ctypes. It keeps its socket, and with it the network namespace it was made in.
+
+    The context is kept while the process lives: closing one that changed the ruleset waits 8 to 20 ms for the kernel.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        library.nft_ctx_new.argtypes = [ctypes.c_uint32]
+        library.nft_ctx_new.restype = ctypes.c_void_p
+        for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
+            getattr(library, name).argtypes = [ctypes.c_void_p]
+            getattr(library, name).restype = ctypes.c_char_p
+        for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error", "nft_ctx_free"):
+            getattr(library, name).argtypes = [ctypes.c_void_p]
+        library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+        library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+        self._context = library.nft_ctx_new(0)
+        library.nft_ctx_buffer_output(self._context)
+        library.nft_ctx_buffer_error(self._context)
+        library.nft_ctx_output_set_flags(self._context, _OUTPUT_JSON | _OUTPUT_NUMERIC_PROTOCOL)
+
+    def transact(self, text: str) -> None:
+        """Carry out a transaction."""
+        self._run(text)
+
+    def listing(self, command: str) -> list[Object]:
+        """Return what a `list` command gives."""
+        return _objects(self._run(command))
+
+    def close(self) -> None:
+        """Free the context."""
+        self._library.nft_ctx_free(self._context)
+
+    def _run(self, text: str) -> bytes:
+        failed = self._library.nft_run_cmd_from_buffer(self._context, text.encode())
+        printed: bytes = self._library.nft_ctx_get_output_buffer(self._context)
+        # Reading the buffer also empties it.
+        complaint: bytes = self._library.nft_ctx_get_error_buffer(self._context)
+        if failed:
+            raise _refusal(complaint)
+        return printed
+
+
+class Program:
+    """The `nft` program, one process for each call."""
+
+    def transact(self, text: str) -> None:
+        """Carry out a transaction."""
+        _run_program("-f", "-", text=text)
+
+    def listing(self, command: str) -> list[Object]:
+        """Return what a `list` command gives."""
+        return _objects(_run_program("--json", "--numeric-protocol", *command.split()))
+
+    def close(self) -> None:
+        """Do nothing: each call ends its process."""
+
+
+def _run_program(*arguments: str, text: str = "") -> bytes:
+    try:
+        done = subprocess.run(
+            ["nft", *arguments], input=text.encode(), capture_output=True, timeout=PROGRAM_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FirewallRefused("the nft program cannot be run to its end: is the package nftables installed?") from error
+    if done.returncode:
+        raise _refusal(done.stderr)
+    return done.stdout
+
+
+def _refusal(complaint: bytes) -> FirewallRefused:
+    words = " ".join(complaint.decode(errors="replace").split())
+    return FirewallRefused(f"nftables refused: {words[:500] or 'it gave no reason'}")
+
+
+def _objects(printed: bytes) -> list[Object]:
+    listing: dict[str, list[Object]] = msgspec.json.decode(printed) if printed else {"nftables": []}
+    return listing["nftables"]
