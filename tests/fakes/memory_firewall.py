@@ -1,0 +1,58 @@
+"""A packet filter in memory that keeps the promises of `Firewall`, and can be made to misbehave by setting its fields."""
+
+from bartizan.containment.check import check
+from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
+from bartizan.containment.render import digest
+from bartizan_agent.firewall import Enforced, FirewallRefused
+
+
+class MemoryFirewall:
+    """Enforces whatever it is given, until told otherwise."""
+
+    def __init__(self) -> None:
+        self.enforced: Ruleset | None = None
+        """What is in force; set to None to play somebody who flushed the table."""
+        self.refuses = ""
+        """If not empty, `apply` is refused with this text, and what was in force stays."""
+        self.drops: tuple[DropCounter, ...] = ()
+        self.device_totals: tuple[DeviceDrops, ...] = ()
+        self.bypasses: tuple[str, ...] = ()
+        self.history: list[Ruleset] = []
+        """Every ruleset that `apply` made to be in force, oldest first; one that already was is not in it again."""
+        self._applied: Ruleset | None = None
+
+    def apply(self, ruleset: Ruleset) -> None:
+        """Enforce exactly this ruleset."""
+        check(ruleset)
+        if self.refuses:
+            raise FirewallRefused(self.refuses)
+        self._applied = ruleset
+        if self.enforced != ruleset:
+            self.enforced = ruleset
+            self.history.append(ruleset)
+
+    def read(self) -> Enforced:
+        """Return what is in force."""
+        if self._applied is None:
+            return Enforced(False, self._mark(), (), ("nothing was applied since the agent started",), self.bypasses)
+        if self.enforced is None:
+            return Enforced(False, "", (), ("the table is gone",), self.bypasses)
+        intact = self.enforced == self._applied
+        missing = () if intact else ("the table is not as applied",)
+        return Enforced(intact, self._mark(), self.enforced.devices, missing, self.bypasses)
+
+    def counters(self) -> tuple[DropCounter, ...]:
+        """Return `drops`."""
+        return self.drops
+
+    def totals(self) -> tuple[DeviceDrops, ...]:
+        """Return `device_totals`."""
+        return self.device_totals
+
+    def remove_all(self) -> None:
+        """Enforce nothing."""
+        self.enforced = None
+        self._applied = None
+
+    def _mark(self) -> str:
+        return digest(self.enforced) if self.enforced else ""
