@@ -26,6 +26,7 @@ import httpx
 import msgspec
 
 from bartizan.errors import Malformed
+from bartizan.identity.model import Device
 from bartizan.ids import Address
 from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import digest, stream
@@ -74,7 +75,8 @@ class CameraHttp:
         budget: Permits each login.
         connection: The agent's store, with `SCHEMA` made.
         clock: Returns Unix seconds.
-        transport: Carries requests; for tests and recordings. Default: real connections.
+        doors: Where cameras are spoken to.
+        transport: Carries requests; for recordings. Default: real connections.
     """
 
     def __init__(
@@ -83,36 +85,39 @@ class CameraHttp:
         connection: sqlite3.Connection,
         *,
         clock: Callable[[], float] = time.time,
+        doors: Doors = Doors(),  # noqa: B008 - a frozen value
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.budget = budget
         self.certificates = Certificates(connection, clock)
         self.clock = clock
+        self.doors = doors
         self.transport = transport
         self.tls = _tls_context()
         self.turns = asyncio.Semaphore(AT_ONCE)
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
-    def session(
-        self,
-        camera: str,
-        address: Address,
-        credential: Credential | None,
-        *,
-        doors: Doors = Doors(),  # noqa: B008 - a frozen value
-        restarting: bool = False,
-    ) -> "HttpSession":
-        """Return a session with one camera.
+    def open(self, device: Device, credential: Credential | None, *, restarting: bool = False) -> "HttpSession":
+        """Return a session with one device, at its first address.
 
         Args:
-            camera: Its identifier, under which login budget and certificate are kept.
-            address: Where it answers.
+            device: As the inventory knows it.
             credential: What to log in with; None to ask only what is open to all.
-            doors: Its ports.
             restarting: It was just told to restart, so that a refused login may be its start and no verdict.
+
+        Raises:
+            ValueError: It has no address.
         """
+        if not device.addresses:
+            raise ValueError(f"{device.id} has no address: look for it first")
+        return self.session(device.id, device.addresses[0], credential, restarting=restarting)
+
+    def session(
+        self, camera: str, address: Address, credential: Credential | None, *, restarting: bool = False
+    ) -> "HttpSession":
+        """Return a session with whatever answers at an address, its login budget kept under the name `camera`."""
         lock = self._locks.setdefault(camera, asyncio.Lock())
-        return HttpSession(self, camera, address, credential, doors=doors, restarting=restarting, lock=lock)
+        return HttpSession(self, camera, address, credential, restarting=restarting, lock=lock)
 
 
 class Certificates:
@@ -144,7 +149,6 @@ class HttpSession:
         address: Address,
         credential: Credential | None,
         *,
-        doors: Doors,
         restarting: bool,
         lock: asyncio.Lock,
     ) -> None:
@@ -153,7 +157,7 @@ class HttpSession:
         self._shared = shared
         self._camera = camera
         self._address = address
-        self._doors = doors
+        self._doors = shared.doors
         self._door: Door | None = None
         self._restarting = restarting
         self._lock = lock
