@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
+import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import cast
 
 from bartizan_lab.network import Network
 
@@ -37,8 +40,9 @@ class Cloud:
         """Take whatever comes."""
         loop = asyncio.get_running_loop()
         async with contextlib.AsyncExitStack() as stack:
-            for port in self._tcp_ports:
-                server = await asyncio.start_server(self._accept, sock=self._network.tcp_listener(port))
+            families = (socket.AF_INET, socket.AF_INET6) if self._network.address6 else (socket.AF_INET,)
+            for port, family in itertools.product(self._tcp_ports, families):
+                server = await asyncio.start_server(self._accept, sock=self._network.tcp_listener(port, family=family))
                 stack.callback(server.close)
             for port in self._udp_ports:
                 sock = self._network.udp_socket(port)
@@ -63,8 +67,7 @@ class _Sink(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Count a datagram, whatever is in it, and answer, so that the caller knows that it got through."""

@@ -72,13 +72,12 @@ class RtspServer:
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Send packets until the peer closes or says anything at all (TEARDOWN, as a rule)."""
-        async with asyncio.TaskGroup() as tasks:
-            heard = tasks.create_task(reader.read(1))
-            for sequence in itertools.count():
-                writer.write(_interleaved(sequence))
-                await writer.drain()
-                done, _ = await asyncio.wait((heard,), timeout=self._packet_seconds)
-                if done:
+        for sequence in itertools.count():
+            writer.write(_interleaved(sequence))
+            await writer.drain()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._packet_seconds):
+                    await reader.read(1)
                     raise EOFError
 
     def _answer(self, request: Message, peer: str) -> Message:

@@ -12,6 +12,7 @@ IPv6 runs beside it: fd00:80::/64 in the core, fd00:n:1::/64 and fd00:n:2::/64 a
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from bartizan.ids import Address, Mac, Network, SiteId
 
@@ -36,7 +37,8 @@ class CameraPlan:
     number: int
     """Its place on the segment, 0 to 239."""
     mac: Mac
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    """As `bartizan_lab.cameras.make` takes them."""
 
 
 @dataclass(frozen=True)
