@@ -96,4 +96,4 @@ def _level(claimants: list[ContainedDevice]) -> Level:
 
 
 def _recorders(claimants: list[ContainedDevice]) -> set[str]:
-    return set.intersection(*(set(device.recorders) for device in claimants))
+    return set.intersection(*(set[str](device.recorders) for device in claimants))

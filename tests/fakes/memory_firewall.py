@@ -1,4 +1,4 @@
-"""A packet filter in memory that keeps the promises of `Firewall`, and can be made to misbehave by setting its fields."""
+"""A packet filter in memory that keeps the promises of `Firewall`; its fields make it misbehave."""
 
 from bartizan.containment.check import check
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
