@@ -16,7 +16,7 @@ from bartizan.identity.model import Identity
 
 
 class Standing(enum.Enum):
-    """How a device stands to an advisory. The first that any of its rules gives, in this order, is the verdict."""
+    """How a device stands to an advisory. Of what its rules give, the first in this order is the verdict."""
 
     VULNERABLE = "vulnerable"
     UNKNOWN = "unknown"
@@ -82,12 +82,19 @@ class _Device:
 class _Outcome(msgspec.Struct, frozen=True):
     standing: Standing
     because: str
+    gives_way: bool = False
+    """Unknown by this rule alone: another rule that says "fixed" decides."""
+
+    @property
+    def place(self) -> int:
+        """Its place among the outcomes of an advisory's rules; the first is the verdict."""
+        order = list(Standing)
+        return order.index(Standing.FIXED) * 2 + 1 if self.gives_way else order.index(self.standing) * 2
 
 
 def _finding(device: _Device, advisory: Advisory) -> Finding:
     outcomes = [(_outcome(device, rule), rule) for rule in advisory.rules]
-    order = list(Standing)
-    outcome, rule = min(outcomes, key=lambda pair: order.index(pair[0].standing), default=(_NO_RULE, None))
+    outcome, rule = min(outcomes, key=lambda pair: pair[0].place, default=(_NO_RULE, None))
     return Finding(
         advisory=advisory.id,
         standing=outcome.standing,
@@ -109,6 +116,8 @@ def describe(rule: AffectedRule) -> str:
         ("fixed in", rule.fixed_version),
     )
     said = [f"{word} {bound}" for word, bound in bounds if bound]
+    if rule.undetermined:
+        said.append("versions not published")
     return " ".join([", ".join(rule.models), *(said or ["every version"])])
 
 
@@ -144,12 +153,24 @@ class _Place(enum.Enum):
 
 
 def _by_version(device: _Device, rule: AffectedRule) -> _Outcome:
-    places = list(_places(device, rule))
-    if not places:
-        return _Outcome(Standing.VULNERABLE, "every version is affected")
+    if family := _other_family(device, rule):
+        because = f"{device.firmware} is of another firmware family than {family}"
+        return _Outcome(Standing.UNKNOWN, because, gives_way=True)
     order = list(_Place)
-    place, because = min(places, key=lambda pair: order.index(pair[0]))
+    everything = (_Place.WITHIN, "every version is affected")
+    place, because = min(_places(device, rule), key=lambda pair: order.index(pair[0]), default=everything)
+    if place is _Place.WITHIN and rule.undetermined:
+        return _Outcome(Standing.UNKNOWN, "which versions are affected was not published")
     return _Outcome(place.value, because)
+
+
+def _other_family(device: _Device, rule: AffectedRule) -> str:
+    """Return the firmware family that a rule is about, where the device's is another; lists of families have gaps."""
+    if device.maker not in versions.FAMILY_MAKERS or device.version is None:
+        return ""
+    bounds = (rule.from_version, rule.up_to_version, rule.before_version, rule.fixed_version)
+    families = {wanted.family for bound in bounds if bound and (wanted := versions.parse(device.maker, bound))}
+    return "" if not families or device.version.family in families else min(families)
 
 
 def _places(device: _Device, rule: AffectedRule) -> Iterable[tuple[_Place, str]]:

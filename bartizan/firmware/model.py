@@ -57,4 +57,6 @@ class AffectedRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     before_build: str = ""
     """ISO 8601 date: affected if built earlier."""
     fixed_version: str = ""
+    undetermined: bool = False
+    """Which versions are affected was not published: what falls under the rule is of unknown standing."""
     source: str = ""

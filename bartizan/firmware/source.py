@@ -15,7 +15,7 @@ from bartizan.policy.model import Maker
 
 ADVISORY_FIELDS = ("advisory", "title", "maker", "cvss", "known-exploited", "confidence", "source", "affected")
 EXPLOITED_FIELDS = ("since", "due")
-RULE_FIELDS = ("models", "from", "up-to", "before", "built-before", "fixed", "source")
+RULE_FIELDS = ("models", "from", "up-to", "before", "built-before", "fixed", "versions", "source")
 
 
 class Confidence(enum.Enum):
@@ -23,6 +23,13 @@ class Confidence(enum.Enum):
 
     CONFIRMED = "confirmed"
     UNCONFIRMED = "unconfirmed"
+
+
+class Versions(enum.Enum):
+    """Whether the bounds of a rule are all that there is to know of the affected versions."""
+
+    PUBLISHED = "published"
+    UNPUBLISHED = "unpublished"
 
 
 def read_advisories(text: str, file: str, makers: Iterable[Maker] = ()) -> tuple[Advisory, ...]:
@@ -93,6 +100,7 @@ def _rule(node: Node, faults: Faults, maker: str) -> AffectedRule:
         before_version=_version(fields, "before", maker),
         before_build=fields.day("built-before"),
         fixed_version=_version(fields, "fixed", maker),
+        undetermined=fields.choice("versions", Versions, Versions.PUBLISHED) is Versions.UNPUBLISHED,
         source=fields.text("source", ""),
     )
     if rule.up_to_version and rule.before_version:

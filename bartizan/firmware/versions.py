@@ -22,6 +22,10 @@ DATED_MAKERS = frozenset({HIKVISION, DAHUA})
 """Makers whose floors are build dates: a version without one cannot be compared with one that has one."""
 
 
+FAMILY_MAKERS = frozenset({UNIVIEW})
+"""Makers whose versions begin with the family of devices that they are for."""
+
+
 class Ordering(enum.Enum):
     """How one version stands to another."""
 

@@ -55,7 +55,10 @@ class Facts:
         self._about_device: dict[Subject, Reading] = {
             Subject.MAKER: lambda device: _one(device.identity.maker),
             Subject.JURISDICTION: self._of_maker(lambda maker: _one(maker.jurisdiction)),
-            Subject.SUBJECT_TO: self._of_maker(lambda maker: Known(maker.subject_to)),
+            # Where a company is not known to be incorporated, nobody can say which laws it is not subject to.
+            Subject.SUBJECT_TO: self._of_maker(
+                lambda maker: Known(maker.subject_to, complete=bool(maker.jurisdiction))
+            ),
             Subject.LISTED_BY: self._of_maker(lambda maker: Known(maker.listed_by)),
             Subject.CONFIDENCE: lambda device: Known((str(device.identity.confidence),)),
             Subject.BRAND: lambda device: _one(device.identity.brand),

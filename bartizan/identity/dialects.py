@@ -1,0 +1,138 @@
+"""What vendors' own ways of speaking say about who built a device: tables, no judgement."""
+
+import enum
+import re
+
+from bartizan.firmware import versions
+from bartizan.identity.model import Kind, Source
+
+
+class Tier(enum.IntEnum):
+    """How close evidence is to the silicon. Evidence of a higher tier decides against any amount of a lower one."""
+
+    BADGE = 0
+    """What is printed on it or typed into it."""
+    ADDRESS = 1
+    """Who registered its MAC prefix."""
+    ANSWER = 2
+    """How its servers introduce themselves."""
+    OPERATOR = 3
+    """What a person on site declared; it cannot overrule the device's own protocols."""
+    PROTOCOL = 4
+    """A vendor's own discovery protocol."""
+    FIRMWARE = 5
+    """A vendor's own interface, or the form of its firmware versions."""
+
+
+TIERS: dict[Source, Tier] = {
+    Source.ISAPI: Tier.FIRMWARE,
+    Source.DAHUA_CGI: Tier.FIRMWARE,
+    Source.VAPIX: Tier.FIRMWARE,
+    Source.SADP: Tier.PROTOCOL,
+    Source.DHDISCOVER: Tier.PROTOCOL,
+    Source.OPERATOR: Tier.OPERATOR,
+    Source.HTTP: Tier.ANSWER,
+    Source.RTSP: Tier.ANSWER,
+    Source.TLS: Tier.ANSWER,
+    Source.MDNS: Tier.ANSWER,
+    Source.SSDP: Tier.ANSWER,
+    Source.WS_DISCOVERY: Tier.ANSWER,
+    Source.ONVIF: Tier.ANSWER,
+    Source.OUI: Tier.ADDRESS,
+    Source.NEIGHBOUR: Tier.ADDRESS,
+}
+
+NAMES: dict[Source, str] = {
+    Source.ISAPI: "ISAPI",
+    Source.DAHUA_CGI: "Dahua CGI",
+    Source.VAPIX: "VAPIX",
+    Source.SADP: "SADP",
+    Source.DHDISCOVER: "DHDiscover",
+    Source.OPERATOR: "operator",
+    Source.HTTP: "HTTP server",
+    Source.RTSP: "RTSP server",
+    Source.TLS: "TLS certificate",
+    Source.MDNS: "mDNS",
+    Source.SSDP: "SSDP",
+    Source.WS_DISCOVERY: "WS-Discovery",
+    Source.ONVIF: "ONVIF",
+    Source.OUI: "OUI",
+    Source.NEIGHBOUR: "neighbour table",
+}
+
+SPOKEN_BY: dict[Source, tuple[str, int, str]] = {
+    Source.ISAPI: (versions.HIKVISION, 90, "ISAPI dialect"),
+    Source.DAHUA_CGI: (versions.DAHUA, 90, "Dahua CGI dialect"),
+    Source.VAPIX: (versions.AXIS, 90, "VAPIX dialect"),
+    Source.SADP: (versions.HIKVISION, 85, "SADP"),
+    Source.DHDISCOVER: (versions.DAHUA, 85, "DHDiscover"),
+}
+"""Interfaces that only one maker's firmware has: the maker, the weight of hearing it at all, and its name."""
+
+OEM_CODE_WEIGHT = 92
+OWN_OEM_CODE = "1"
+"""Hikvision's OEMCode for its own badge; every other code is somebody else's."""
+
+OUI_WEIGHT = 60
+BADGE_WEIGHT = 30
+FIRMWARE_FORM_WEIGHT = 85
+
+DAHUA_BADGES = {"AC": "Amcrest", "LR": "Lorex", "IB": "Intelbras", "HW": "Honeywell", "DH": "Dahua"}
+"""Letters inside a Dahua firmware version, by the badge that it was built for."""
+
+NO_BADGE = frozenset(
+    {"", "general", "private", "n/a", "none", "null", "unknown", "onvif", "ip camera", "ipcamera", "network camera"}
+)
+"""What neutral units say in place of a badge."""
+
+GENERIC_MODEL = re.compile(
+    r"\A(?:ip[ -]?camera|ip ?dome|ipc|nvr|dvr|camera|network (?:camera|video recorder))\Z", re.IGNORECASE
+)
+
+PLACEHOLDER_SERIAL = re.compile(
+    r"\A(?:(.)\1*|.{1,3}|0?123456789?0?|n/?a|none|null|unknown|default|serial ?(?:number)?)\Z", re.IGNORECASE
+)
+"""Serial numbers that whole production runs share, so that they name nothing."""
+
+KIND_WORDS: dict[str, Kind] = {
+    **dict.fromkeys(
+        ("camera", "ipcamera", "ipc", "ipdome", "ipzoom", "dome", "ptz", "nwc", "networkvideotransmitter"), Kind.CAMERA
+    ),
+    **dict.fromkeys(("recorder", "nvr", "dvr", "xvr", "hvr", "hcvr", "hybrid"), Kind.RECORDER),
+    **dict.fromkeys(("unknown", ""), Kind.UNKNOWN),
+}
+"""What sources call kinds; any other word (printer, switch, phone) is some other thing."""
+
+_MODEL_KINDS = (
+    (versions.HIKVISION, re.compile(r"i?DS-2(?:CD|DE|DF|TD|SE)", re.IGNORECASE), Kind.CAMERA),
+    (versions.HIKVISION, re.compile(r"i?DS-(?:[789]\d|A[78])", re.IGNORECASE), Kind.RECORDER),
+    (versions.DAHUA, re.compile(r"(?:DHI?-)?(?:IPC-|SD\d|PTZ|TPC-)", re.IGNORECASE), Kind.CAMERA),
+    (versions.DAHUA, re.compile(r"(?:DHI?-)?(?:NVR|XVR|DVR|HCVR|EVS|IVSS)", re.IGNORECASE), Kind.RECORDER),
+    (versions.UNIVIEW, re.compile(r"[A-Z]{0,2}IPC", re.IGNORECASE), Kind.CAMERA),
+    (versions.UNIVIEW, re.compile(r"NVR", re.IGNORECASE), Kind.RECORDER),
+    (versions.HANWHA, re.compile(r"(?:HRX|[XQPS]RN|SRD)-", re.IGNORECASE), Kind.RECORDER),
+    (versions.HANWHA, re.compile(r"(?:[XQPLAT]N[VODPBFZ]|PNM)-", re.IGNORECASE), Kind.CAMERA),
+)
+
+
+def kind_of_model(maker: str, model: str) -> Kind:
+    """Return what a maker's way of naming models says of one."""
+    for owner, form, kind in _MODEL_KINDS:
+        if owner == maker and form.match(model):
+            return kind
+    return Kind.UNKNOWN
+
+
+def maker_of_firmware(text: str) -> tuple[str, str, str]:
+    """Return whose form a firmware version has, the badge in it, and the form's name; empty if it is anybody's."""
+    if match := _DAHUA_INFIX.match(text):
+        letters = match.group(1).upper()
+        if badge := DAHUA_BADGES.get(letters):
+            return versions.DAHUA, badge, f"firmware infix {letters}"
+    if _UNIVIEW_FORM.match(text) and versions.parse(versions.UNIVIEW, text):
+        return versions.UNIVIEW, "", "firmware form"
+    return "", "", ""
+
+
+_DAHUA_INFIX = re.compile(r"\A\d\.\d{3}\.(?:\d{2})?([A-Z]{2})\d{2}", re.IGNORECASE | re.ASCII)
+_UNIVIEW_FORM = re.compile(r"\A[A-Z]{0,3}(?:IPC|NVR)[A-Z0-9_]*[\s_-]+B\d{4}\.", re.IGNORECASE | re.ASCII)

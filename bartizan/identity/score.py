@@ -1,0 +1,225 @@
+"""From what was seen of a device to who it is: who built it, under which badge, what it is and what it runs.
+
+Evidence about the maker is ranked by tier (`dialects.Tier`): firmware, then discovery protocols, then an operator's
+word, then servers' own introductions, then the MAC prefix, then the badge. The maker with evidence of the highest tier
+wins; among makers of one tier, the one with the higher score; where these are equal, nobody.
+
+Score of a maker: one minus the product of (1 - weight/100) over its sources, each source counted once with its heaviest
+evidence. Confidence: the winner's score, lessened by half of the strongest rival's share, at most 99. Rivals stay in
+the reasons.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from bartizan.firmware import versions
+from bartizan.identity import dialects
+from bartizan.identity.claims import Claim, Directory, address_claims, claims
+from bartizan.identity.dialects import Tier
+from bartizan.identity.model import Evidence, Fact, Identity, Kind, Observation
+from bartizan.ids import is_locally_administered
+from bartizan.policy.model import Maker
+
+TEXT_LIMIT = 128  # characters kept of anything a device says of itself
+HIGHEST_CONFIDENCE = 99
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]+")
+
+
+def identify(observation: Observation, makers: tuple[Maker, ...]) -> Identity:
+    """Return who the observed device is taken to be. An empty field is a verdict: it cannot be told."""
+    directory = Directory(makers)
+    evidence = _cleaned(observation.evidence)
+    standings = _standings([*claims(evidence, directory), *address_claims(observation.mac, directory)])
+    winner, confidence = _decide(standings)
+    brand = _brand(evidence, winner, directory)
+    firmware = _best(evidence, Fact.FIRMWARE)
+    return Identity(
+        maker=winner.maker if winner else "",
+        brand=brand,
+        kind=_kind(evidence, winner.maker if winner else ""),
+        model=_model(evidence),
+        firmware=firmware.value if firmware else "",
+        build_date=_build_date(evidence, firmware, winner.maker if winner else ""),
+        hardware=_value(evidence, Fact.HARDWARE),
+        platform=_value(evidence, Fact.PLATFORM),
+        serial=serial_number(evidence),
+        lineage=_lineage(evidence, winner, brand, directory),
+        confidence=confidence,
+        reasons=(*_reasons(standings, winner, directory), *_notes(observation, evidence, directory)),
+        known_by=winner.known_by if winner else (),
+    )
+
+
+def serial_number(evidence: Iterable[Evidence]) -> str:
+    """Return the best serial number, leaving out those that name nothing; empty if there is none."""
+    return _value((item for item in evidence if not dialects.PLACEHOLDER_SERIAL.match(item.value)), Fact.SERIAL)
+
+
+class _Standing(NamedTuple):
+    """All that speaks for one maker."""
+
+    maker: str
+    tier: Tier
+    score: float
+    claims: tuple[Claim, ...]
+    """One for each source, the closest to the silicon first."""
+
+    @property
+    def known_by(self) -> tuple[str, ...]:
+        """What names the maker, strongest first; its badge only where nothing better does."""
+        told = [claim for claim in self.claims if claim.tier > Tier.BADGE] or self.claims
+        return tuple(dict.fromkeys(claim.label for claim in told))
+
+    @property
+    def place(self) -> tuple[Tier, float]:
+        return self.tier, round(self.score, 6)
+
+
+def _cleaned(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Bound and print-proof what devices say: it ends in reports, logs and terminals."""
+    cleaned = (msgspec.structs.replace(item, value=_printable(item.value)) for item in evidence)
+    return tuple(item for item in cleaned if item.value)
+
+
+def _printable(text: str) -> str:
+    return " ".join(_UNPRINTABLE.sub(" ", text[: 4 * TEXT_LIMIT]).split())[:TEXT_LIMIT].strip()
+
+
+def _standings(claimed: Iterable[Claim]) -> list[_Standing]:
+    """Return the makers with anything to speak for them, the likeliest first."""
+    by_maker: dict[str, dict[str, Claim]] = {}
+    for claim in claimed:
+        sources = by_maker.setdefault(claim.maker, {})
+        held = sources.get(claim.source)
+        if claim.weight > 0 and (held is None or claim.weight > held.weight):
+            sources[claim.source] = claim
+    standings = [_standing(maker, tuple(sources.values())) for maker, sources in sorted(by_maker.items()) if sources]
+    return sorted(standings, key=lambda standing: standing.place, reverse=True)
+
+
+def _standing(maker: str, claimed: tuple[Claim, ...]) -> _Standing:
+    ordered = tuple(sorted(claimed, key=lambda claim: (-claim.tier, -claim.weight, claim.label)))
+    doubt = math.prod(1 - claim.weight / 100 for claim in ordered)
+    return _Standing(maker, ordered[0].tier, 1 - doubt, ordered)
+
+
+def _decide(standings: list[_Standing]) -> tuple[_Standing | None, int]:
+    if not standings or (len(standings) > 1 and standings[0].place == standings[1].place):
+        return None, 0
+    winner, rivals = standings[0], standings[1:]
+    rival = max((standing.score for standing in rivals), default=0.0)
+    return winner, min(HIGHEST_CONFIDENCE, round(100 * winner.score * (1 - rival / 2)))
+
+
+def _reasons(standings: list[_Standing], winner: _Standing | None, directory: Directory) -> tuple[str, ...]:
+    reasons = []
+    for standing in standings:
+        sort = "maker" if winner is None or standing.maker == winner.maker else "conflict: maker"
+        for claim in standing.claims:
+            detail = f" ({claim.detail})" if claim.detail else ""
+            reasons.append(f"{sort} {directory.name(standing.maker)} by {claim.label}{detail}, weight {claim.weight}")
+    if standings and winner is None:
+        reasons.append("evidence for several makers is equal: the maker is unknown")
+    return tuple(reasons)
+
+
+def _notes(observation: Observation, evidence: tuple[Evidence, ...], directory: Directory) -> tuple[str, ...]:
+    """Say what was left out of account, and why."""
+    notes = []
+    if observation.mac is not None and is_locally_administered(observation.mac):
+        notes.append("its MAC address is locally administered and names no maker")
+    for badge in dict.fromkeys(item.value for item in evidence if item.fact is Fact.BRAND):
+        sellers = directory.sellers(badge)
+        if len(sellers) > 1:
+            names = ", ".join(directory.name(maker) for maker in sellers)
+            notes.append(f"badge {directory.spelled(badge)} is sold by {names}: it names no maker")
+    notes.extend(
+        f"{dialects.NAMES[item.source]} names {item.value!r}, of whom the catalogue says nothing"
+        for item in evidence
+        if item.fact is Fact.MAKER and not directory.sellers(item.value)
+    )
+    return tuple(dict.fromkeys(notes))
+
+
+def _rank(item: Evidence) -> tuple[Tier, int]:
+    return dialects.TIERS[item.source], item.weight
+
+
+def _best(evidence: Iterable[Evidence], fact: Fact) -> Evidence | None:
+    """Return the statement about a fact that is closest to the silicon; of equals the first."""
+    return max((item for item in evidence if item.fact is fact), key=_rank, default=None)
+
+
+def _value(evidence: Iterable[Evidence], fact: Fact) -> str:
+    best = _best(evidence, fact)
+    return best.value if best else ""
+
+
+def _model(evidence: tuple[Evidence, ...]) -> str:
+    return _value((item for item in evidence if not dialects.GENERIC_MODEL.match(item.value)), Fact.MODEL)
+
+
+def _build_date(evidence: tuple[Evidence, ...], firmware: Evidence | None, maker: str) -> str:
+    """Return when the firmware was built: by the source that named the firmware, by its version, or by any source."""
+    dates = [item for item in evidence if item.fact is Fact.BUILD_DATE and versions.iso_date(item.value)]
+    if firmware is not None:
+        own = _value((item for item in dates if item.source is firmware.source), Fact.BUILD_DATE)
+        version = versions.parse(maker, firmware.value)
+        if own or (version and version.build_date):
+            return versions.iso_date(own) or (version.build_date if version else "")
+    return versions.iso_date(_value(dates, Fact.BUILD_DATE))
+
+
+def _brand(evidence: tuple[Evidence, ...], winner: _Standing | None, directory: Directory) -> str:
+    badges = [item for item in evidence if _names_badge(item, directory)]
+    best = max(badges, key=_rank, default=None)
+    if best is not None:
+        return directory.spelled(best.value)
+    for item in evidence:
+        if item.fact is Fact.FIRMWARE and (infix := dialects.maker_of_firmware(item.value)[1]):
+            return infix
+    is_own = any(item.fact is Fact.OEM_CODE and item.value == dialects.OWN_OEM_CODE for item in evidence)
+    return directory.name(winner.maker) if winner and is_own else ""
+
+
+def _names_badge(item: Evidence, directory: Directory) -> bool:
+    """Whether a statement names a badge: a maker named by its own name is none, another name in its place is."""
+    if item.value.casefold() in dialects.NO_BADGE:
+        return False
+    return item.fact is Fact.BRAND or (item.fact is Fact.MAKER and not directory.named(item.value))
+
+
+def _lineage(evidence: tuple[Evidence, ...], winner: _Standing | None, brand: str, directory: Directory) -> str:
+    """Say how the maker is known where the badge says otherwise."""
+    if winner is None:
+        return f"badge {brand}; maker unknown" if brand else ""
+    name = directory.name(winner.maker)
+    if brand.casefold() == name.casefold() or directory.named(brand) == winner.maker:
+        return ""
+    others_code = any(item.fact is Fact.OEM_CODE and item.value != dialects.OWN_OEM_CODE for item in evidence)
+    if not brand and not others_code:
+        return ""
+    return f"{f'badge {brand}' if brand else 'neutral badge'}; {name} by {' and '.join(winner.known_by)}"
+
+
+def _kind(evidence: tuple[Evidence, ...], maker: str) -> Kind:
+    """Return what sort of thing it is. A camera must say so louder than anything says that it is something else."""
+    loudest: dict[Kind, tuple[Tier, int]] = {}
+    for item in evidence:
+        if item.fact is Fact.KIND:
+            kind = dialects.KIND_WORDS.get(item.value.casefold(), Kind.OTHER)
+            loudest[kind] = max(loudest.get(kind, (Tier.BADGE, -1)), _rank(item))
+    loudest.pop(Kind.UNKNOWN, None)
+    if not loudest:
+        return dialects.kind_of_model(maker, _model(evidence))
+    first, *rest = sorted(loudest, key=lambda kind: loudest[kind], reverse=True)
+    if rest and loudest[rest[0]] == loudest[first]:
+        return Kind.UNKNOWN
+    if first is not Kind.OTHER and Kind.OTHER in rest and loudest[Kind.OTHER][0] == loudest[first][0]:
+        return Kind.UNKNOWN
+    return first
