@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from bartizan_lab.cameras.camera import Camera
 from bartizan_lab.cameras.faults import Fault
 from bartizan_lab.cameras.registry import KINDS, make
-from bartizan_lab.cameras.state import CloudAddress, Timings
+from bartizan_lab.cameras.state import CloudAddress, Setting, Timings
 from bartizan_lab.network import HostNetwork
 
 
@@ -42,6 +43,7 @@ class _CloudParameter(click.ParamType[CloudAddress]):
     "--fault", "faults", multiple=True, type=click.Choice([fault.value for fault in Fault]), help="Repeatable."
 )
 @click.option("--cloud", multiple=True, type=_CloudParameter(), help="Where it phones home to; repeatable.")
+@click.option("--https/--no-https", default=False, help="Answer on port 443 too.")
 @click.option("--reboot-seconds", default=Timings().reboot_seconds, show_default=True, help="How long it is down.")
 @click.option(
     "--flash-seconds", default=Timings().flash_seconds, show_default=True, help="How long it writes an image."
@@ -49,26 +51,28 @@ class _CloudParameter(click.ParamType[CloudAddress]):
 def camera(kind: str, *, address: str, address6: str | None, interface: str, **options: Any) -> None:
     """Serve one emulated device until interrupted."""
     timings = Timings(reboot_seconds=options.pop("reboot_seconds"), flash_seconds=options.pop("flash_seconds"))
+    setting = Setting(timings, cloud=options.pop("cloud"), https=options.pop("https"))
     faults = {Fault(name) for name in options.pop("faults")}
     facts = {name: value for name, value in options.items() if value is not None}
-    device = make(kind, timings=timings, faults=faults, **facts)
+    device = make(kind, setting=setting, faults=faults, **facts)
     network = HostNetwork(address, interface, address6=address6)
     click.echo(f"{kind} {device.state.model} {device.state.firmware}, serial {device.state.serial}, on {address}")
     try:
-        asyncio.run(_until_told(device.run(network)))
+        asyncio.run(_until_told(device, network))
     except* OSError as failures:
-        reason = failures.exceptions[0]
-        raise click.ClickException(
-            f"{reason}: give it an address that {interface} has and that nobody serves"
-        ) from reason
+        reason = _first(failures)
+        raise click.ClickException(f"{reason}: give it an address of {interface} that nobody serves") from reason
 
 
-async def _until_told(life: Any) -> None:
+async def _until_told(device: Camera, network: HostNetwork) -> None:
     """Run until SIGINT or SIGTERM."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as owner:
-        task = owner.create_task(life)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
+    life = asyncio.current_task()
+    assert life is not None, "a coroutine runs in a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, life.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await device.run(network)
+
+
+def _first(failures: BaseException) -> BaseException:
+    """Return the first single failure inside groups of groups."""
+    return _first(failures.exceptions[0]) if isinstance(failures, BaseExceptionGroup) else failures

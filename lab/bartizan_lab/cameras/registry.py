@@ -1,7 +1,7 @@
 """The kinds of emulated device, and making one of them with facts of one's own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any
@@ -124,17 +124,17 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
 KINDS = tuple(BLUEPRINTS)
 
 _STATE_FACTS = frozenset({"model", "firmware", "build", "serial", "mac", "users", "factory_state", "faults"})
-_SETTING_FACTS = frozenset(field.name for field in fields(Setting))
 
 
-def make(kind: str, *, number: int = 1, **facts: Any) -> Camera:
+def make(kind: str, *, number: int = 1, setting: Setting | None = None, **facts: Any) -> Camera:
     """Return a device of that kind.
 
     Args:
         kind: One of `KINDS`.
         number: Tells devices of a kind apart: serial number and MAC follow from it.
-        facts: Fields of `DeviceState`, `Setting`, and of the maker's traits. `build` may be ISO 8601 text;
-            `password` sets the one user's; what is left out is as the blueprint has it.
+        setting: What surrounds it; one of its own, without a cloud, if left out.
+        facts: Fields of `DeviceState` and of the maker's traits. `build` may be ISO 8601 text; `password` is that of
+            the kind's own user. What is left out is as the blueprint has it.
 
     Raises:
         ValueError: There is no such kind.
@@ -145,11 +145,11 @@ def make(kind: str, *, number: int = 1, **facts: Any) -> Camera:
         raise ValueError(f"there is no kind {kind!r}: choose one of {', '.join(KINDS)}")
     users = {blueprint.user: facts.pop("password", PASSWORD)}
     state_facts = {name: facts.pop(name) for name in _STATE_FACTS & facts.keys()}
-    setting = Setting(**{name: facts.pop(name) for name in _SETTING_FACTS & facts.keys()})
     if facts and blueprint.traits is None:
         raise TypeError(f"a {kind} has no {', '.join(sorted(facts))}")
     traits = replace(blueprint.traits, **facts) if facts else blueprint.traits
-    return blueprint.assemble(_state(blueprint, number, {"users": users, **state_facts}), traits, setting)
+    state = _state(blueprint, number, {"users": users, **state_facts})
+    return blueprint.assemble(state, traits, setting or Setting())
 
 
 def _state(blueprint: Blueprint, number: int, facts: dict[str, Any]) -> DeviceState:
