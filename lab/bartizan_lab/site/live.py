@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bartizan.ids import SiteId
 from bartizan_lab.cameras import make
 from bartizan_lab.cameras.camera import Camera
-from bartizan_lab.cameras.state import CloudAddress, Timings
+from bartizan_lab.cameras.state import CloudAddress, Setting, Timings
 from bartizan_lab.cloud import Cloud
 from bartizan_lab.recorder import Recorder, Stream
 from bartizan_lab.rtsp.server import RtspServer
@@ -85,8 +85,7 @@ class LiveEstate:
             camera.kind,
             number=100 * site.plan.number + camera.number,
             mac=camera.mac,
-            timings=self._timings,
-            cloud=CLOUD,
+            setting=Setting(timings=self._timings, cloud=CLOUD),
             **camera.facts,
         )
         if device.streams is not None:
