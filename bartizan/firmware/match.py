@@ -156,12 +156,11 @@ def _by_version(device: _Device, rule: AffectedRule) -> _Outcome:
     if family := _other_family(device, rule):
         because = f"{device.firmware} is of another firmware family than {family}"
         return _Outcome(Standing.UNKNOWN, because, gives_way=True)
-    order = list(_Place)
-    everything = (_Place.WITHIN, "every version is affected")
-    place, because = min(_places(device, rule), key=lambda pair: order.index(pair[0]), default=everything)
+    places = list(_places(device, rule)) or [(_Place.WITHIN, "every version is affected")]
+    place = next(place for place in _Place if place in {found for found, _ in places})
     if place is _Place.WITHIN and rule.undetermined:
         return _Outcome(Standing.UNKNOWN, "which versions are affected was not published")
-    return _Outcome(place.value, because)
+    return _Outcome(place.value, ", and ".join(because for found, because in places if found is place))
 
 
 def _other_family(device: _Device, rule: AffectedRule) -> str:
