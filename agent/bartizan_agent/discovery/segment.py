@@ -47,8 +47,9 @@ class Segment:
         with contextlib.ExitStack() as opening:
             opening.callback(self._close)
             for channel in self._channels:
-                for family in (socket.AF_INET, *((socket.AF_INET6,) if channel.destinations_v6 else ())):
-                    self._open(channel, family)
+                self._open(channel, socket.AF_INET)
+                if channel.destinations_v6 and self.interface.has_ipv6:
+                    self._open(channel, socket.AF_INET6)
             for sock, channel in self._sockets:
                 loop.add_reader(sock, self._read, sock, channel)
             opening.pop_all()
@@ -76,8 +77,7 @@ class Segment:
         except OSError as error:
             self.problems.append(f"{channel.name} on {self.interface.name} is left out: {error.strerror}")
             return
-        if sock:
-            self._sockets.append((sock, channel))
+        self._sockets.append((sock, channel))
 
     def _close(self) -> None:
         loop = asyncio.get_running_loop()

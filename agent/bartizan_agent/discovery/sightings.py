@@ -64,7 +64,7 @@ def _believable_claim(seen: list[Sighting], on_the_link: set[tuple[str, Mac]]) -
 
 def _observation(seen: list[Sighting], mac: Mac | None) -> Observation:
     own = (Evidence(Fact.MAC, mac, Source.NEIGHBOUR, 100, "neighbour table"),) if mac else ()
-    said = sorted({said for sighting in seen for said in sighting.evidence}, key=lambda x: (-x.weight, x))
+    said = sorted({said for sighting in seen for said in sighting.evidence}, key=_heaviest_first)
     addresses = sorted({sighting.address for sighting in seen}, key=lambda x: (":" in x, x))
     return Observation(
         interface=seen[0].interface,
@@ -74,3 +74,7 @@ def _observation(seen: list[Sighting], mac: Mac | None) -> Observation:
         evidence=(*own, *said)[:EVIDENCE_LIMIT],
         problems=tuple(sorted({clean(text) for sighting in seen for text in sighting.problems})[:PROBLEM_LIMIT]),
     )
+
+
+def _heaviest_first(said: Evidence) -> tuple[int, str, str, str, str]:
+    return -said.weight, said.fact.value, said.source.value, said.value, said.detail

@@ -1,7 +1,6 @@
 """Sockets that speak on one interface and no other, whatever the routing table says."""
 
 import contextlib
-import errno
 import socket
 import struct
 
@@ -13,19 +12,18 @@ RECEIVE_BUFFER = 4 * 1024 * 1024
 
 _SO_RCVBUFFORCE = 33  # asm-generic/socket.h: past the limit of ordinary users, with CAP_NET_ADMIN
 _IP_MULTICAST_ALL = 49  # linux/in.h
-_MAY_BE_MISSING = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENOPROTOOPT}
 
 
 def datagram_socket(
     interface: Interface, family: socket.AddressFamily, *, port: int = 0, groups: tuple[str, ...] = ()
-) -> socket.socket | None:
-    """Return a non-blocking datagram socket of one interface, a member of `groups`; None without IPv6 there.
+) -> socket.socket:
+    """Return a non-blocking datagram socket of one interface, a member of `groups`.
 
     SO_REUSEADDR alone lets it share 5353 or 37020 with a program that is there already: Linux gives each a copy of
     what comes to a group. SO_REUSEPORT would spread answers to us over both.
 
     Raises:
-        OSError: The port is held by a program that does not share it.
+        OSError: The port is held by a program that does not share it, or the interface has no such family.
     """
     sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
@@ -34,10 +32,8 @@ def datagram_socket(
         _enlarge(sock)
         _prepare(sock, interface, groups)
         sock.bind(("", port))
-    except OSError as error:
+    except OSError:
         sock.close()
-        if family is socket.AF_INET6 and error.errno in _MAY_BE_MISSING:
-            return None
         raise
     return sock
 

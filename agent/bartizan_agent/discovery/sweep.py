@@ -59,10 +59,9 @@ def target(interface: Interface, networks: Sequence[IPv4Network] | None, limits:
 
 async def nudge(target: Target, limits: Limits, pace: Pace) -> None:
     """Send one datagram to every address, so that the kernel resolves it. Answers show in the neighbour table."""
-    sock = datagram_socket(target.interface, socket.AF_INET)
-    if sock is None or not target.networks:
+    if not target.networks:
         return
-    with sock:
+    with datagram_socket(target.interface, socket.AF_INET) as sock:
         for number, address in enumerate(_addresses(target), start=1):
             await pace.turn()
             with contextlib.suppress(OSError):  # one address that cannot be sent to does not stop the others

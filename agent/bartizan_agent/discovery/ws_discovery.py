@@ -46,8 +46,8 @@ def parse(data: bytes) -> Answer:
     matches = list(loose_xml.elements(root, "probematch", "resolvematch", "hello"))[:_MATCHES_PER_ANSWER]
     if matches:
         return _heard(matches)
-    asks_or_leaves = any(loose_xml.elements(root, "probe", "resolve", "bye", "probematches"))
-    return None if asks_or_leaves else Rubbish("WS-Discovery message without a match")
+    other = next(loose_xml.elements(root, "probe", "resolve", "bye", "probematches"), None)
+    return Rubbish("WS-Discovery message without a match") if other is None else None
 
 
 def _heard(matches: list[Element]) -> Heard:
