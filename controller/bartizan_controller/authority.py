@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -161,8 +161,10 @@ class Authority:
             Unavailable: The disk refuses.
         """
         certificate = _certificate(certificate_pem.encode())
-        if certificate.issuer != self._certificate.subject:
-            raise BadSignature("this authority did not issue that certificate")
+        try:
+            certificate.verify_directly_issued_by(self._certificate)
+        except (InvalidSignature, ValueError, TypeError) as error:
+            raise BadSignature("this authority did not issue that certificate") from error
         self._write_crl({certificate.serial_number: now} | self.revoked(), now)
 
     def revoked(self) -> dict[int, float]:

@@ -1,0 +1,567 @@
+"""A gateway and its catalogue: what it takes in, and the attacks that it refuses while the last good one stands."""
+
+import hashlib
+import re
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tuf.api.metadata import Key, Metadata, TargetFile
+
+from bartizan.containment.level import Level
+from bartizan.errors import BadSignature, Expired, Malformed, Refused, Stale, TooNew, Unavailable
+from bartizan.firmware.model import Image
+from bartizan.ids import ImageId
+from bartizan.policy.model import Policy
+from bartizan.trust.keys import PublicKey, SigningKey, from_seed
+from bartizan.trust.tufdata import moment, to_tuf_key
+from bartizan.wire import codec
+from bartizan_agent.catalogue import CatalogueClient, FolderBundle
+from tests.trust.estate import DAY, NOW, SHA, Estate, Forger, image, policy, sign_with
+
+LOOSE = policy(level=Level.WATCH, version=2)
+
+
+@pytest.fixture
+def gateway(estate: Estate) -> CatalogueClient:
+    """A gateway that holds one policy, which isolates."""
+    estate.publish_policy(policy())
+    gateway = estate.gateway()
+    gateway.update(estate.all_files(), NOW)
+    return gateway
+
+
+def refuses(gateway: CatalogueClient, files: dict[str, bytes], error: type[Exception], *, now: float = NOW) -> None:
+    """The bundle is refused, and the gateway still holds what it held, in memory and on disk."""
+    held = gateway.catalogue
+    with pytest.raises(error) as caught:
+        gateway.update(files, now)
+    assert type(caught.value) is error
+    assert gateway.catalogue == held
+    assert reopened(gateway).load() == held
+
+
+def reopened(gateway: CatalogueClient) -> CatalogueClient:
+    return CatalogueClient(gateway._folder)
+
+
+def policies(gateway: CatalogueClient) -> tuple[Policy, ...]:
+    assert gateway.catalogue is not None
+    return gateway.catalogue.policies
+
+
+class TestTakesIn:
+    def test_a_first_catalogue(self, estate: Estate) -> None:
+        gateway = estate.gateway()
+
+        assert gateway.catalogue is None
+        assert gateway.versions() == {}
+        assert gateway.is_expired(NOW)
+
+        gateway.update(estate.all_files(), NOW)
+
+        assert gateway.versions() == dict.fromkeys(
+            ("root", "timestamp", "snapshot", "targets", "policy", "firmware"), 1
+        )
+        assert not gateway.is_expired(NOW)
+
+    def test_what_two_people_approved(self, estate: Estate, gateway: CatalogueClient) -> None:
+        estate.publish_policy(LOOSE)
+        gateway.update(estate.all_files(), NOW)
+
+        assert policies(gateway) == (LOOSE,)
+
+    def test_only_the_files_that_are_new(self, estate: Estate, gateway: CatalogueClient) -> None:
+        estate.publish_policy(policy("axis"))
+        files = estate.repository.bundle(gateway.versions())
+
+        assert len(files) == 4  # policy, snapshot, timestamp, one target
+        gateway.update(files, NOW)
+        assert [each.id for each in policies(gateway)] == ["axis", "hikvision"]
+
+    def test_the_same_again_without_touching_the_disk(self, estate: Estate, gateway: CatalogueClient) -> None:
+        before = (gateway._folder / "last-good.json").stat().st_mtime_ns
+
+        gateway.update(estate.all_files(), NOW + 60)
+        gateway.update({}, NOW + 60)
+
+        assert (gateway._folder / "last-good.json").stat().st_mtime_ns == before
+
+    def test_a_newer_timestamp_alone(self, estate: Estate, gateway: CatalogueClient) -> None:
+        estate.repository.refresh_online(NOW + 5 * DAY)
+        gateway.update(estate.repository.bundle(gateway.versions()), NOW + 5 * DAY)
+
+        assert not gateway.is_expired(NOW + 8 * DAY)
+
+    def test_a_mirror_in_a_folder(self, estate: Estate) -> None:
+        estate.publish_policy(policy())
+        gateway = estate.gateway()
+
+        gateway.update(FolderBundle(estate.folder / "catalogue"), NOW)
+
+        assert policies(gateway) == (policy(),)
+
+    def test_images_as_their_approvers_described_them(self, estate: Estate, gateway: CatalogueClient) -> None:
+        estate.publish_image(image())
+        gateway.update(estate.all_files(), NOW)
+
+        assert gateway.image(ImageId(f"sha256:{SHA}")) == image()
+        assert gateway.image(ImageId("sha256:0")) is None
+
+    def test_many_root_rotations_at_once(self, estate: Estate, gateway: CatalogueClient) -> None:
+        for number in range(3):
+            rotate_root(estate, note=f"rotation {number}")
+        gateway.update(estate.repository.bundle(gateway.versions()), NOW)
+
+        assert gateway.versions()["root"] == 4
+        assert reopened(gateway).load() == gateway.catalogue
+
+
+class TestRefuses:
+    @pytest.mark.parametrize("role", ["timestamp", "snapshot", "policy", "firmware", "targets"])
+    def test_one_changed_digit_in_metadata(self, estate: Estate, role: str) -> None:
+        forger = Forger(estate.all_files())
+        name = next(name for name, data in forger.files.items() if data == forger.newest[role])
+        forger.files[name] = re.sub(rb'"expires":"20', b'"expires":"21', forger.files[name])
+
+        refuses(estate.gateway(), forger.files, BadSignature)
+
+    def test_a_changed_policy_text(self, estate: Estate, gateway: CatalogueClient) -> None:
+        estate.publish_policy(policy("axis"))
+        files = {
+            name: data.replace(b'"isolate"', b'"watch"') if "axis" in name else data
+            for name, data in estate.all_files().items()
+        }
+
+        refuses(gateway, files, BadSignature)
+
+    def test_one_signature(self, estate: Estate, gateway: CatalogueClient) -> None:
+        forger = Forger(estate.all_files())
+        forger.put_target("policy", "policy/hikvision.json", codec.encode(LOOSE), estate.keys.approvers[0])
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, BadSignature)
+
+    def test_the_same_signature_twice(self, estate: Estate, gateway: CatalogueClient) -> None:
+        forger = Forger(estate.all_files())
+        forger.put_target("policy", "policy/hikvision.json", codec.encode(LOOSE), estate.keys.approvers[0])
+        doubled = forger.metadata("policy").to_dict()
+        doubled["signatures"] *= 2
+        forger.put_bytes("policy", 3, msgspec.json.encode(doubled))
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, Malformed)
+
+    def test_a_key_that_signs_under_another_approvers_id(self, estate: Estate, gateway: CatalogueClient) -> None:
+        forger = Forger(estate.all_files())
+        first, second, _ = estate.keys.approvers
+        forger.put_target("policy", "policy/hikvision.json", codec.encode(LOOSE), first)
+        metadata = forger.metadata("policy")
+        metadata.signatures[second.id] = type(metadata.signatures[first.id])(
+            second.id, metadata.signatures[first.id].signature
+        )
+        forger.put_bytes("policy", 3, metadata.to_bytes())
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, BadSignature)
+
+    def test_keys_of_another_role(self, estate: Estate, gateway: CatalogueClient) -> None:
+        for keys in (estate.keys.root, estate.keys.targets):
+            forger = Forger(estate.all_files())
+            forger.put_target("policy", "policy/hikvision.json", codec.encode(LOOSE), *keys)
+            forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+            refuses(gateway, forger.files, BadSignature)
+
+    def test_a_policy_signed_by_the_firmware_role(self, estate: Estate, gateway: CatalogueClient) -> None:
+        forger = Forger(estate.all_files())
+        forger.put_target("firmware", "policy/hikvision.json", codec.encode(LOOSE), *estate.keys.approvers[:2])
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, Malformed)
+
+    @pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets", "policy", "firmware"])
+    def test_a_rollback_of_each_role_by_a_thief_of_the_online_keys(
+        self, estate: Estate, gateway: CatalogueClient, role: str
+    ) -> None:
+        old = Forger(estate.all_files())
+        resign_all(estate)
+        gateway.update(estate.all_files(), NOW)
+        forger = Forger(estate.all_files())
+        if role in ("timestamp", "snapshot"):
+            forger.files["metadata/timestamp.json"] = old.newest["timestamp"]
+        else:
+            forger.put_bytes(role, old.version[role], old.newest[role])
+            forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, Stale)
+
+    def test_a_rollback_after_the_online_keys_were_exchanged(self, estate: Estate, gateway: CatalogueClient) -> None:
+        """TUF forgets versions then; the gateway remembers those that people signed."""
+        old = Forger(estate.all_files())
+        resign_all(estate)
+        gateway.update(estate.all_files(), NOW)
+        snapshot, timestamp = from_seed(b"s" * 32), from_seed(b"t" * 32)
+        forger = Forger(estate.all_files())
+        root = forger.metadata("root")
+        root.signed.version += 1
+        for role, key in (("snapshot", snapshot), ("timestamp", timestamp)):
+            root.signed.revoke_key(root.signed.roles[role].keyids[0], role)
+            root.signed.add_key(to_tuf_key(key.public), role)
+        forger.put("root", root, *estate.keys.root)
+        forger.put_bytes("policy", old.version["policy"], old.newest["policy"])
+        forger.put_online(snapshot, timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, Stale)
+
+    def test_a_freeze_is_noticed_when_the_timestamp_ends(self, gateway: CatalogueClient) -> None:
+        assert not gateway.is_expired(NOW + 7 * DAY - 1)
+        assert gateway.is_expired(NOW + 7 * DAY)
+
+    def test_an_expired_timestamp(self, estate: Estate) -> None:
+        gateway = estate.gateway()
+
+        refuses(gateway, estate.all_files(), Expired, now=NOW + 7 * DAY)
+
+    @pytest.mark.parametrize("role", ["root", "targets", "policy", "firmware"])
+    def test_an_expired_role(self, estate: Estate, role: str) -> None:
+        forger = Forger(estate.all_files())
+        metadata = forger.metadata(role)
+        metadata.signed.version += 1
+        metadata.signed.expires = moment(NOW - 1)
+        keys = {"root": estate.keys.root, "targets": estate.keys.targets}.get(role, estate.keys.approvers[:2])
+        forger.put(role, metadata, *keys)
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(estate.gateway(), forger.files, Expired)
+
+    def test_a_mix_of_versions(self, estate: Estate, gateway: CatalogueClient) -> None:
+        first = estate.all_files()
+        estate.publish_policy(LOOSE)
+        second = estate.all_files()
+        mixed = second | {"metadata/3.policy.json": first["metadata/2.policy.json"]}
+
+        refuses(gateway, mixed, BadSignature)
+
+    def test_a_root_signed_by_the_old_keys_only(self, estate: Estate, gateway: CatalogueClient) -> None:
+        refuses(gateway, rotated_root(estate, signers=estate.keys.root), BadSignature)
+
+    def test_a_root_signed_by_the_new_keys_only(self, estate: Estate, gateway: CatalogueClient) -> None:
+        refuses(gateway, rotated_root(estate, signers=NEW_ROOT), BadSignature)
+
+    def test_a_root_signed_by_one_old_key(self, estate: Estate, gateway: CatalogueClient) -> None:
+        refuses(gateway, rotated_root(estate, signers=[estate.keys.root[0], *NEW_ROOT]), BadSignature)
+
+    def test_a_root_that_skips_a_version(self, estate: Estate, gateway: CatalogueClient) -> None:
+        forger = Forger(estate.all_files())
+        root = forger.metadata("root")
+        root.signed.version = 3
+        sign_with(root, estate.keys.root)
+        forger.files["metadata/2.root.json"] = root.to_bytes()
+
+        refuses(gateway, forger.files, Stale)
+
+    def test_a_root_that_needs_one_signature_only(self, estate: Estate, gateway: CatalogueClient) -> None:
+        """Even both root keys together cannot take the second person away from policy."""
+        forger = Forger(estate.all_files())
+        root = forger.metadata("root")
+        root.signed.version += 1
+        root.signed.roles["targets"].threshold = 1
+        forger.put("root", root, *estate.keys.root)
+
+        refuses(gateway, forger.files, Malformed)
+
+    def test_oversized_metadata(self, estate: Estate, gateway: CatalogueClient) -> None:
+        forger = Forger(estate.all_files())
+        forger.files["metadata/timestamp.json"] += b" " * 16 * 1024
+
+        refuses(gateway, forger.files, Malformed)
+
+    def test_a_missing_file_is_asked_for_again(self, estate: Estate, gateway: CatalogueClient) -> None:
+        estate.publish_policy(policy("axis"))
+        for missing in ("metadata/3.policy.json", "axis"):
+            files = {name: data for name, data in estate.all_files().items() if missing not in name}
+
+            refuses(gateway, files, Unavailable)
+
+    def test_another_estates_catalogue(self, gateway: CatalogueClient, tmp_path: Any) -> None:
+        refuses(gateway, Estate(tmp_path / "elsewhere").all_files(), BadSignature)
+
+
+class TestRefusesContent:
+    """Two people signed it; it is still not believed when it breaks the rules of what a catalogue holds."""
+
+    def test_a_policy_for_newer_programs_refuses_the_whole(self, estate: Estate, gateway: CatalogueClient) -> None:
+        newer = codec.encode(policy("future", needs=2)).replace(b'"title"', b'"unknown_restriction":true,"title"')
+
+        refuses(gateway, approved_target(estate, "policy/future.json", newer), TooNew)
+
+    def test_a_role_for_newer_programs_is_too_new_before_it_is_malformed(
+        self, estate: Estate, gateway: CatalogueClient
+    ) -> None:
+        forger = Forger(estate.all_files())
+        metadata = forger.metadata("policy")
+        metadata.signed.unrecognized_fields["x-bartizan-prepared"]["needs_capability"] = 2
+        forger.put("policy", metadata)
+        forger.put_target("policy", "policy/of the future.csv", b"", *estate.keys.approvers[:2])
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, TooNew)
+
+    @pytest.mark.parametrize(
+        ("path", "content"),
+        [
+            ("policy/axis.json", b"{}"),
+            ("policy/axis.json", codec.encode(policy("axis")).replace(b'"title"', b'"surprise":1,"title"')),
+            ("policy/axis.json", codec.encode(policy("another"))),
+            ("policy/Axis.json", codec.encode(policy("Axis"))),
+            ("policy/axis.txt", codec.encode(policy("axis"))),
+            ("policy/waivers.json", b"[{}]"),
+            ("policy/makers.json", b"{}"),
+            ("policy/advisories.json", b"rubbish"),
+            ("policy/sites-council.json", b'[{"id":"library","organisation":"another-council"}]'),
+            ("policy/sites-council.json", b'[{"id":"a/b","organisation":"council"}]'),
+            ("policy/sites-.json", b"[]"),
+            (
+                "policy/sites-council.json",
+                b'[{"id":"library","organisation":"council"},{"id":"library","organisation":"council"}]',
+            ),
+            (
+                "policy/makers.json",
+                b'[{"id":"a","name":"","jurisdiction":"","source":""},{"id":"a","name":"","jurisdiction":"","source":""}]',
+            ),
+        ],
+    )
+    def test_a_target_that_is_not_of_its_type(
+        self, estate: Estate, gateway: CatalogueClient, path: str, content: bytes
+    ) -> None:
+        refuses(gateway, approved_target(estate, path, content), Malformed)
+
+    @pytest.mark.parametrize(
+        "described",
+        [
+            None,
+            {},
+            msgspec.to_builtins(image("0" * 64)),
+            msgspec.to_builtins(msgspec.structs.replace(image(), length=5)),
+            msgspec.to_builtins(image(file_name="other.bin")),
+            msgspec.to_builtins(image()) | {"surprise": 1},
+        ],
+    )
+    def test_an_image_that_is_described_as_another(
+        self, estate: Estate, gateway: CatalogueClient, described: object
+    ) -> None:
+        extra = {} if described is None else {"custom": described}
+        target = TargetFile(4, {"sha256": SHA}, "firmware/fw.bin", extra)
+
+        refuses(gateway, approved_image(estate, target), Malformed)
+
+    def test_an_image_under_two_names(self, estate: Estate, gateway: CatalogueClient) -> None:
+        def target(each: Image) -> TargetFile:
+            path = f"firmware/{each.file_name}"
+            return TargetFile(4, {"sha256": SHA}, path, {"custom": msgspec.to_builtins(each)})
+
+        refuses(gateway, approved_image(estate, target(image()), target(image(file_name="b.bin"))), Malformed)
+
+    @pytest.mark.parametrize("name", ["../fw.bin", "a/b.bin", ".hidden", "new\nline", ""])
+    def test_an_image_with_a_path_for_a_name(self, estate: Estate, gateway: CatalogueClient, name: str) -> None:
+        described = msgspec.to_builtins(image(file_name=name))
+        target = TargetFile(4, {"sha256": SHA}, f"firmware/{name}", {"custom": described})
+
+        refuses(gateway, approved_image(estate, target), Malformed)
+
+    def test_a_target_signed_for_by_a_weak_hash(self, estate: Estate, gateway: CatalogueClient) -> None:
+        content = codec.encode(policy("axis"))
+        forger = Forger(estate.all_files())
+        metadata = forger.metadata("policy")
+        metadata.signed.version += 1
+        weak = hashlib.md5(content).hexdigest()  # noqa: S324 - the attack
+        metadata.signed.targets["policy/axis.json"] = TargetFile(len(content), {"md5": weak}, "policy/axis.json")
+        forger.files[f"targets/policy/{weak}.axis.json"] = content
+        forger.put("policy", metadata, *estate.keys.approvers[:2])
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, Malformed)
+
+    def test_a_policy_in_the_top_level_role(self, estate: Estate, gateway: CatalogueClient) -> None:
+        forger = Forger(estate.all_files())
+        forger.put_target("targets", "policy/hikvision.json", codec.encode(LOOSE), *estate.keys.targets)
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, Malformed)
+
+    def test_delegations_that_break_the_rule_of_two(self, estate: Estate, gateway: CatalogueClient) -> None:
+        first, second, third = (to_tuf_key(key.public) for key in estate.keys.approvers)
+        same_person = to_tuf_key(PublicKey(estate.keys.approvers[1].public.public, holder="approver-1"))
+        online = to_tuf_key(estate.keys.online.snapshot.public)
+        director = to_tuf_key(estate.keys.online.director.public)
+
+        refuses(gateway, redelegated(estate, 1, [first, second, third]), Malformed)
+        refuses(gateway, redelegated(estate, 2, [first]), BadSignature)
+        refuses(gateway, redelegated(estate, 2, [first, same_person]), BadSignature)
+        refuses(gateway, redelegated(estate, 2, [first, second, online]), Malformed)
+        refuses(gateway, redelegated(estate, 2, [first, second, director]), Malformed)
+
+    def test_a_director_under_a_false_id(self, estate: Estate, gateway: CatalogueClient) -> None:
+        content = codec.encode({"keys": {"abc": from_seed(b"x" * 32).public.public}})
+        forger = Forger(estate.all_files())
+        forger.put_target("targets", "trust/director.json", content, *estate.keys.targets)
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+
+        refuses(gateway, forger.files, Malformed)
+
+
+class TestClock:
+    def test_the_time_that_is_passed_counts_not_the_machines(self, estate: Estate) -> None:
+        gateway = estate.gateway()
+        with pytest.raises(Expired):
+            gateway.update(estate.all_files(), NOW + 366 * DAY)
+
+        gateway.update(estate.all_files(), NOW)
+
+    def test_a_clock_that_fell_back_does_not_revive_what_expired(
+        self, estate: Estate, gateway: CatalogueClient
+    ) -> None:
+        stale = estate.all_files()
+        estate.repository.refresh_online(NOW + 5 * DAY)
+        gateway.update(estate.all_files(), NOW + 5 * DAY)
+
+        assert gateway.clock_behind_seconds(0.0) == NOW + 5 * DAY
+        assert gateway.clock_behind_seconds(NOW + 6 * DAY) == 0.0
+        refuses(gateway, stale, Stale, now=0.0)
+        assert not gateway.is_expired(0.0)
+
+    def test_a_gateway_without_a_clock_learns_from_what_people_signed(self, estate: Estate) -> None:
+        gateway = estate.gateway()
+        gateway.update(estate.all_files(), 0.0)
+
+        assert gateway.clock_behind_seconds(0.0) == NOW
+
+    def test_a_gateway_without_a_clock_refuses_what_had_expired_before_its_newest_part(self, estate: Estate) -> None:
+        forger = Forger(estate.all_files())
+        forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW - 1)
+
+        refuses(estate.gateway(), forger.files, Expired, now=0.0)
+
+    def test_a_clock_far_ahead_accepts_nothing_and_leaves_no_mark(
+        self, estate: Estate, gateway: CatalogueClient
+    ) -> None:
+        estate.publish_policy(policy("axis"))
+
+        refuses(gateway, estate.all_files(), Expired, now=NOW + 3650 * DAY)
+        gateway.update(estate.all_files(), NOW)
+        assert len(policies(gateway)) == 2
+
+
+class TestMutations:
+    """Whatever happens to a bundle on its way, a gateway ends with what was published, or with what it held."""
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(data=st.data())
+    def test_no_mutation_is_accepted_as_something_else(self, estate_with_news: Any, data: st.DataObject) -> None:
+        files, held, news = estate_with_news
+        gateway = reopened(held)
+        gateway.load()
+        mutated = mutate(files, data)
+
+        with suppress(Refused, Unavailable):
+            gateway.update(mutated, NOW)
+        assert policies(gateway) in (policies(held), news)
+
+    @pytest.fixture
+    def estate_with_news(self, estate: Estate, gateway: CatalogueClient) -> Any:
+        estate.publish_policy(LOOSE)
+        files = estate.repository.bundle(gateway.versions())
+        return files, gateway, (LOOSE,)
+
+
+def mutate(files: dict[str, bytes], data: st.DataObject) -> dict[str, bytes]:
+    """Change, cut, drop, swap or double something."""
+    names = sorted(files)
+    name = data.draw(st.sampled_from(names))
+    content = files[name]
+    place = data.draw(st.integers(0, len(content) - 1))
+    mutation = data.draw(st.sampled_from(["octet", "cut", "drop", "swap", "insert", "digit"]))
+    match mutation:
+        case "octet":
+            return files | {name: content[:place] + bytes([data.draw(st.integers(0, 255))]) + content[place + 1 :]}
+        case "cut":
+            return files | {name: content[:place]}
+        case "drop":
+            return {each: files[each] for each in names if each != name}
+        case "swap":
+            return files | {name: files[data.draw(st.sampled_from(names))]}
+        case "insert":
+            return files | {name: content[:place] + data.draw(st.binary(max_size=8)) + content[place:]}
+        case _:
+            return files | {name: content.replace(b"1", data.draw(st.sampled_from([b"2", b"-1", b"1.5", b"[]"])), 1)}
+
+
+def approved_target(estate: Estate, path: str, content: bytes) -> dict[str, bytes]:
+    """A bundle in which two approvers signed for this content."""
+    forger = Forger(estate.all_files())
+    forger.put_target("policy", path, content, *estate.keys.approvers[:2])
+    forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+    return forger.files
+
+
+def approved_image(estate: Estate, *targets: TargetFile) -> dict[str, bytes]:
+    forger = Forger(estate.all_files())
+    metadata = forger.metadata("firmware")
+    metadata.signed.version += 1
+    metadata.signed.targets |= {target.path: target for target in targets}
+    forger.put("firmware", metadata, *estate.keys.approvers[:2])
+    forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+    return forger.files
+
+
+def redelegated(estate: Estate, threshold: int, keys: list[Key]) -> dict[str, bytes]:
+    """A bundle in which the owners of targets gave policy to these keys, who signed for it again."""
+    forger = Forger(estate.all_files())
+    metadata = forger.metadata("targets")
+    metadata.signed.version += 1
+    role = metadata.signed.delegations.roles["policy"]
+    role.threshold, role.keyids = threshold, [key.keyid for key in keys]
+    metadata.signed.delegations.keys |= {key.keyid: key for key in keys}
+    forger.put("targets", metadata, *estate.keys.targets)
+    forger.put("policy", forger.metadata("policy"), *estate.keys.approvers[:2])
+    forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)
+    return forger.files
+
+
+def resign_all(estate: Estate) -> None:
+    """Publish a next version of every role that holds targets, with the same content."""
+    for role, keys in (
+        ("targets", estate.keys.targets),
+        ("policy", estate.keys.approvers[:2]),
+        ("firmware", estate.keys.approvers[:2]),
+    ):
+        change_id = estate.repository.propose(role, add={}, prepared_by=keys[0].id, now=NOW)
+        estate.approve(change_id, *keys)
+        estate.repository.publish(change_id, now=NOW)
+
+
+NEW_ROOT = (from_seed(b"1" * 32, "root-3"), from_seed(b"2" * 32, "root-4"))
+
+
+def rotated_root(estate: Estate, signers: Any) -> dict[str, bytes]:
+    """A bundle whose next root names `NEW_ROOT`, signed as said."""
+    forger = Forger(estate.all_files())
+    root: Metadata[Any] = forger.metadata("root")
+    root.signed.version += 1
+    for key_id in list(root.signed.roles["root"].keyids):
+        root.signed.revoke_key(key_id, "root")
+    for key in NEW_ROOT:
+        root.signed.add_key(to_tuf_key(key.public), "root")
+    forger.put("root", root, *signers)
+    return forger.files
+
+
+def rotate_root(estate: Estate, note: str) -> None:
+    signers: tuple[SigningKey, ...] = estate.keys.root
+    change_id = estate.repository.propose_root({}, prepared_by=signers[0].id, now=NOW, note=note)
+    estate.approve(change_id, *signers)
+    estate.repository.publish(change_id, now=NOW)
