@@ -1,6 +1,7 @@
 """How the command speaks: tables for people, JSON for programs, one line for an error."""
 
 import enum
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -9,6 +10,9 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+
+
+WIDE = 400  # columns
 
 
 class Exit(enum.IntEnum):
@@ -38,7 +42,8 @@ class Terminal:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self._console = Console(highlight=False, soft_wrap=True)
+        # A pipe has no width: nothing is folded for it.
+        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[object]], *, value: object, nothing: str) -> None:
         """Print rows, or `value` as JSON, or what to do where there is nothing."""

@@ -1,0 +1,92 @@
+"""The `bartizan` command's root: what it is made of, how it begins and how it ends."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bartizan import __version__
+from bartizan.cli.connection import Controller, Profile, profile_path
+from bartizan.cli.containment import contain, order, release
+from bartizan.cli.credentials import credentials
+from bartizan.cli.firmware import firmware
+from bartizan.cli.inventory import Json, device, event, site
+from bartizan.cli.options import PATH, asking, speaking
+from bartizan.cli.policy import policy
+from bartizan.cli.rollout import rollout
+from bartizan.cli.terminal import Exit, Failed, Terminal, when
+from bartizan.errors import BartizanError, Unavailable
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bartizan")
+def bartizan() -> None:
+    """Find, contain and patch the network cameras of an estate, and prove it.
+
+    Every command takes --json. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the controller cannot be
+    reached, 4 not allowed.
+    """
+
+
+@bartizan.command()
+@click.argument("url")
+@click.option("--token-file", type=PATH, required=True, help="A file that holds your API token.")
+@click.option("--ca", "ca_file", type=PATH, required=True, help="The controller's CA certificate (PEM).")
+@click.option("--root", "root_file", type=PATH, help="The catalogue's root, from the founding; needed for signing.")
+@speaking
+def login(terminal: Terminal, url: str, *, token_file: Path, ca_file: Path, root_file: Path | None) -> None:
+    """Remember which controller you work with. URL as in https://controller.example.org:8443."""
+    profile = Profile(
+        url=url,
+        token_file=str(token_file.resolve()),
+        ca_file=str(ca_file.resolve()),
+        root_file=str(root_file.resolve()) if root_file else "",
+    )
+    about = Controller(profile).get("status", Json)
+    path = profile_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f'{name} = "{getattr(profile, name)}"\n' for name in Profile.__struct_fields__]
+    path.write_text("".join(lines), encoding="utf-8")
+    terminal.say(f"{url} answers, version {about['version']}; remembered in {path}", value=about)
+
+
+@bartizan.command()
+@asking
+def status(terminal: Terminal, controller: Controller) -> None:
+    """Say how the controller and the estate are."""
+    about = controller.get("status", Json)
+    terminal.fields(
+        [
+            ("controller", f"{controller.profile.url}, version {about['version']}"),
+            ("broker", "connected" if about["broker_connected"] else "away"),
+            ("sites", about["sites"]),
+            ("gateways", f"{about['gateways_connected']} of {about['gateways']} connected"),
+            ("devices", about["devices"]),
+            ("catalogue", ", ".join(f"{role} {version}" for role, version in about["catalogue"].items())),
+            ("expires", when(about["catalogue_expires_at"])),
+            ("refused", f"{about['messages_refused']} messages"),
+            ("store", about["store_refuses"] or "well"),
+        ],
+        value=about,
+    )
+
+
+for command in (policy, firmware, site, device, event, rollout, contain, release, order, credentials):
+    bartizan.add_command(command)
+
+
+def run() -> None:
+    """Run the command and end the process with its exit code."""
+    try:
+        bartizan.main(standalone_mode=False)
+    except Failed as failure:
+        failure.show()
+        sys.exit(failure.code)
+    except click.ClickException as failure:
+        failure.show()
+        sys.exit(Exit.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BartizanError as error:
+        click.echo(f"bartizan: {error}", err=True)
+        sys.exit(Exit.UNREACHABLE if isinstance(error, Unavailable) else Exit.REFUSED)
