@@ -10,10 +10,11 @@ from bartizan.errors import Malformed
 from bartizan.ids import BootId
 from bartizan.wire.down import CatalogueBundle, Down, EventsAck, OrdersEnvelope, ReportAck, ReportWanted
 from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS
-from bartizan.wire.up import Events, Report
+from bartizan.wire.up import Events, Hello, Report
 
 FIRST_WAIT_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 300.0
+Word = Hello | Report | Events
 _BROADCASTS: dict[str, type[Down]] = {ALL_CATALOGUE: CatalogueBundle, ALL_ORDERS: OrdersEnvelope}
 
 
@@ -21,40 +22,56 @@ class Conversation:
     """One gateway's side of the talk, over as many connections as it takes. Times are monotonic seconds."""
 
     def __init__(self) -> None:
+        self._hello = _Retry()
+        self._answered = False
+        self._named_digest = ""
+        self._named_until = 0.0
         self._report = _Retry()
-        self._report_was_said = False
-        self._mentioned_digest = ""
+        self._said_digest = ""
         self._acknowledged_digest = ""
         self._events = _Retry()
         self._said_events: tuple[BootId, int] | None = None
 
-    def begin(self, at: float, named_digest: str) -> None:
-        """Start over on a new connection, after a hello that named the report's digest.
-
-        The controller gets a moment to say whether it wants that report.
-        """
-        self._events.start_over()
+    def begin(self) -> None:
+        """Start over, on a new connection."""
+        self._hello = _Retry()
+        self._answered = False
+        self._named_digest = ""
+        self._report = _Retry()
+        self._said_digest = ""
+        self._events = _Retry()
         self._said_events = None
-        self._report.start_over()
-        self._report.said(at)
-        self._report_was_said = False
-        self._mentioned_digest = named_digest
 
     def due_at(self, digest: str, *, events_pending: bool) -> float | None:
-        """Return when there is next something to say, or None if nothing is owed."""
+        """Return when there is next something to say, or None if nothing is owed.
+
+        Args:
+            digest: Of the present report; empty if there is none.
+            events_pending: Whether there are unacknowledged events.
+        """
         owed = []
+        if not self._answered:
+            owed.append(self._hello.due_at)
         if digest and digest != self._acknowledged_digest:
             owed.append(self._report_due_at(digest))
         if events_pending:
             owed.append(self._events.due_at if self._said_events else 0.0)
         return min(owed, default=None)
 
-    def speak(self, at: float, report: Report | None, head: Events | None) -> tuple[Report | Events, ...]:
-        """Return what to say now, given the present report and the oldest unacknowledged events."""
-        words: list[Report | Events] = []
+    def speak(self, at: float, hello: Hello, report: Report | None, head: Events | None) -> tuple[Word, ...]:
+        """Return what to say now, given the present state and the oldest unacknowledged events.
+
+        A hello that the controller never answers was lost by a broker that forgot who listens; it is said again. One
+        that names a report gives the controller a moment to say whether it wants that report.
+        """
+        words: list[Word] = []
+        if not self._answered and at >= self._hello.due_at:
+            self._hello.said(at)
+            if hello.report_digest != self._named_digest:
+                self._named_digest, self._named_until = hello.report_digest, self._hello.due_at
+            words.append(hello)
         if report and report.digest != self._acknowledged_digest and at >= self._report_due_at(report.digest):
-            self._mentioned_digest = report.digest
-            self._report_was_said = True
+            self._said_digest = report.digest
             self._report.said(at)
             words.append(report)
         if head and (self._said_events is None or at >= self._events.due_at):
@@ -63,8 +80,9 @@ class Conversation:
             words.append(head)
         return tuple(words)
 
-    def heard(self, message: EventsAck | ReportAck | ReportWanted) -> None:
+    def heard(self, message: Down) -> None:
         """Take note of what the controller has, or lacks."""
+        self._answered = True
         match message:
             case EventsAck(boot, through):
                 if self._said_events and self._said_events[0] == boot and self._said_events[1] <= through:
@@ -75,11 +93,14 @@ class Conversation:
                 self._report.start_over()
             case ReportWanted():
                 self._acknowledged_digest = ""
-                if not self._report_was_said:
-                    self._mentioned_digest = ""
+                self._named_digest = ""
+            case _:
+                pass
 
     def _report_due_at(self, digest: str) -> float:
-        return self._report.due_at if digest == self._mentioned_digest else 0.0
+        if digest == self._said_digest:
+            return self._report.due_at
+        return self._named_until if digest == self._named_digest else 0.0
 
 
 class _Retry:

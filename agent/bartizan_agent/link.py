@@ -5,6 +5,7 @@ Whatever the broker or the controller do, the link stays alive, and nothing that
 
 import asyncio
 import logging
+import math
 import random
 import sqlite3
 import ssl
@@ -105,6 +106,7 @@ class Link:
             try:
                 await self._be_connected()
             except* (aiomqtt.MqttError, LinkLost, OSError) as group:
+                _heed_cancellation()
                 self._log_away(group)
             if self._clock.monotonic() - began > self._controller.reconnect_seconds_at_most:
                 wait = self._controller.reconnect_seconds
@@ -112,15 +114,11 @@ class Link:
             wait = min(2 * wait, self._controller.reconnect_seconds_at_most)
 
     async def _be_connected(self) -> None:
-        async with Connection(self._controller, self._site, self._tls(), self._will) as connection:
-            await connection.listen_to(ALL_CATALOGUE, ALL_ORDERS, down(self._site))
-            hello = self._voice.hello()
-            await connection.say(up(self._site, "hello"), codec.encode(hello))
-            self._conversation.begin(self._clock.monotonic(), hello.report_digest)
-            self._log_back()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(connection), name="link listens")
-                tasks.create_task(self._speak(connection), name="link speaks")
+        connecting = Connection(self._controller, self._site, self._tls(), self._will)
+        async with connecting as connection, asyncio.TaskGroup() as tasks:
+            # Listening comes first: of the two, only it notices at once that the connection is cut.
+            tasks.create_task(self._listen(connection), name="link listens")
+            await self._speak(connection)
 
     async def _listen(self, connection: Connection) -> None:
         async for message in connection.messages:
@@ -129,12 +127,17 @@ class Link:
             self._stirred.set()
 
     async def _speak(self, connection: Connection) -> None:
+        await connection.listen_to(ALL_CATALOGUE, ALL_ORDERS, down(self._site))
+        self._conversation.begin()
         while True:
+            _heed_cancellation()
             self._stirred.clear()
-            report, head = self._voice.report(), self._outbox.head()
-            for words in (*self._conversation.speak(self._clock.monotonic(), report, head), self._voice.renewal()):
-                if words is not None:
-                    await connection.say(up(self._site, _KINDS[type(words)]), codec.encode(words))
+            hello, report, head = self._voice.hello(), self._voice.report(), self._outbox.head()
+            words = self._conversation.speak(self._clock.monotonic(), hello, report, head)
+            for word in (*words, self._voice.renewal()):
+                if word is not None:
+                    await connection.say(up(self._site, _KINDS[type(word)]), codec.encode(word))
+            self._log_back()
             digest = report.digest if report else ""
             await self._until(self._conversation.due_at(digest, events_pending=head is not None))
 
@@ -157,13 +160,13 @@ class Link:
             self._refuse(topic, "internal", "the agent failed on this message; its log says where")
 
     def _take(self, message: Down, arrived_at: float) -> None:
+        self._conversation.heard(message)
         match message:
             case EventsAck(boot, through):
                 with suppress(sqlite3.OperationalError):  # a full disk: the events are sent and acknowledged again
                     self._outbox.acknowledge(boot, through)
-                self._conversation.heard(message)
             case ReportAck() | ReportWanted():
-                self._conversation.heard(message)
+                pass
             case _:
                 self._voice.accept(message, arrived_at)
 
@@ -185,12 +188,19 @@ class Link:
             log.warning("the controller is back")
 
 
+def _heed_cancellation() -> None:
+    # Before Python 3.12, `wait_for` (which aiomqtt awaits) forgets a cancellation that arrives together with its
+    # result, and a task group one that arrives together with an error.
+    if (task := asyncio.current_task()) and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class _Allowance:
     """So many an hour, and how many were left out in between."""
 
     def __init__(self, per_hour: int) -> None:
         self._per_hour = per_hour
-        self._hour_began = 0.0
+        self._hour_began = -math.inf
         self._taken = per_hour
         self._left_out = 0
 
@@ -206,7 +216,8 @@ class _Allowance:
         return left_out
 
 
-_KINDS: dict[type[Report | Events | RenewCertificate], str] = {
+_KINDS: dict[type[Hello | Report | Events | RenewCertificate], str] = {
+    Hello: "hello",
     Report: "report",
     Events: "events",
     RenewCertificate: "renew",

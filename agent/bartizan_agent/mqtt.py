@@ -11,7 +11,7 @@ import asyncio
 import socket
 import ssl
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiomqtt
 from paho.mqtt import client as paho
@@ -63,12 +63,35 @@ class Connection(aiomqtt.Client):
         self._unbounded_read = self._client.loop_read
         self._client.loop_read = self._read  # type: ignore[method-assign] # paho has no limit of its own
 
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            aiomqtt.MqttError: The broker is not there, is not the controller's, or refuses.
+            LinkLost: It cuts the connection at once.
+        """
+        cut = self._disconnected
+        try:
+            await super().__aenter__()
+        finally:
+            if cut.done():
+                cut.exception()  # seen here, so that asyncio does not log it as unseen
+        if cut.done():
+            # Between the broker's welcome and this line; aiomqtt forgets it and would wait for ever.
+            self._client._sock_close()  # noqa: SLF001
+            raise LinkLost("the broker cut the connection at once")
+        return self
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave, and have the broker publish the will."""
         self._client.disconnect(_WITH_WILL)
-        await super().__aexit__(kind, error, traceback)
+        try:
+            await super().__aexit__(kind, error, traceback)
+        finally:
+            # Where the farewell could not be written, neither aiomqtt nor paho closes the socket.
+            self._client._sock_close()  # noqa: SLF001
 
     async def listen_to(self, *topics: str) -> None:
         """Subscribe at QoS 1.
@@ -113,6 +136,7 @@ class Connection(aiomqtt.Client):
     def _read(self, max_packets: int = 1) -> MQTTErrorCode:
         code = self._unbounded_read(max_packets)
         if self._client._in_packet["remaining_length"] > PACKET_OCTETS:  # noqa: SLF001 - the only place that knows
+            self._client._sock_close()  # noqa: SLF001
             raise LinkLost(f"the broker sends a packet of more than {PACKET_OCTETS} octets")
         return code
 

@@ -1,0 +1,177 @@
+"""The outbox: nothing is forgotten before it is acknowledged, and a full disk stops nothing."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bartizan.ids import BootId, DeviceId, SiteId
+from bartizan.wire import events
+from bartizan_agent import outbox as outbox_module
+from bartizan_agent.notes import DETAIL_CHARACTERS, note
+from bartizan_agent.outbox import Outbox
+from bartizan_agent.store import open_store, set_aside_if_damaged
+from tests.agent.moving_clock import MovingClock
+
+CAMERA = DeviceId("camera-1")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(open_store(tmp_path / "agent.sqlite", [outbox_module.SCHEMA])) as connection:
+        yield connection
+
+
+def outbox(store: sqlite3.Connection, boot: str = "b1", limit_octets: int = 1_000_000) -> Outbox:
+    return Outbox(store, MovingClock(), site=SiteId("north"), boot=BootId(boot), limit_octets=limit_octets)
+
+
+def kinds(box: Outbox) -> list[str]:
+    head = box.head(1000)
+    return [event.kind for event in head.events] if head else []
+
+
+def test_events_are_numbered_from_one_in_the_order_they_happened(store: sqlite3.Connection) -> None:
+    box = outbox(store)
+    box.record(note(events.AGENT_STARTED, version="0.1.0"))
+    box.record(note(events.DEVICE_FOUND, CAMERA), note(events.LEVEL_CHANGED, CAMERA, before="watch", after="isolate"))
+    head = box.head()
+
+    assert head
+    assert [(event.sequence, event.kind) for event in head.events] == [
+        (1, "agent.started"),
+        (2, "device.found"),
+        (3, "level.changed"),
+    ]
+    assert head.events[2].detail == {"before": "watch", "after": "isolate"}
+
+
+def test_what_is_acknowledged_is_forgotten_and_the_rest_stays(store: sqlite3.Connection) -> None:
+    box = outbox(store)
+    for _ in range(5):
+        box.record(note(events.DEVICE_FOUND))
+    box.acknowledge(BootId("b1"), 3)
+    box.acknowledge(BootId("b1"), 2)
+    box.acknowledge(BootId("never-seen"), 100)
+    head = box.head()
+
+    assert head
+    assert [event.sequence for event in head.events] == [4, 5]
+    assert box.pending() == 2
+
+
+def test_an_earlier_start_is_heard_out_first(store: sqlite3.Connection) -> None:
+    outbox(store, "b1").record(note(events.AGENT_STARTED), note(events.DEVICE_FOUND))
+    second = outbox(store, "b2")
+    second.record(note(events.AGENT_STARTED))
+    first_head = second.head()
+    second.acknowledge(BootId("b1"), 2)
+    second_head = second.head()
+
+    assert first_head
+    assert second_head
+    assert (first_head.boot, len(first_head.events)) == ("b1", 2)
+    assert (second_head.boot, second_head.events[0].sequence) == ("b2", 1)
+
+
+def test_a_batch_is_bounded(store: sqlite3.Connection) -> None:
+    box = outbox(store)
+    box.record(*[note(events.DEVICE_FOUND)] * 250)
+    head = box.head()
+
+    assert head
+    assert len(head.events) == 100
+
+
+def test_what_a_camera_says_is_cut(store: sqlite3.Connection) -> None:
+    box = outbox(store)
+    box.record(note(events.CAMERA_RUBBISH, CAMERA, reason="x" * 100_000))
+    head = box.head()
+
+    assert head
+    assert len(head.events[0].detail["reason"]) == DETAIL_CHARACTERS
+
+
+def test_a_full_disk_loses_events_but_counts_them_and_says_so_when_there_is_room(store: sqlite3.Connection) -> None:
+    box = outbox(store)
+    box.record(note(events.AGENT_STARTED))
+    pages: int = store.execute("PRAGMA page_count").fetchone()[0]
+    store.execute(f"PRAGMA max_page_count = {pages}")
+    for _ in range(200):
+        box.record(note(events.DEVICE_FOUND, CAMERA, reason="x" * 500))
+    kept = box.pending()
+    store.execute("PRAGMA max_page_count = 1000000")
+    box.record(note(events.CONTAINMENT_APPLIED))
+    last = box.head(1000).events[-2:]  # type: ignore[union-attr]
+
+    assert 1 < kept < 200
+    assert [event.kind for event in last] == [events.STORE_FULL, events.CONTAINMENT_APPLIED]
+    assert last[0].detail == {"reason": "database or disk is full", "lost": str(201 - kept)}
+    assert [event.sequence for event in last] == [kept + 1, kept + 2]
+
+
+def test_too_many_events_are_thinned_with_those_first_that_reports_repeat(store: sqlite3.Connection) -> None:
+    box = outbox(store, limit_octets=65536)
+    box.record(note(events.LEVEL_CHANGED, CAMERA, because="the oldest"))
+    for _ in range(1000):
+        box.record(note(events.DEVICE_CHANGED, CAMERA, field="firmware", before="1", after="2"))
+    octets = store.execute("SELECT SUM(LENGTH(event)) FROM outbox").fetchone()[0]
+
+    assert octets <= 65536
+    assert kinds(box)[0] == events.LEVEL_CHANGED
+    assert events.STORE_FULL in kinds(box)
+
+
+def test_thinning_takes_the_oldest_of_the_rest_when_nothing_else_is_left(store: sqlite3.Connection) -> None:
+    box = outbox(store, limit_octets=65536)
+    for number in range(1000):
+        box.record(note(events.LEVEL_CHANGED, CAMERA, because=str(number)))
+    head = box.head(2000)
+
+    assert head
+    assert head.events[0].detail["because"] != "0"
+    assert head.events[-1].detail["because"] == "999"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.one_of(st.integers(1, 20), st.sampled_from(["acknowledge", "restart"])), max_size=20))
+def test_every_event_is_said_until_acknowledged_and_never_under_two_numbers(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]
+) -> None:
+    """Whatever the order of recording, acknowledging and restarting, the controller gets each event exactly once."""
+    path = tmp_path_factory.mktemp("outbox") / "agent.sqlite"
+    boots, recorded, committed = 1, 0, []
+    with closing(open_store(path, [outbox_module.SCHEMA])) as store:
+        box = outbox(store, "b1")
+        for step in [*steps, *["acknowledge"] * 50]:
+            if step == "restart":
+                boots += 1
+                box = outbox(store, f"b{boots}")
+            elif step == "acknowledge":
+                head = box.head(7)
+                if head:
+                    committed += [event.detail["n"] for event in head.events]
+                    box.acknowledge(head.boot, head.events[-1].sequence)
+            elif isinstance(step, int):
+                box.record(*[note(events.DEVICE_FOUND, n=recorded + i) for i in range(step)])
+                recorded += step
+
+    assert committed == [str(n) for n in range(recorded)]
+
+
+def test_a_damaged_store_is_set_aside_and_a_sound_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite"
+    with closing(open_store(path, [outbox_module.SCHEMA])) as store:
+        outbox(store).record(note(events.AGENT_STARTED))
+    sound = set_aside_if_damaged(path)
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8000)
+    aside = set_aside_if_damaged(path)
+
+    assert sound is None
+    assert aside
+    assert aside.name == "agent.sqlite.damaged-1"
+    assert not path.exists()
