@@ -36,6 +36,8 @@ class Verification(msgspec.Struct, frozen=True):
     """Digest of the last sound entry."""
     broken_at: int | None = None
     """Number of the first entry that does not follow from the one before."""
+    has_wanted: bool = True
+    """Whether the digest that was asked for is one of the chain's."""
 
 
 def seal(entry: AuditEntry, previous: str) -> AuditEntry:
@@ -44,11 +46,12 @@ def seal(entry: AuditEntry, previous: str) -> AuditEntry:
     return msgspec.structs.replace(entry, digest=codec.digest(content))
 
 
-def verify(entries: Iterable[AuditEntry]) -> Verification:
-    """Walk the chain from its beginning."""
-    head, count = GENESIS, 0
+def verify(entries: Iterable[AuditEntry], wanted: str = GENESIS) -> Verification:
+    """Walk the chain from its beginning, looking out for the digest of an entry that was noted earlier."""
+    head, count, has_wanted = GENESIS, 0, wanted == GENESIS
     for entry in entries:
         if entry.number != count + 1 or seal(entry, head).digest != entry.digest:
-            return Verification(entries=count, head=head, broken_at=count + 1)
+            return Verification(entries=count, head=head, broken_at=count + 1, has_wanted=has_wanted)
         head, count = entry.digest, entry.number
-    return Verification(entries=count, head=head)
+        has_wanted = has_wanted or head == wanted
+    return Verification(entries=count, head=head, has_wanted=has_wanted)

@@ -60,9 +60,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_octets: Octets = 8 * 1024 * 1024
     """Largest request that is not an image."""
     enrolment_token_days: Days = 7.0
-    gateway_certificate_days: Days = 90.0
-    """Gateways renew theirs by themselves."""
-    server_certificate_days: Days = 365.0
     events_days: Days = 400.0
     """How long events are kept."""
 

@@ -52,6 +52,11 @@ class Folder(msgspec.Struct, frozen=True):
         return self.root / "admin.token"
 
     @property
+    def api_url(self) -> Path:
+        """Where the running controller's API is reached on this machine."""
+        return self.root / "api.url"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that uses the folder."""
         return self.root / "lock"

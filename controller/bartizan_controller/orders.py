@@ -19,6 +19,7 @@ LIFETIME_SECONDS = 14 * 86400.0
 RENEW_SECONDS = 7 * 86400.0
 """Left to live when a book is signed again, so that a gateway that comes back always finds a valid one."""
 ORDERS_AT_MOST = 5_000
+SITES_AT_MOST = 20_000
 
 Sign = Callable[[OrderBook], bytes]
 """Returns a book as a DSSE envelope, signed by the director key."""

@@ -1,11 +1,13 @@
 """What mosquitto is told: its configuration and access list, as text. Pure."""
 
+from collections.abc import Iterable
+
 import msgspec
 
+from bartizan.ids import SiteId
 from bartizan.wire import topics
+from bartizan_controller.authority import CONTROLLER_NAME
 
-CONTROLLER = "bartizan.controller"
-"""Common name of the controller's own certificate. The dot keeps it apart from every site's name."""
 CONFIGURATION_FILE = "mosquitto.conf"
 ACCESS_FILE = "access.conf"
 CA_FILE = "ca.pem"
@@ -60,16 +62,22 @@ log_dest stderr
 log_type error
 log_type warning
 log_type notice
+log_type information
 log_timestamp false
 connection_messages false
 """
 
 
-def access_list() -> str:
-    """Return who may read and write what. `%u` is the common name of the client's certificate."""
+def access_list(shut_out: Iterable[SiteId]) -> str:
+    """Return who may read and write what. `%u` is the common name of the client's certificate.
+
+    Args:
+        shut_out: Sites whose gateways may do nothing, even on connections that they still have.
+    """
+    denied = "".join(f"\nuser {site}\ntopic deny #\n" for site in shut_out)
     return f"""\
 # The controller hears everybody and speaks to everybody.
-user {CONTROLLER}
+user {CONTROLLER_NAME}
 topic read {topics.ROOT}/up/#
 topic write {topics.ROOT}/all/#
 topic write {topics.ROOT}/site/#
@@ -79,4 +87,4 @@ pattern read {topics.ALL_CATALOGUE}
 pattern read {topics.ALL_ORDERS}
 pattern read {topics.ROOT}/site/%u/down
 pattern write {topics.ROOT}/up/+/%u/+
-"""
+{denied}"""

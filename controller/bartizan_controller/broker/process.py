@@ -12,7 +12,7 @@ import pwd
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -23,13 +23,15 @@ from bartizan_controller.durable import replace_file
 from bartizan_controller.errors import SetUpWrong
 
 USER = "mosquitto"
-START_SECONDS = 10.0
-PROBE_SECONDS = 0.02
 STOP_SECONDS = 10.0
 RESTART_SECONDS = 0.2
 RESTART_SECONDS_AT_MOST = 10.0
 STEADY_SECONDS = 30.0
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
+RUNNING = " running"
+"""How mosquitto ends the line that it writes once it listens."""
+EXPECTED = "Warning: ACL pattern 'bz/1/all/"
+"""It wonders at patterns that are the same for everybody; these are meant so."""
 
 log = structlog.get_logger()
 
@@ -37,14 +39,14 @@ log = structlog.get_logger()
 class Broker:
     """A mosquitto of one folder. `run` it in the composition root's TaskGroup."""
 
-    def __init__(self, folder: Path, host: str, port: int, *, on_death: Callable[[], object]) -> None:
+    def __init__(self, folder: Path, host: str, port: int, *, on_death: Callable[[], Awaitable[object]]) -> None:
         self._folder = folder
         self._host = host
         self._port = port
         self._on_death = on_death
         self._process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
-        """Set while it accepts connections."""
+        """Set while it listens."""
 
     @property
     def pid(self) -> int | None:
@@ -83,7 +85,7 @@ class Broker:
             if loop.time() - started > STEADY_SECONDS:
                 wait = RESTART_SECONDS
             log.error("the broker died; starting it again", code=code, seconds=wait)
-            self._on_death()
+            await self._on_death()
             await asyncio.sleep(wait)
             wait = min(wait * 2, RESTART_SECONDS_AT_MOST)
 
@@ -102,25 +104,21 @@ class Broker:
             start_new_session=True,  # an interrupt from the terminal is for the controller to handle
         )
         try:
-            async with asyncio.TaskGroup() as tasks:
-                logs = tasks.create_task(_pass_on(self._process.stderr))
-                probe = tasks.create_task(self._notice_ready())
-                code = await self._process.wait()
-                probe.cancel()
-                await asyncio.wait([logs], timeout=1.0)
-                logs.cancel()
-            return code
+            await self._pass_on(self._process.stderr)
+            return await self._process.wait()
         finally:
             self.ready.clear()
             await _stop(self._process)
 
-    async def _notice_ready(self) -> None:
-        for _ in range(int(START_SECONDS / PROBE_SECONDS)):
-            if await _accepts(_reachable(self._host), self._port):
+    async def _pass_on(self, stream: asyncio.StreamReader | None) -> None:
+        assert stream is not None
+        async for octets in stream:
+            line = octets.decode(errors="replace").rstrip()
+            if line.endswith(RUNNING):
                 self.ready.set()
-                return
-            await asyncio.sleep(PROBE_SECONDS)
-        log.error("the broker runs but accepts nobody", seconds=START_SECONDS)
+            if line.startswith(EXPECTED):
+                continue
+            (log.warning if line.startswith(("Error", "Warning")) else log.debug)("mosquitto", line=line)
 
 
 def _command() -> list[str]:
@@ -154,25 +152,6 @@ def _check_port(host: str, port: int) -> None:
             raise SetUpWrong(
                 f"the broker cannot listen on {host}:{port}: stop what listens there, or choose with --mqtt-listen"
             ) from error
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-
-
-async def _accepts(host: str, port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
-async def _pass_on(stream: asyncio.StreamReader | None) -> None:
-    assert stream is not None
-    async for line in stream:
-        log.info("mosquitto", line=line.decode(errors="replace").rstrip())
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

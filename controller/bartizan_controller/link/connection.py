@@ -55,12 +55,14 @@ class Arrived(NamedTuple):
 class BrokerLink:
     """An open connection. Made by `connect`."""
 
-    def __init__(self, client: aiomqtt.Client, arrived: asyncio.Queue[Arrived], *, window: int) -> None:
+    def __init__(self, client: aiomqtt.Client, receiving: "_Receiving") -> None:
         self._client = client
-        self._window = window
+        self._window = max(1, min(SEND_AT_MOST, receiving.allowed) // 2)
         self._paho = client._client  # noqa: SLF001 - aiomqtt offers no way to acknowledge or to see refusals
         self._waiting: dict[int, asyncio.Future[None]] = {}
-        self.arrived = arrived
+        self.arrived = receiving.arrived
+        self.session_kept = receiving.session_kept
+        """Whether the broker still knew what the controller had subscribed to."""
         self._paho.on_publish = self._on_publish
 
     async def subscribe(self) -> None:
@@ -161,7 +163,7 @@ async def connect(endpoint: Endpoint, tls: ssl.SSLContext) -> AsyncIterator[Brok
     receiving = _Receiving(client)
     with _translated():
         async with client:
-            link = BrokerLink(client, receiving.arrived, window=max(1, min(SEND_AT_MOST, receiving.allowed) // 2))
+            link = BrokerLink(client, receiving)
             await link.subscribe()
             yield link
 
@@ -174,6 +176,7 @@ class _Receiving:
         """Bounded by RECEIVE_AT_MOST: nothing is acknowledged before it was taken out and committed."""
         self.allowed = SEND_AT_MOST
         """How many messages the broker is willing to have unacknowledged."""
+        self.session_kept = False
         inner = client._client  # noqa: SLF001 - as above
         # paho types a callback for every version of its interface; this is aiomqtt's.
         self._aiomqtt_on_connect = cast("Callable[..., None]", inner.on_connect)
@@ -191,6 +194,7 @@ class _Receiving:
         properties: Properties | None,
     ) -> None:
         self.allowed = getattr(properties, "ReceiveMaximum", SEND_AT_MOST)
+        self.session_kept = flags.session_present
         self._aiomqtt_on_connect(client, data, flags, reason, properties)
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:

@@ -24,7 +24,7 @@ from bartizan_controller.link.intake import Outcome, Renew
 from bartizan_controller.link.parse import Said, parse
 from bartizan_controller.link.refusals import Refusals
 from bartizan_controller.news import News
-from bartizan_controller.store import events
+from bartizan_controller.store import events, gateways
 from bartizan_controller.store.database import Database
 from bartizan_controller.wiring import Catalogue
 
@@ -100,6 +100,9 @@ class Link:
 
     async def _converse(self, link: BrokerLink) -> None:
         log.info("broker connected")
+        if not link.session_kept:
+            # What gateways said meanwhile is lost, their wills too. Whoever is there will be heard again.
+            await self._persist(lambda: self._database.write(gateways.disconnect_all))
         self.state.connected = True
         self.wake()
         async with asyncio.TaskGroup() as tasks:

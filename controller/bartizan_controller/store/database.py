@@ -78,13 +78,9 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.query, query)
 
     async def checkpoint_when_idle(self) -> None:
-        """Shorten the write-ahead log, unless somebody waits to write.
-
-        Raises:
-            StoreRefuses: The disk refuses.
-        """
+        """Shorten the write-ahead log, unless somebody waits to write."""
         if not self._queued:
-            await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint)
+            await asyncio.get_running_loop().run_in_executor(self._writer, dialect.checkpoint, self._writing)
 
     def close(self) -> None:
         """Let what runs finish, then close every connection."""
@@ -92,11 +88,3 @@ class Database:
         self._readers.shutdown()
         self._reading.dispose()
         self._writing.dispose()
-
-    def _checkpoint(self) -> None:
-        # Outside a transaction: a checkpoint inside one would find its own snapshot in the way.
-        try:
-            with self._writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                dialect.checkpoint(connection)
-        except DBAPIError as error:
-            raise dialect.translate(error) from error

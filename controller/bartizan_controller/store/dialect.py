@@ -1,5 +1,6 @@
 """What SQLite and PostgreSQL spell differently: the only module that knows which of the two it is."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,10 +65,12 @@ def portions(values: Iterable[T]) -> Iterator[list[T]]:
         yield everything[start : start + PARAMETERS]
 
 
-def checkpoint(connection: Connection) -> None:
+def checkpoint(engine: Engine) -> None:
     """Move what is committed from the write-ahead log into the file, without waiting for readers."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").close()
+    if engine.dialect.name == "sqlite":
+        # Not through SQLAlchemy, which would begin a transaction: a checkpoint inside one is refused.
+        with contextlib.closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
 
 def translate(error: DBAPIError) -> StoreRefuses:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec
@@ -30,10 +30,9 @@ class Gateway(msgspec.Struct, frozen=True):
 
     site: SiteId
     certificate: str
-    """Serial number, hexadecimal."""
-    key_digest: str
-    """SHA-256 of the public key that the certificate is for."""
+    """Serial number, hexadecimal, of the one issued last."""
     sealing_key: str
+    """X25519 public key, base64, to which its camera credentials are sealed."""
     enrolled_at: float
     connected: bool = False
     last_seen: float | None = None
@@ -51,14 +50,14 @@ class Gateway(msgspec.Struct, frozen=True):
 
 
 class IssuedCertificate(msgspec.Struct, frozen=True):
-    """A client certificate that the CA signed for a gateway."""
+    """A client certificate that the authority signed for a gateway. Whether it is revoked, the revocation list says."""
 
     serial: str
+    """Hexadecimal."""
     site: SiteId
-    key_digest: str
+    pem: str
     issued_at: float
     expires_at: float
-    revoked_at: float | None = None
 
 
 def find(connection: Connection, site: SiteId) -> Gateway:
@@ -134,33 +133,36 @@ def disconnect_all(connection: Connection) -> None:
     connection.execute(update(gateways).where(gateways.c.connected).values(connected=False))
 
 
-def renew(connection: Connection, site: SiteId, serial: str) -> None:
-    """Note which certificate a gateway was given last."""
-    connection.execute(update(gateways).where(gateways.c.site == site).values(certificate=serial))
-
-
 def add_certificate(connection: Connection, certificate: IssuedCertificate) -> None:
-    """Keep which certificate was issued."""
+    """Keep which certificate was issued; it is the gateway's present one from now on."""
     connection.execute(certificates.insert().values(msgspec.structs.asdict(certificate)))
+    connection.execute(
+        update(gateways).where(gateways.c.site == certificate.site).values(certificate=certificate.serial)
+    )
 
 
-def revoke_certificates(connection: Connection, site: SiteId, *, now: float) -> int:
-    """Mark every certificate of a site as revoked; return how many were valid until now."""
-    return connection.execute(
-        update(certificates)
-        .where(certificates.c.site == site, certificates.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    ).rowcount
+def sites_of(connection: Connection, serials: Iterable[str]) -> tuple[SiteId, ...]:
+    """Return the sites whose present certificate has one of these serial numbers."""
+    sites: list[SiteId] = []
+    for some in dialect.portions(serials):
+        query = select(gateways.c.site).where(gateways.c.certificate.in_(some)).order_by(gateways.c.site)
+        sites += [SiteId(row.site) for row in connection.execute(query)]
+    return tuple(sites)
 
 
-def revoked_certificates(connection: Connection, *, now: float) -> tuple[IssuedCertificate, ...]:
-    """Return what a revocation list must name: revoked, and not yet expired."""
+def valid_certificates(connection: Connection, site: SiteId, *, now: float) -> tuple[IssuedCertificate, ...]:
+    """Return the certificates of a site that have not expired, the latest last."""
     rows = connection.execute(
         select(certificates)
-        .where(certificates.c.revoked_at.is_not(None), certificates.c.expires_at > now)
-        .order_by(certificates.c.serial)
+        .where(certificates.c.site == site, certificates.c.expires_at > now)
+        .order_by(certificates.c.issued_at, certificates.c.serial)
     )
     return tuple(IssuedCertificate(**row) for row in rows.mappings())
+
+
+def forget_certificates(connection: Connection, *, expired_before: float) -> int:
+    """Delete what is kept of certificates that expired before a time; return how many."""
+    return connection.execute(delete(certificates).where(certificates.c.expires_at < expired_before)).rowcount
 
 
 def _gateway(row: RowMapping) -> Gateway:

@@ -64,10 +64,9 @@ certificates = Table(
     METADATA,
     Column("serial", Text, primary_key=True),
     Column("site", Text, ForeignKey("sites.id"), nullable=False, index=True),
-    Column("key_digest", Text, nullable=False),
+    Column("pem", Text, nullable=False),
     Column("issued_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
-    Column("revoked_at", Double),
 )
 
 gateways = Table(
@@ -75,7 +74,6 @@ gateways = Table(
     METADATA,
     Column("site", Text, ForeignKey("sites.id"), primary_key=True),
     Column("certificate", Text, nullable=False),
-    Column("key_digest", Text, nullable=False),
     Column("sealing_key", Text, nullable=False),
     Column("enrolled_at", Double, nullable=False),
     Column("connected", Boolean, nullable=False),

@@ -1,0 +1,227 @@
+"""Devices, posture and events: what gateways reported."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import msgspec
+from litestar import Router, get
+from litestar.params import Parameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from sqlalchemy import Connection
+
+from bartizan.containment.level import Level
+from bartizan.identity.model import Kind
+from bartizan.ids import DeviceId, SiteId
+from bartizan.wire import codec
+from bartizan.wire.up import Posture
+from bartizan_controller.api.access import Asking
+from bartizan_controller.api.estate import PAGE, Limit
+from bartizan_controller.inventory import FieldChange
+from bartizan_controller.parts import Parts
+from bartizan_controller.store import books, devices, events, gateways, organisations
+from bartizan_controller.store.devices import DeviceState, Filter
+from bartizan_controller.store.events import EventFilter, RecordedEvent
+from bartizan_controller.store.gateways import Gateway
+
+HISTORY = 200
+DISAGREEING = 100
+WAIT_SECONDS_AT_MOST = 60.0
+
+
+class DevicePage(msgspec.Struct, frozen=True):
+    """Some devices."""
+
+    items: tuple[DeviceState, ...]
+    next: str | None
+    """Give it as `after` for the next page; null: there are no more."""
+
+
+class DeviceDetail(msgspec.Struct, frozen=True):
+    """One device, and what changed about it."""
+
+    state: DeviceState
+    history: tuple[FieldChange, ...]
+    """Newest first."""
+
+
+class SitePosture(msgspec.Struct, frozen=True):
+    """What a site was told, and what its gateway measures."""
+
+    site: SiteId
+    gateway: Gateway | None
+    """Null: none was enrolled."""
+    posture: Posture | None
+    """As the gateway last measured, without its devices; null: it has not reported."""
+    age_seconds: float | None
+    """Since that report was taken; null: there is none."""
+    estate_orders: int
+    """Generation of the estate's order book that the gateway should hold."""
+    site_orders: int
+    catalogue: dict[str, int]
+    """Versions that the gateway should hold."""
+    counts: dict[str, dict[str, int]]
+    """Devices by dimension (`wanted`, `enforced`, `agrees`, …) and value."""
+    disagreeing: tuple[DeviceState, ...]
+    """Devices for which what is enforced is not what is wanted; the first hundred."""
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """Some events."""
+
+    items: tuple[RecordedEvent, ...]
+    next: int
+    """Give it as `after` to go on."""
+
+
+@get("/devices", summary="List devices")
+async def list_devices(  # noqa: PLR0913 - one for each query parameter
+    *,
+    request: Asking,
+    parts: Parts,
+    site: SiteId | None = None,
+    maker: str | None = None,
+    model: str | None = None,
+    kind: Kind | None = None,
+    level: Level | None = None,
+    agrees: bool | None = None,
+    vulnerable: bool | None = None,
+    advisory: str | None = None,
+    after: str = "",
+    limit: Limit = PAGE,
+) -> DevicePage:
+    """By site and id."""
+    wanted = Filter(
+        site=site,
+        organisations=request.user.scope,
+        maker=maker,
+        model=model,
+        kind=kind,
+        level=level,
+        agrees=agrees,
+        vulnerable=vulnerable,
+        advisory=advisory,
+    )
+    after_site, _, after_device = after.partition("/")
+    items = await parts.database.read(lambda c: devices.page(c, wanted, after=(after_site, after_device), limit=limit))
+    last = items[-1] if len(items) == limit else None
+    return DevicePage(items, f"{last.site}/{last.device.id}" if last else None)
+
+
+@get("/sites/{site:str}/devices/{device:str}", summary="Show a device")
+async def show_device(request: Asking, parts: Parts, site: SiteId, device: DeviceId) -> DeviceDetail:
+    """Its identity, how it is held and why, and what changed."""
+
+    def query(connection: Connection) -> DeviceDetail:
+        state = devices.find(connection, site, device, request.user.scope)
+        return DeviceDetail(state, devices.history_of(connection, site, device, limit=HISTORY))
+
+    return await parts.database.read(query)
+
+
+@get("/posture", summary="Count the devices of the estate")
+async def count_devices(request: Asking, parts: Parts) -> dict[str, dict[str, int]]:
+    """Devices by dimension and value, over all that you may see."""
+
+    def query(connection: Connection) -> dict[str, dict[str, int]]:
+        scope = request.user.scope
+        scopes = [devices.ESTATE] if scope is None else [f"organisation/{each}" for each in scope]
+        return devices.counted(connection, scopes)
+
+    return await parts.database.read(query)
+
+
+@get("/sites/{site:str}/posture", summary="Show the posture of a site")
+async def show_posture(request: Asking, parts: Parts, site: SiteId) -> SitePosture:
+    """What is wanted against what is measured."""
+    now = parts.clock()
+
+    def query(connection: Connection) -> SitePosture:
+        organisations.find_site(connection, site, request.user.scope)
+        held = books.load(connection, [site])
+        gateway = gateways.load(connection, [site]).get(site)
+        return SitePosture(
+            site=site,
+            gateway=gateway,
+            posture=gateways.posture(connection, site),
+            age_seconds=now - gateway.taken_at if gateway and gateway.taken_at is not None else None,
+            estate_orders=held[None].generation if None in held else 0,
+            site_orders=held[site].generation if site in held else 0,
+            catalogue=parts.publication.versions,
+            counts=devices.counted(connection, [f"site/{site}"]),
+            disagreeing=devices.page(connection, Filter(site=site, agrees=False), limit=DISAGREEING),
+        )
+
+    return await parts.database.read(query)
+
+
+@get("/events", summary="List events")
+async def list_events(  # noqa: PLR0913 - one for each query parameter
+    *,
+    request: Asking,
+    parts: Parts,
+    after: int = 0,
+    site: SiteId | None = None,
+    device: DeviceId | None = None,
+    kind: str | None = None,
+    wait_seconds: Annotated[float, Parameter(ge=0, le=WAIT_SECONDS_AT_MOST)] = 0.0,
+    limit: Limit = PAGE,
+) -> EventPage:
+    """Oldest first, beginning after `after`. With `wait_seconds`, wait for the first one."""
+    wanted = EventFilter(organisations=request.user.scope, site=site, device=device, kind=kind)
+    until = asyncio.get_running_loop().time() + wait_seconds
+    while True:
+        heard = parts.news.listen()
+        items = await parts.database.read(lambda c: events.page(c, wanted, after=after, limit=limit))
+        if items or not await _wait(heard, parts, until - asyncio.get_running_loop().time()):
+            return EventPage(items, items[-1].number if items else after)
+
+
+@get("/events/stream", summary="Follow events", media_type="text/event-stream")
+async def follow_events(
+    *,
+    request: Asking,
+    parts: Parts,
+    after: int | None = None,
+    site: SiteId | None = None,
+    device: DeviceId | None = None,
+    kind: str | None = None,
+) -> ServerSentEvent:
+    """Server-sent events. `after` (or `Last-Event-ID`) says where to begin; without it, now."""
+    wanted = EventFilter(organisations=request.user.scope, site=site, device=device, kind=kind)
+    header = request.headers.get("last-event-id", "")
+    start = int(header) if header.isdecimal() else after
+    if start is None:
+        start = await parts.database.read(events.newest)
+    return ServerSentEvent(_follow(parts, wanted, start))
+
+
+async def _follow(parts: Parts, wanted: EventFilter, after: int) -> AsyncIterator[ServerSentEventMessage]:
+    while not parts.stopping.is_set():
+        heard = parts.news.listen()
+        items = await parts.database.read(lambda c: events.page(c, wanted, after=after, limit=PAGE))  # noqa: B023 - awaited here
+        for item in items:
+            after = item.number
+            yield ServerSentEventMessage(data=codec.encode(item).decode(), event=item.kind, id=str(item.number))
+        if not items and not await _wait(heard, parts, WAIT_SECONDS_AT_MOST / 4):
+            # Keeps what stands between from thinking that the connection is dead.
+            yield ServerSentEventMessage(comment="nothing new")
+
+
+async def _wait(heard: asyncio.Event, parts: Parts, seconds: float) -> bool:
+    """Wait for news, but not after the controller began to stop; return whether there is some."""
+    if seconds <= 0 or parts.stopping.is_set():
+        return False
+    try:
+        async with asyncio.timeout(seconds):
+            await heard.wait()
+    except TimeoutError:
+        return False
+    return not parts.stopping.is_set()
+
+
+router = Router(
+    "/",
+    tags=["inventory"],
+    route_handlers=[list_devices, show_device, count_devices, show_posture, list_events, follow_events],
+)

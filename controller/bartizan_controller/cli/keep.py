@@ -1,0 +1,198 @@
+"""Tokens and the audit chain, on the controller's own machine.
+
+While the controller runs, its database is its own: changes then go through its API, with the administrator's token
+that lies in the folder. Otherwise the folder is locked and changed directly.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from sqlalchemy import Connection
+
+from bartizan.cli.connection import Controller, Profile
+from bartizan.cli.terminal import Failed
+from bartizan.ids import OrganisationId, SiteId
+from bartizan_controller import config, enrolment, estate
+from bartizan_controller.access import ApiToken, Role
+from bartizan_controller.api.estate import EnrolmentTokenShown, IssuedToken, NewEnrolmentToken, NewSite, NewToken
+from bartizan_controller.audit import GENESIS, verify
+from bartizan_controller.authority import Authority
+from bartizan_controller.directory import Folder, InUse, locked
+from bartizan_controller.errors import NotFound, SetUpWrong
+from bartizan_controller.store import audit as audit_rows
+from bartizan_controller.store import dialect, organisations, tokens
+from bartizan_controller.store.database import Database
+from bartizan_controller.store.organisations import Site
+
+BY = "local administrator"
+FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+T = TypeVar("T")
+
+
+@click.group()
+def token() -> None:
+    """API tokens: make, list, revoke."""
+
+
+@token.command("create")
+@FOLDER
+@click.option("--name", required=True, help="Who holds it, as the audit chain will say.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice([role.value for role in Role]),
+    help="Repeat it for several.",
+)
+@click.option("--organisation", help="Only this one and what is below it.  [default: the whole estate]")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is valid.  [default: for ever]")
+def create(folder: Path, *, name: str, roles: tuple[str, ...], organisation: str | None, days: float | None) -> None:
+    """Print a new token. It is shown only now."""
+    wanted = NewToken(
+        name, tuple(Role(role) for role in roles), OrganisationId(organisation) if organisation else None, days
+    )
+
+    def change(database: Database) -> str:
+        return database.change(
+            lambda c: estate.issue_token(
+                c,
+                wanted.name,
+                wanted.roles,
+                organisation=wanted.organisation,
+                by=BY,
+                now=time.time(),
+                lifetime_seconds=days * 86400 if days else None,
+            )
+        )[1]
+
+    click.echo(_either(folder, change, lambda api: api.post("tokens", IssuedToken, wanted).token))
+
+
+@token.command("list")
+@FOLDER
+def list_(folder: Path) -> None:
+    """Print every token's id, holder, roles and state."""
+    with _database(_checked(folder)) as database:
+        for held in database.query(tokens.all_api_tokens):
+            roles = ",".join(role.value for role in held.roles)
+            click.echo(f"{held.id}  {_state(held):<22}  {roles:<12}  {held.organisation or '-':<16}  {held.name}")
+
+
+@token.command("revoke")
+@FOLDER
+@click.argument("identifier", metavar="ID")
+def revoke(folder: Path, identifier: str) -> None:
+    """Make the token with this ID invalid."""
+    _either(
+        folder,
+        lambda database: database.change(lambda c: estate.revoke_token(c, identifier, by=BY, now=time.time())),
+        lambda api: api.delete(f"tokens/{identifier}", type(None)),
+    )
+
+
+@click.command("enrolment-token")
+@FOLDER
+@click.argument("site")
+@click.option("--organisation", help="Make the site in this organisation if there is none of that name.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is valid.  [default: 7]")
+def enrolment_token(folder: Path, site: str, *, organisation: str | None, days: float | None) -> None:
+    """Print a one-time token that enrols the gateway of SITE."""
+    where = _checked(folder)
+    lifetime_days = days or config.load(where.config).enrolment_token_days
+
+    def change(database: Database) -> str:
+        return database.change(lambda c: _make_token(c, where, site, organisation, lifetime_days * 86400))
+
+    def ask(api: Controller) -> str:
+        if organisation is not None:
+            _ensure_site(api, site, organisation)
+        path = f"sites/{site}/enrolment-token"
+        return api.post(path, EnrolmentTokenShown, NewEnrolmentToken(lifetime_days)).token
+
+    click.echo(_either(folder, change, ask))
+
+
+@click.group()
+def audit() -> None:
+    """The audit chain."""
+
+
+@audit.command("verify")
+@FOLDER
+@click.option("--head", help="Digest that was noted earlier; it must be in the chain.")
+def verify_chain(folder: Path, *, head: str | None) -> None:
+    """Walk the chain and print its newest digest, which is to be kept somewhere else."""
+    with _database(_checked(folder)) as database:
+        found = database.query(lambda c: verify(audit_rows.walk(c), wanted=head or GENESIS))
+    if found.broken_at is not None:
+        raise click.ClickException(
+            f"entry {found.broken_at} does not follow from the one before it: the chain was changed afterwards"
+        )
+    if not found.has_wanted:
+        raise click.ClickException(f"the chain has no entry {head}: its end was cut off, or it was written anew")
+    click.echo(f"{found.entries} entries, unbroken; head {found.head}")
+
+
+def _either(folder: Path, change: Callable[[Database], T], ask: Callable[[Controller], T]) -> T:
+    """Change the database if it is free, or ask the controller that holds it."""
+    where = _checked(folder)
+    try:
+        with locked(where), _database(where) as database:
+            return change(database)
+    except InUse:
+        return ask(_api(where))
+
+
+def _api(where: Folder) -> Controller:
+    try:
+        url = where.api_url.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SetUpWrong("a controller is just starting or stopping here: try again in a moment") from error
+    return Controller(Profile(url=url, token_file=str(where.admin_token), ca_file=str(where.keys / "ca.pem")))
+
+
+def _checked(folder: Path) -> Folder:
+    where = Folder(folder.absolute())
+    where.check()
+    return where
+
+
+def _database(where: Folder) -> Database:
+    return Database(config.load(where.config).database or dialect.sqlite_url(where.database))
+
+
+def _make_token(
+    connection: Connection, where: Folder, site: str, organisation: str | None, lifetime_seconds: float
+) -> str:
+    now = time.time()
+    try:
+        organisations.find_site(connection, SiteId(site))
+    except NotFound:
+        if organisation is None:
+            raise
+        estate.add_site(connection, site, site, OrganisationId(organisation), by=BY, now=now)
+    return enrolment.make_token(
+        connection, Authority(where.keys), SiteId(site), by=BY, now=now, lifetime_seconds=lifetime_seconds
+    )
+
+
+def _ensure_site(api: Controller, site: str, organisation: str) -> None:
+    try:
+        api.get(f"sites/{site}", Site)
+    except Failed:
+        api.post("sites", Site, NewSite(site, OrganisationId(organisation)))
+
+
+def _state(held: ApiToken) -> str:
+    if held.revoked_at is not None:
+        return "revoked"
+    if held.expires_at is None:
+        return "valid"
+    until = datetime.fromtimestamp(held.expires_at, UTC)
+    return f"{'expired' if held.expires_at <= time.time() else 'until'} {until:%Y-%m-%d %H:%M}"
