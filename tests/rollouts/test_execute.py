@@ -16,12 +16,11 @@ from bartizan.wire import events as kinds
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.rollouts import execute
 from bartizan_controller.rollouts.model import Intent, Limits, Progress, RolloutState, Stage, Target, Wave
-from bartizan_controller.store import audit, books, dialect, events, gateways, organisations, rollouts
+from bartizan_controller.store import audit, books, dialect, events, gateways, migrate, organisations, rollouts
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
 from bartizan_controller.store.organisations import Organisation, Site
-from bartizan_controller.store.tables import METADATA
 
 NORTH, SOUTH = SiteId("north"), SiteId("south")
 A, B = DeviceId("serial:a"), DeviceId("serial:b")
@@ -90,8 +89,9 @@ def connect(connection: Connection, site: SiteId) -> None:
 
 @pytest.fixture
 def controller(tmp_path: Path) -> Iterator[Controller]:
-    with Database(dialect.sqlite_url(tmp_path / "controller.db")) as database:
-        database.change(METADATA.create_all)
+    url = dialect.sqlite_url(tmp_path / "controller.db")
+    migrate.upgrade(url)
+    with Database(url) as database:
         database.change(lambda c: organisations.add_organisation(c, Organisation(OrganisationId("o"), "O", None, 0.0)))
         for site in (NORTH, SOUTH):
             database.change(functools.partial(connect, site=site))
