@@ -281,6 +281,7 @@ class HttpSession:
         """Take up a new challenge. Return why that is of no use, if so."""
         explained = request.explain(answer.status, answer.body)
         if explained is not None and explained.code != _REFUSED:
+            self._note_lock_out(explained)
             return explained
         challenge = digest.strongest(answer.challenges)
         if challenge is None:
@@ -294,6 +295,10 @@ class HttpSession:
             return self._login_refused()
         self._login = _Login(challenge)
         return None
+
+    def _note_lock_out(self, failure: Failure) -> None:
+        if failure.code == "locked-out" and self.credential is not None:
+            self._shared.budget.locked_out(self._camera, self.credential, failure.wait_seconds)
 
     def _login_refused(self) -> Failure:
         if self.credential is None:
@@ -360,6 +365,7 @@ class HttpSession:
         if isinstance(found, Failure):
             if found.code == _REFUSED:
                 return self._login_refused()
+            self._note_lock_out(found)
             return msgspec.structs.replace(found, octets_sent=answer.octets_sent)
         if request.logs_in_itself:
             self._shared.budget.accepted(self._camera)

@@ -55,6 +55,7 @@ class LoginBudget:
         connection: The agent's store, with `SCHEMA` made.
         clock: Returns Unix seconds.
         on_latch: Told the camera and its refusals in this window, when a credential is given up.
+        restart_pauses: Seconds to wait after each refusal that is forgiven a restarting camera.
     """
 
     def __init__(
@@ -62,10 +63,13 @@ class LoginBudget:
         connection: sqlite3.Connection,
         clock: Callable[[], float],
         on_latch: Callable[[str, int], None] = lambda _camera, _refusals: None,
+        *,
+        restart_pauses: tuple[float, ...] = RESTART_PAUSES,
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._on_latch = on_latch
+        self._restart_pauses = restart_pauses
 
     def permits(self, camera: str, credential: Credential) -> Permission:
         """Return whether this credential may be tried on this camera now."""
@@ -76,7 +80,7 @@ class LoginBudget:
         if row.latched and hmac.compare_digest(row.credential, _marked(credential, row.salt)):
             return Permission(granted=False, reason="this user name and password were refused; give others")
         if not row.latched:
-            return _from(row.not_before, now, "the camera refused a login while restarting")
+            return _from(row.not_before, now, "the camera wants no login at present")
         if row.refusals >= REFUSALS_PER_WINDOW:
             return _from(row.window_began + WINDOW_SECONDS, now, "too many refused logins within an hour")
         return GRANTED
@@ -84,6 +88,23 @@ class LoginBudget:
     def accepted(self, camera: str) -> None:
         """Note that the camera let us in: everything before is forgotten."""
         self._connection.execute("DELETE FROM login_budget WHERE camera = ?", (camera,))
+
+    def forget(self, camera: str) -> None:
+        """Take a camera's refusals back, because a person says that the credential is right after all."""
+        self.accepted(camera)
+
+    def locked_out(self, camera: str, credential: Credential, seconds: float) -> None:
+        """Note that the camera lets nobody in for a while, whatever the password: somebody else guessed."""
+        now = self._clock()
+        self._write(
+            camera,
+            credential,
+            latched=False,
+            refusals=0,
+            window_began=now,
+            forgiven=0,
+            not_before=now + min(seconds, WINDOW_SECONDS),
+        )
 
     def refused(self, camera: str, credential: Credential) -> None:
         """Note that the camera refused the credential: it is not tried again until it changes."""
@@ -98,10 +119,10 @@ class LoginBudget:
         """Note a refusal by a camera that is restarting. Return whether, and when, the same credential may be tried."""
         row, now = self._row(camera), self._clock()
         forgiven = row.forgiven if row is not None and not row.latched else 0
-        if forgiven >= len(RESTART_PAUSES):
+        if forgiven >= len(self._restart_pauses):
             self.refused(camera, credential)
             return Permission(granted=False, reason="the camera refuses its login after the restart")
-        pause = RESTART_PAUSES[forgiven]
+        pause = self._restart_pauses[forgiven]
         refusals, began = (row.refusals, row.window_began) if row is not None else (0, now)
         self._write(
             camera,
@@ -126,7 +147,7 @@ class LoginBudget:
         if row.window_began <= now:
             return row
         # The clock was set back: what happened "later" than now counts from now, or it would lock us out until then.
-        return msgspec.structs.replace(row, window_began=now, not_before=min(row.not_before, now + RESTART_PAUSES[-1]))
+        return msgspec.structs.replace(row, window_began=now, not_before=min(row.not_before, now + WINDOW_SECONDS))
 
     def _write(
         self,

@@ -135,6 +135,8 @@ class CameraState(msgspec.Struct, frozen=True):
     boot: str = ""
     """Changes with every start."""
     up_seconds: float | None = None
+    read_at: float = 0.0
+    """When it was read, by the gateway's clock; Unix seconds."""
     stream: Stream | None = None
     picture: Picture | None = None
     time_offset: float | None = None

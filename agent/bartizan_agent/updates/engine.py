@@ -314,7 +314,7 @@ class Updater:
         if update.ending is not None:
             kind, more = _ended(update, update.ending)
             self._emit(kind, update.device.id, detail | more)
-        elif was is None or (update.phase, update.note) != (was.phase, was.note):
+        elif was is None or _is_news(update, was):
             self._emit(events.UPDATE_STEP, update.device.id, detail | {"note": update.note})
 
 
@@ -332,6 +332,14 @@ def _plan(device: Device, drivers: tuple[Driver, ...]) -> Plan | None:
         rolls_back=family.rolls_back,
         rolls_back_by_itself_seconds=family.rolls_back_by_itself_seconds,
     )
+
+
+def _is_news(update: Update, was: Update) -> bool:
+    """Return whether people want to hear of it: a new phase, or why one does not go on; not every percent."""
+    if update.phase is not was.phase:
+        return True
+    held = update.phase is Phase.WINDOW and update.note != was.note
+    return held or (update.phase not in DOWN and bool(update.note) and not was.note)
 
 
 def _seconds(update: Update, limits: Limits) -> float:
@@ -362,8 +370,8 @@ def _proof(update: Update) -> dict[str, str]:
         "before": before.firmware,
         "after": after.firmware,
         "serial": after.serial,
-        "boot_before": before.boot,
-        "boot_after": after.boot,
+        "boot_before": proof.started(before),
+        "boot_after": proof.started(after),
         "picture": proof.size(after),
         "codec": after.stream.codec if after.stream is not None else "",
     }

@@ -1,6 +1,7 @@
 """Whether a camera, read after an update, is the same camera, runs what it should, and works as before. Pure."""
 
 import enum
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -11,6 +12,8 @@ from bartizan_agent.drivers.contract import CameraState
 
 CLOCK_SECONDS = 120.0
 """How far a camera's clock may be off before its recordings are worth less as evidence."""
+_SHIFT_SECONDS = 10.0
+_SHIFT_SECONDS_AWAY = 2.0
 
 
 class Runs(enum.Enum):
@@ -49,9 +52,20 @@ def is_same_start(left: CameraState, now: CameraState, *, was_away: bool) -> boo
     """
     if left.boot and now.boot:
         return left.boot == now.boot
-    if left.up_seconds is not None and now.up_seconds is not None:
-        return now.up_seconds >= left.up_seconds
-    return not was_away
+    if left.up_seconds is None or now.up_seconds is None:
+        return not was_away
+    if now.up_seconds < left.up_seconds:
+        return False
+    moved = (now.read_at - now.up_seconds) - (left.read_at - left.up_seconds)
+    # Uptimes are whole seconds and answers may be slow; having been away makes less of a shift believable.
+    return moved < (_SHIFT_SECONDS_AWAY if was_away else _SHIFT_SECONDS)
+
+
+def started(state: CameraState) -> str:
+    """Return what a camera says of its start, for people and events; empty where it says nothing."""
+    if state.boot or state.up_seconds is None:
+        return state.boot
+    return datetime.fromtimestamp(state.read_at - state.up_seconds, UTC).isoformat(timespec="seconds")
 
 
 def ailments(before: CameraState, now: CameraState) -> dict[str, str]:

@@ -125,6 +125,9 @@ async def _preflight(update: Update, driver: Driver, session: CameraSession) -> 
         return Trouble(Act.CREDENTIALS, "not-activated", "the camera is in factory state: it has no password yet")
     if proof.is_version(update.image, state):
         return Checked(state, installed=True)
+    if state.stream is None and state.picture is None and not update.tries:
+        # What cannot be seen before cannot be compared after: an encoder that is starting gets a second chance.
+        return Trouble(Act.LATER, "not-ready", "the camera shows neither stream nor picture")
     progress = await driver.progress(session)
     if isinstance(progress, Progress) and progress.activity is Activity.WORKING:
         return Trouble(Act.LATER, "busy", "the camera is working on an image that somebody else gave it")

@@ -16,15 +16,18 @@ class Axis(Driver):
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
-        """See `Driver`."""
+        """See `Driver`. Whether it is set up at all is open to everybody, and spares it a login."""
+        ready = await reading.optional(session, messages.system_ready())
+        if ready is not None and ready.factory_state:
+            return Failure(Act.CREDENTIALS, "not-activated", "the camera is in factory state: it has no password yet")
         state = await session.send(messages.device_info())
         if isinstance(state, Failure):
             return state
-        ready = await reading.optional(session, messages.system_ready())
-        if ready is None:
-            return state
         return msgspec.structs.replace(
-            state, boot=ready.boot, up_seconds=ready.up_seconds, factory_state=ready.factory_state
+            state,
+            read_at=session.now(),
+            boot=ready.boot if ready is not None else "",
+            up_seconds=ready.up_seconds if ready is not None else None,
         )
 
     async def read_state(self, session: CameraSession) -> CameraState | Failure:

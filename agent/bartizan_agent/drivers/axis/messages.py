@@ -58,7 +58,9 @@ def device_info() -> Request[CameraState]:
 
 def system_ready() -> Request[Ready]:
     """Ask for boot identity and uptime. Open to all on every firmware that has it."""
-    return _call("/axis-cgi/systemready.cgi", "systemready", _decode_ready, {"timeout": 5})
+    body = _demand("systemready", {"timeout": 5})
+    path = "/axis-cgi/systemready.cgi"
+    return Request("POST", path, _decode_ready, _explain, body=(body,), content_type=_JSON, open_to_all=True)
 
 
 def management_status() -> Request[Management]:
@@ -110,13 +112,11 @@ def roll_back() -> Request[None]:
     return _call(_MANAGEMENT, "rollback", _decode_done)
 
 
-def _call(
-    path: str, method: str, decode: Callable[[bytes], T], params: dict[str, str | int] | None = None
-) -> Request[T]:
-    return Request("POST", path, decode, _explain, body=(_demand(method, params),), content_type=_JSON)
+def _call(path: str, method: str, decode: Callable[[bytes], T]) -> Request[T]:
+    return Request("POST", path, decode, _explain, body=(_demand(method),), content_type=_JSON)
 
 
-def _demand(method: str, params: dict[str, str | int] | None) -> bytes:
+def _demand(method: str, params: dict[str, str | int] | None = None) -> bytes:
     demand: dict[str, object] = {"apiVersion": "1.0", "context": "bartizan", "method": method}
     return msgspec.json.encode(demand if params is None else demand | {"params": params})
 

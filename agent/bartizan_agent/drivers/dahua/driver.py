@@ -21,7 +21,13 @@ class Dahua(Driver):
         if isinstance(info, Failure):
             return info
         version = await session.send(messages.software_version())
-        return version if isinstance(version, Failure) else messages.camera_state(info, version)
+        if isinstance(version, Failure):
+            return version
+        return msgspec.structs.replace(
+            messages.camera_state(info, version),
+            read_at=session.now(),
+            up_seconds=await reading.optional(session, messages.up_time()),
+        )
 
     async def read_state(self, session: CameraSession) -> CameraState | Failure:
         """See `Driver`."""
@@ -32,7 +38,6 @@ class Dahua(Driver):
         return msgspec.structs.replace(
             state,
             manufacturer=(await reading.optional(session, messages.vendor())) or "",
-            up_seconds=await reading.optional(session, messages.up_time()),
             time_offset=clock - session.now() if clock is not None else None,
             stream=await reading.optional_stream(session, messages.MAIN_STREAM),
             picture=await reading.optional(session, messages.snapshot()),
@@ -50,5 +55,9 @@ class Dahua(Driver):
         return await session.send(messages.upload_firmware(image, family))
 
     async def progress(self, session: CameraSession) -> Progress | Failure:
-        """See `Driver`. The camera restarts by itself once it has written."""
+        """See `Driver`."""
         return await session.send(messages.upgrade_state())
+
+    async def restart(self, session: CameraSession) -> Failure | None:
+        """See `Driver`. Most restart by themselves once they have written."""
+        return await session.send(messages.reboot())

@@ -27,13 +27,19 @@ _VERSION = re.compile(r"version=\s*([^,\s]+)\s*(?:,\s*build:\s*(\d{4}-\d{2}-\d{2
 _STATE = re.compile(rb"^State=([A-Za-z]+)", re.MULTILINE)
 _PROGRESS_TEXT = re.compile(rb"^Progress=(\d{1,3})\s*$", re.MULTILINE)
 _PROGRESS_BYTE = re.compile(rb"^Progress=(.)", re.MULTILINE | re.DOTALL)
-_WORKING = frozenset({"preparing", "downloading", "upgrading"})
+_ACTIVITIES = {
+    "downloading": Activity.WORKING,
+    "upgrading": Activity.WORKING,
+    "succeeded": Activity.WANTS_RESTART,
+}
 _FAILED = {
     "invalid": "image-refused",
     "notenoughmemory": "write-failed",
     "failed": "write-failed",
     "downloadfailed": "write-failed",
 }
+_LOCKED = re.compile(rb"user is locked|account is locked", re.IGNORECASE)
+_LOCKED_SECONDS = 1800.0
 _NOTHING_SET_UP = re.compile(rb"uninitiali[sz]ed|not initiali[sz]ed", re.IGNORECASE)
 
 
@@ -91,6 +97,11 @@ def upload_firmware(image: ImageFile, family: Family) -> Request[None]:
 def upgrade_state() -> Request[Progress]:
     """Ask how far the writing of an image is."""
     return Request("GET", "/cgi-bin/upgrader.cgi?action=getState", _decode_state, _explain)
+
+
+def reboot() -> Request[None]:
+    """Tell it to restart."""
+    return Request("GET", "/cgi-bin/magicBox.cgi?action=reboot", _not_an_error, _explain)
 
 
 def camera_state(info: dict[str, str], version: tuple[str, str]) -> CameraState:
@@ -158,7 +169,7 @@ def _decode_state(body: bytes) -> Progress:
     state = found[1].decode("ascii").lower()
     if state in _FAILED:
         raise Declined(Act.NEVER, _FAILED[state], f"the camera says of the image: {found[1].decode('ascii')}")
-    return Progress(Activity.WORKING if state in _WORKING else Activity.IDLE, _percent(body))
+    return Progress(_ACTIVITIES.get(state, Activity.IDLE), _percent(body))
 
 
 def _percent(body: bytes) -> int | None:
@@ -185,6 +196,8 @@ def _not_an_error(body: bytes) -> None:
 
 
 def _explain(_status: int, body: bytes) -> Failure | None:
+    if _LOCKED.search(body[:500]):
+        return Failure(Act.LATER, "locked-out", "the camera has locked this gateway out", wait_seconds=_LOCKED_SECONDS)
     if _NOTHING_SET_UP.search(body[:500]):
         return Failure(Act.CREDENTIALS, "not-activated", "the camera is in factory state: it has no password yet")
     return None

@@ -16,20 +16,26 @@ class Hikvision(Driver):
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
-        """See `Driver`."""
-        return await session.send(messages.device_info())
-
-    async def read_state(self, session: CameraSession) -> CameraState | Failure:
-        """See `Driver`. Uptime, stream and picture are missing while the encoder starts, or on old models."""
-        state = await self.identify(session)
+        """See `Driver`. Its `bootTime` is of its own clock, which it may set: uptime tells a restart more surely."""
+        state = await session.send(messages.device_info())
         if isinstance(state, Failure):
             return state
         status = await reading.optional(session, messages.status())
         clock = status.clock if status is not None else None
         return msgspec.structs.replace(
             state,
+            read_at=session.now(),
             up_seconds=status.up_seconds if status is not None else None,
             time_offset=clock - session.now() if clock is not None else None,
+        )
+
+    async def read_state(self, session: CameraSession) -> CameraState | Failure:
+        """See `Driver`. Stream and picture are missing while the encoder starts."""
+        state = await self.identify(session)
+        if isinstance(state, Failure):
+            return state
+        return msgspec.structs.replace(
+            state,
             stream=await reading.optional_stream(session, messages.MAIN_STREAM),
             picture=await reading.optional(session, messages.snapshot()),
         )

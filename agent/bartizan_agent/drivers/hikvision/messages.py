@@ -36,7 +36,10 @@ _SUB_STATUS = {
     "lowprivilege": (Act.CREDENTIALS, "forbidden"),
     "devicebusy": (Act.LATER, "busy"),
     "upgrading": (Act.LATER, "busy"),
+    "badauthorization": (Act.CREDENTIALS, "login-refused"),
+    "unauthorized": (Act.CREDENTIALS, "login-refused"),
 }
+_LOCKED_SECONDS = 1800.0
 _REFUSING_THE_IMAGE = ("firmware", "upgrade", "language", "version", "badfile", "package", "devicetype", "mismatch")
 
 
@@ -125,7 +128,6 @@ def _decode_device_info(body: bytes) -> CameraState:
         hardware=markup.text(info, "hardwareVersion"),
         platform=platform(markup.text(info, "firmwareVersionInfo")),
         manufacturer=markup.text(info, "manufacturer"),
-        boot=markup.text(info, "bootTime"),
     )
 
 
@@ -218,6 +220,10 @@ def _explain(_status_code: int, body: bytes) -> Failure | None:
 
 
 def _refusal(root: Element) -> Failure | None:
+    if markup.text(root, "lockStatus").lower() == "lock":
+        unlock = markup.text(root, "unlockTime")
+        wait = float(unlock) if unlock.isdecimal() else _LOCKED_SECONDS
+        return Failure(Act.LATER, "locked-out", "the camera has locked this gateway out", wait_seconds=wait)
     answer = markup.find(root, "ResponseStatus")
     code = markup.text(root, "statusCode")
     if answer is None or not code.isdecimal() or int(code) in _FINE:

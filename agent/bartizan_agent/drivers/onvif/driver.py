@@ -28,7 +28,7 @@ class Onvif(Driver):
         state = await session.send(messages.device_information(_token(session, clock)))
         if isinstance(state, Failure):
             return state
-        return msgspec.structs.replace(state, time_offset=clock - session.now())
+        return msgspec.structs.replace(state, read_at=session.now(), time_offset=clock - session.now())
 
     async def read_state(self, session: CameraSession) -> CameraState | Failure:
         """See `Driver`."""
