@@ -27,8 +27,8 @@ input hooks, not this one: it stays reachable at every level.
 **Why it holds.** Judgement is stateless: there is no established-accept and connection tracking is not asked, so a
 flow in progress is cut by its next packet and no conntrack entry keeps one alive. Our verdicts only drop: an accept
 would end no other table's chains, and ours asks for none. Source and destination address stand in every fragment;
-ports do not, so a later fragment towards the estate passes `block-egress`, useless without its first. An IPv6 header
-chain that hides its transport header is refused there. Multicast and broadcast destinations are no peer's address:
+ports do not, so a later fragment towards the estate passes `block-egress`, useless without its first, and a first one
+that ends before its ports is refused there. Multicast and broadcast destinations are no peer's address:
 refused from `block-egress` on, and held to the segment's default when they leave to a camera segment. A tunnel is
 judged by its outer addresses; one that ends at the gateway itself comes out on an interface that is no camera's,
 where only judgements 2 and 3 apply. ICMP errors of routers on the way are judged like the rest, so clamp the MSS
@@ -116,7 +116,6 @@ ROLES = (
 _RETURN = Verdict("return")
 _WITH_PORTS = ("tcp", "udp")
 _SERVED_BY_GATEWAY = (53, 123, 853)
-_NOBODYS_PROTOCOL = (255,)
 
 
 def verdict(role: Role, level: Level) -> Verdict:
@@ -140,17 +139,18 @@ def _recorders(role: Role) -> tuple[Rule, ...]:
 
 
 def _block_egress(role: Role) -> Chain:
-    return Chain(
-        f"{role.name}_block_egress",
-        (
-            *_recorders(role),
-            (OneOf(F.PROTOCOL, _WITH_PORTS), OneOf(role.peer_port, _SERVED_BY_GATEWAY), Verdict("goto", role.refusal)),
-            # The protocol can be read only where the header chain leads to a transport header.
-            (NoneOf(F.PROTOCOL, _NOBODYS_PROTOCOL), InSet((role.peer4,), "estate4"), _RETURN),
-            (NoneOf(F.PROTOCOL, _NOBODYS_PROTOCOL), InSet((role.peer6,), "estate6"), _RETURN),
-            (Verdict("goto", role.refusal),),
-        ),
+    # Each word must be readable to let a packet through: a first fragment that ends before its ports is refused.
+    estate = ((role.peer4, "estate4", F.OFFSET4), (role.peer6, "estate6", F.OFFSET6))
+    lets: tuple[Rule, ...] = tuple(
+        (*words, InSet((peer,), name), _RETURN)
+        for peer, name, offset in estate
+        for words in (
+            (OneOf(F.PROTOCOL, _WITH_PORTS), NoneOf(role.peer_port, _SERVED_BY_GATEWAY)),
+            (NoneOf(F.PROTOCOL, _WITH_PORTS),),
+            (NoneOf(offset, (0,)),),
+        )
     )
+    return Chain(f"{role.name}_block_egress", (*_recorders(role), *lets, (Verdict("goto", role.refusal),)))
 
 
 def _isolate(role: Role) -> Chain:

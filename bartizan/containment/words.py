@@ -20,6 +20,8 @@ class Field(enum.Enum):
     PROTOCOL = "meta l4proto"
     FROM_PORT = "th sport"
     TO_PORT = "th dport"
+    OFFSET4 = "ip frag-off & 0x1fff"
+    OFFSET6 = "frag frag-off"
 
 
 class Verdict(NamedTuple):
