@@ -1,0 +1,164 @@
+"""Clients that others wrote against real cameras accept the emulated ones."""
+
+import asyncio
+import json
+import sys
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+
+from bartizan_lab.cameras.images import AXIS_IMAGE, SealedImage
+from bartizan_lab.cameras.registry import PASSWORD
+from tests.lab.cameras.standing import standing
+
+amcrest = pytest.importorskip("amcrest", reason="install bartizan-lab[clients]")
+axis_configuration = pytest.importorskip("axis.models.configuration", reason="install bartizan-lab[clients]")
+axis_device = pytest.importorskip("axis.device", reason="install bartizan-lab[clients]")
+hikvisionapi = pytest.importorskip("hikvisionapi", reason="install bartizan-lab[clients]")
+
+pytestmark = pytest.mark.filterwarnings("default")  # what those libraries do is not ours to mend
+
+
+async def output_of(*arguments: str) -> str:
+    """Run a program to its end and return what it printed."""
+    process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    return out.decode()
+
+
+@pytest.mark.parametrize("kind", ["hikvision", "hikvision-oem", "hikvision-nvr"])
+async def test_hikvisionapi_reads_device_info_and_a_picture(kind: str) -> None:
+    def read(url: str) -> tuple[dict[str, Any], bytes]:
+        client = hikvisionapi.Client(url, "admin", PASSWORD)
+        info = client.System.deviceInfo(method="get")["DeviceInfo"]
+        picture = client.Streaming.channels[101].picture(method="get", type="opaque_data")
+        return info, b"".join(picture.iter_content(65536))
+
+    async with standing(kind) as device:
+        info, picture = await asyncio.to_thread(read, device.url)
+
+    assert info["model"] == device.camera.state.model
+    assert info["serialNumber"] == device.camera.state.serial
+    assert picture[:2] == b"\xff\xd8"
+
+
+async def test_amcrest_reads_version_type_serial_and_a_picture() -> None:
+    def read(host: str) -> tuple[object, ...]:
+        camera = amcrest.AmcrestCamera(host, 80, "admin", PASSWORD).camera
+        identity = (camera.software_information, camera.device_type, camera.serial_number, camera.vendor_information)
+        return *identity, camera.snapshot(stream=False)[:2]
+
+    async with standing("dahua") as device:
+        read_values = await asyncio.to_thread(read, device.network.address)
+
+    assert read_values == (
+        ("2.800.0000016.0.R", "2020-06-05\r\n"),
+        "IPC-HDW5831R-ZE",
+        "5A04B5FPAG00001",
+        "Dahua",
+        b"\xff\xd8",
+    )
+
+
+async def test_axis_logs_in_reads_and_upgrades() -> None:
+    """The library knows the firmware API by name; its own session carries the documented call."""
+    image = SealedImage(AXIS_IMAGE, "P3265-V", "12.11.77", date(2026, 9, 1))
+    async with standing("axis") as device, httpx.AsyncClient(trust_env=False) as session:
+        configuration = axis_configuration.Configuration(
+            session, device.network.address, username="root", password=PASSWORD
+        )
+        vapix = axis_device.AxisDevice(configuration).vapix
+        await vapix.initialize()
+        await vapix.load_user_groups()
+        before = (vapix.product_number, vapix.serial_number, vapix.firmware_version, vapix.access_rights.name)
+        body = {"apiVersion": "1.0", "method": "upgrade", "params": {"autoCommit": "boot"}}
+        form: dict[str, tuple[str | None, bytes, str]] = {
+            "data": (None, json.dumps(body).encode(), "application/json"),
+            "fileData": ("P3265-V_12_11_77.bin", image.pack(), "application/octet-stream"),
+        }
+        upload = httpx.Request("POST", device.url, files=form)
+        answer = await vapix.request(
+            "post",
+            "/axis-cgi/firmwaremanagement.cgi",
+            content=upload.read(),
+            headers={"Content-Type": upload.headers["content-type"]},
+        )
+        await device.booted(2)
+        await vapix.basic_device_info.update()
+        after = vapix.firmware_version
+
+    assert "fwmgr" in vapix.api_discovery
+    assert before == ("P3265-V", "ACCC8E000001", "11.11.160", "ADMIN_PTZ")
+    assert json.loads(answer)["data"] == {"firmwareVersion": "12.11.77"}
+    assert after == "12.11.77"
+
+
+READ_BY_ONVIF = """
+import asyncio, json, sys
+from onvif import ONVIFCamera
+
+async def main():
+    camera = ONVIFCamera(sys.argv[1], 80, "admin", sys.argv[2])
+    await camera.update_xaddrs()
+    device = await camera.create_devicemgmt_service()
+    info = await device.GetDeviceInformation()
+    services = await device.GetServices({"IncludeCapability": False})
+    time = await device.GetSystemDateAndTime()
+    media = await camera.create_media_service()
+    profiles = await media.GetProfiles()
+    snapshot = await media.GetSnapshotUri({"ProfileToken": profiles[0].token})
+    upgrade = await device.StartFirmwareUpgrade() if sys.argv[3] == "upgrade" else None
+    print(json.dumps([info.Model, info.FirmwareVersion, info.SerialNumber, len(services), time.UTCDateTime.Date.Year,
+                      profiles[0].VideoEncoderConfiguration.Resolution.Width, snapshot.Uri,
+                      upgrade.UploadUri if upgrade else None]))
+    await camera.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_onvif_zeep_reads_identity_media_and_where_to_upload() -> None:
+    """In a process of its own: zeep is heavy, and leaves threads behind."""
+    async with standing("onvif") as device:
+        out = await output_of(sys.executable, "-c", READ_BY_ONVIF, device.network.address, PASSWORD, "upgrade")
+
+    model, firmware, serial, services, year, width, snapshot, upload = json.loads(out)
+    assert (model, firmware, serial, services, width) == ("NC-200", "1.2.3", "NC200-000001", 2, 1280)
+    assert year == device.camera.now().year
+    assert snapshot == f"{device.url}/snapshot.jpg"
+    assert upload == f"{device.url}/onvif/upgrade"
+
+
+@pytest.mark.parametrize(("kind", "facts"), [("dahua", {}), ("hikvision", {"firmware": "V5.4.5"})])
+async def test_onvif_zeep_reads_the_cameras_of_other_makers(kind: str, facts: dict[str, str]) -> None:
+    async with standing(kind, **facts) as device:
+        out = await output_of(sys.executable, "-c", READ_BY_ONVIF, device.network.address, PASSWORD, "")
+
+    assert json.loads(out)[2] == device.camera.state.serial
+
+
+async def test_nmap_recognises_the_sdk_port_and_reads_the_unicast_discoveries() -> None:
+    async with standing("hikvision", firmware="V5.4.5") as device:
+        host = device.network.address
+        sdk, scripts = await asyncio.gather(
+            output_of("nmap", "-n", "-Pn", "-sV", "-p8000", host),
+            output_of("nmap", "-n", "-Pn", "-sU", "-p1900,3702", "--script", "upnp-info,wsdd-discover", host),
+        )
+
+    assert "Hikvision IPCam control port" in sdk
+    assert "Model Name: DS-2CD2143G2-I" in scripts
+    assert f"Address: http://{host}/onvif/device_service" in scripts
+    assert "WCF Services" in scripts
+
+
+async def test_nmap_reads_the_services_of_an_axis_camera() -> None:
+    async with standing("axis") as device:
+        out = await output_of(
+            "nmap", "-n", "-Pn", "-sU", "-p5353", "--script", "dns-service-discovery", device.network.address
+        )
+
+    assert "80/tcp axis-video" in out
+    assert "554/tcp rtsp" in out
+    assert "macaddress=ACCC8E000001" in out
