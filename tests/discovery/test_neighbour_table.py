@@ -1,0 +1,129 @@
+"""The neighbour table: ageing is no news, answers are; and sightings of one device become one observation."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from bartizan.identity.model import Evidence, Fact, Source
+from bartizan.ids import Address, Mac
+from bartizan_agent.discovery import rtnetlink
+from bartizan_agent.discovery.interfaces import named
+from bartizan_agent.discovery.neighbours import Neighbours, News, Table
+from bartizan_agent.discovery.rtnetlink import DELAY, FAILED, INCOMPLETE, PROBE, REACHABLE, STALE, Neighbour
+from bartizan_agent.discovery.sightings import Sighting, merge
+
+CAMERA, OTHER = Address("10.9.0.20"), Address("10.9.0.21")
+MAC, OTHER_MAC = Mac("44:47:cc:00:00:01"), Mac("3c:ef:8c:00:00:02")
+
+
+def entry(state: int, mac: Mac | None = MAC, *, deleted: bool = False) -> Neighbour:
+    return Neighbour(2, CAMERA, mac, state, deleted)
+
+
+@pytest.mark.parametrize(
+    ("story", "news"),
+    [
+        pytest.param([entry(INCOMPLETE, None), entry(REACHABLE)], [None, News.APPEARED], id="it answers our question"),
+        pytest.param([entry(STALE)], [News.APPEARED], id="it asks for us"),
+        pytest.param([entry(REACHABLE), entry(STALE), entry(DELAY)], [News.APPEARED, None, None], id="it ages"),
+        pytest.param(
+            [entry(STALE), entry(PROBE), entry(REACHABLE)], [News.APPEARED, None, News.CONFIRMED], id="it answers again"
+        ),
+        pytest.param([entry(PROBE), entry(FAILED, None)], [News.APPEARED, News.GONE], id="it answers no more"),
+        pytest.param([entry(INCOMPLETE, None), entry(FAILED, None)], [None, None], id="it was never there"),
+        pytest.param(
+            [entry(REACHABLE), entry(REACHABLE, OTHER_MAC)], [News.APPEARED] * 2, id="another took the address"
+        ),
+        pytest.param([entry(STALE), entry(STALE, deleted=True)], [News.APPEARED, None], id="the kernel tidies up"),
+    ],
+)
+def test_only_answers_are_news(story: list[Neighbour], news: list[News | None]) -> None:
+    table = Table()
+
+    assert [table.learn(step) for step in story] == news
+
+
+def test_a_failed_entry_gives_no_mac() -> None:
+    table = Table()
+    table.learn(entry(FAILED))
+
+    assert table.mac_of(2, CAMERA) is None
+    assert table.entries() == ()
+
+
+def test_a_dump_of_a_real_kernel_is_read() -> None:
+    # RTM_NEWNEIGH: IPv4 10.9.0.20 on interface 2, reachable, 44:47:cc:00:00:01; then the end of the dump.
+    captured = bytes.fromhex(
+        "38000000 1c000200 01000000 00000000  02000000 02000000 0200 00 01"
+        " 0800 0100 0a090014  0a00 0200 4447cc000001 0000  0800 0400 00000000"
+        " 14000000 03000200 01000000 00000000 00000000"
+    )
+
+    assert list(rtnetlink.messages(captured)) == [entry(REACHABLE), rtnetlink.Done()]
+
+
+@pytest.mark.netns
+def test_a_device_that_is_plugged_in_is_noticed_without_asking(segment: Any) -> None:
+    async def act() -> list[tuple[Address, Mac | None, News]]:
+        seen: list[tuple[Address, Mac | None, News]] = []
+        told = asyncio.Event()
+
+        def tell(found: Neighbour, news: News) -> None:
+            seen.append((found.address, found.mac, news))
+            told.set()
+
+        with Neighbours([named("cam0").index], tell):
+            network = segment.plug_in("10.9.0.20", MAC)
+            with contextlib.closing(network.udp_client()) as sender:
+                async with asyncio.timeout(5):
+                    while not told.is_set():
+                        sender.sendto(b"", ("10.9.0.1", 9))
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(told.wait(), 0.1)
+        return seen
+
+    assert segment.run(act)[0] == (CAMERA, MAC, News.APPEARED)
+
+
+def maker(name: str) -> Evidence:
+    return Evidence(Fact.MAKER, name, Source.SADP, 80)
+
+
+def test_addresses_of_one_mac_are_one_device() -> None:
+    seen = [
+        Sighting("cam0", CAMERA, (maker("hikvision"),), open_ports=(80,)),
+        Sighting("cam0", Address("fe80::1"), open_ports=(554,), problems=("a\x1b[31m",)),
+        Sighting("cam0", OTHER, (maker("dahua"),)),
+    ]
+    macs = {("cam0", CAMERA): MAC, ("cam0", Address("fe80::1")): MAC, ("cam0", OTHER): OTHER_MAC}
+
+    other, camera = merge(seen, macs)
+
+    assert (camera.mac, camera.addresses, camera.open_ports) == (MAC, ("10.9.0.20", "fe80::1"), (80, 554))
+    assert camera.problems == ("a [31m",)
+    assert camera.evidence == (Evidence(Fact.MAC, MAC, Source.NEIGHBOUR, 100, "neighbour table"), maker("hikvision"))
+    assert other.mac == OTHER_MAC
+
+
+def test_nobody_hides_behind_the_mac_of_a_device_that_is_there() -> None:
+    seen = [Sighting("cam0", CAMERA), Sighting("cam0", Address("192.168.1.64"), (maker("axis"),), claimed_mac=MAC)]
+
+    observations = merge(seen, {("cam0", CAMERA): MAC})
+
+    assert [(x.addresses, x.mac) for x in observations] == [(("192.168.1.64",), None), ((CAMERA,), MAC)]
+
+
+def test_the_word_of_a_device_with_an_odd_address_is_taken_if_nobody_else_has_that_mac() -> None:
+    (observation,) = merge([Sighting("cam0", Address("192.168.1.64"), claimed_mac=MAC)], {})
+
+    assert observation.mac == MAC
+
+
+def test_a_talkative_device_is_cut_short() -> None:
+    seen = [Sighting("cam0", CAMERA, (maker(f"m{n}"),), problems=(f"p{n}",)) for n in range(500)]
+
+    (observation,) = merge(seen, {})
+
+    assert (len(observation.evidence), len(observation.problems)) == (64, 8)

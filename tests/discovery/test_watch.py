@@ -1,0 +1,148 @@
+"""The watch: scans, then hears what comes, without asking and without polling."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bartizan.identity.model import Fact, Observation
+from bartizan.ids import Network
+from bartizan_agent.discovery.pace import Limits
+from bartizan_agent.discovery.watch import Watch
+from bartizan_agent.settings import SegmentSettings
+from bartizan_lab.cameras import make
+
+pytestmark = pytest.mark.netns
+
+SEGMENT = SegmentSettings("cam0")
+LIMITS = Limits(listen_seconds=0.3, read_seconds=0.2)
+
+
+class Heard:
+    """Collects what a watch tells."""
+
+    def __init__(self) -> None:
+        self.rounds: list[tuple[Observation, ...]] = []
+
+    def models(self) -> set[str]:
+        """Every model told so far."""
+        return {x.value for told in self.rounds for seen in told for x in seen.evidence if x.fact is Fact.MODEL}
+
+    def macs(self) -> set[str | None]:
+        """Every MAC told so far."""
+        return {seen.mac for told in self.rounds for seen in told}
+
+
+async def watching(heard: Heard, act: Callable[[Watch], Any], *segments: SegmentSettings) -> None:
+    watch = Watch(segments or (SEGMENT,), heard.rounds.append, interval_seconds=3600, limits=LIMITS)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(watch.run())
+        await act(watch)
+        running.cancel()
+
+
+def test_a_camera_that_is_plugged_in_is_told_without_a_scan(segment: Any) -> None:
+    camera, heard = make("hikvision"), Heard()
+
+    async def plug_in(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        network = segment.plug_in("10.9.0.20", camera.state.mac)
+        async with camera.serve(network):
+            with network.udp_client() as sender:  # the first thing a camera does is to ask for its gateway
+                sender.sendto(b"", ("10.9.0.1", 9))
+            await until(lambda: camera.state.mac in heard.macs())
+
+    segment.run(lambda: watching(heard, plug_in))
+
+    assert heard.rounds[0] == ()
+
+
+def test_an_announcement_is_heard_and_leads_to_a_look(segment: Any) -> None:
+    camera, heard = make("axis"), Heard()
+
+    async def announce(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        async with camera.serve(segment.plug_in("10.9.0.20", camera.state.mac)):
+            await until(lambda: "P3265-V" in heard.models())
+
+    segment.run(lambda: watching(heard, announce))
+
+    assert camera.state.mac in heard.macs()
+
+
+def test_sadp_answers_to_somebody_else_are_overheard(segment: Any) -> None:
+    network, heard = segment.plug_in("10.9.0.20", "44:47:cc:00:00:01"), Heard()
+    answer = Datagram(
+        b"<ProbeMatch><DeviceSN>DS-2CD2320D-I20180919AACHC52932642</DeviceSN></ProbeMatch>", ("239.255.255.250", 37020)
+    )
+
+    async def speak(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        with network.udp_client() as sender:
+            sender.sendto(answer, ("239.255.255.250", 37020))
+            await until(lambda: "DS-2CD2320D-I" in heard.models())
+
+    segment.run(lambda: watching(heard, speak))
+
+
+def test_a_scan_can_be_asked_for(segment: Any) -> None:
+    segment.plug_in("10.9.0.20", "44:47:cc:00:00:01")
+    heard = Heard()
+
+    async def ask(watch: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        before = len(heard.rounds)
+        watch.scan_now()
+        watch.scan_now()
+        await until(lambda: len(heard.rounds) > before)
+
+    segment.run(lambda: watching(heard, ask))
+
+    assert heard.macs() == {"44:47:cc:00:00:01"}
+
+
+def test_a_segment_that_cannot_be_scanned_is_only_listened_to_and_said_so_once(
+    segment: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = Heard()
+    configured = SegmentSettings("cam0", networks=(Network("10.66.0.0/24"),))
+
+    async def scan_twice(watch: Watch) -> None:
+        await until(lambda: len(heard.rounds) == 1)
+        watch.scan_now()
+        await until(lambda: len(heard.rounds) == 2)
+
+    segment.run(lambda: watching(heard, scan_twice, configured, SegmentSettings("missing")))
+
+    troubles = sorted(record.__dict__["trouble"] for record in caplog.records if "trouble" in record.__dict__)
+    assert troubles == [
+        "only listening: 10.66.0.0/24 is not on the link of cam0, whose networks are: 10.9.0.0/24",
+        "there is no interface 'missing': choose one of cam0",
+    ]
+
+
+def test_an_idle_watch_does_not_wake_up(segment: Any) -> None:
+    segment.plug_in("10.9.0.20", "44:47:cc:00:00:01")
+    heard = Heard()
+    spent: list[float] = []
+
+    async def idle(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        began = time.process_time()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await asyncio.Event().wait()
+        spent.append(time.process_time() - began)
+
+    segment.run(lambda: watching(heard, idle))
+
+    assert spent[0] < 0.03
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10.0):
+        while not condition():
+            await asyncio.sleep(0.02)
