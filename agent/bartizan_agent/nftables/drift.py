@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from bartizan_agent.nftables.netlink import Change, receive
 
@@ -10,7 +10,7 @@ UNKNOWN = Change(0, 0, "")
 """Stands for changes that the kernel could not tell us of: its queue was full."""
 
 
-async def foreign_changes(changes: socket.socket, verified: Callable[[], int]) -> AsyncIterator[Change]:
+async def foreign_changes(changes: socket.socket, verified: Callable[[], int]) -> AsyncGenerator[Change, None]:
     """Yield the newest of every run of changes that the enforcer has not seen to be harmless.
 
     A change is no drift if a later look at the table, or our own transaction, already covers its generation. What is

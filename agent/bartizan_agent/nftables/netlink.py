@@ -93,7 +93,10 @@ def parse(message: bytes) -> Change:
 
 
 def _open() -> socket.socket:
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+    # Without a port of its own a socket hears no multicast.
+    opened.bind((0, 0))
+    return opened
 
 
 def _let_through(changes: socket.socket, kind: int) -> None:
