@@ -128,7 +128,9 @@ class Access:
         user = given.get("username", "")
         password = self._users.get(user)
         expected = _digest_response(attempt.method, given, realm, password) if password is not None else ""
-        right = password is not None and hmac.compare_digest(expected, given.get("response", "").lower())
+        right = password is not None and hmac.compare_digest(
+            expected.encode(), given.get("response", "").lower().encode()
+        )
         if right and not self._is_ours(given.get("nonce", "")):
             # Right by the password, but over a nonce of before the reboot: ask again and count nothing (RFC 7616 3.3).
             return self._denied(attempt.source, realm, stale=True)

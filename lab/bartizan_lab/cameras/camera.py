@@ -109,10 +109,10 @@ class Camera(abc.ABC):
             organisation: In the subject of the certificate.
         """
         faults, slow = self.state.faults, self.timings.slow_seconds
-        yield HttpService(site, 80, server, faults, slow)
+        yield HttpService(site, 80, server, faults, slow, self.now)
         if self._setting.https:
             certificate = tls.self_signed(organisation, self.state.serial, self.now())
-            yield HttpService(site, tls.PORT, server, faults, slow, certificate)
+            yield HttpService(site, tls.PORT, server, faults, slow, self.now, certificate)
 
     async def run(self, network: Network) -> None:
         """Live until cancelled, rebooting when told to.
@@ -135,12 +135,11 @@ class Camera(abc.ABC):
         """
         async with asyncio.TaskGroup() as owner:
             life = owner.create_task(self.run(network))
-            up = owner.create_task(self._up.wait())
-            await asyncio.wait((life, up), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             try:
+                async with asyncio.timeout(START_SECONDS):
+                    await self._up.wait()
                 yield
             finally:
-                up.cancel()
                 life.cancel()
 
     async def wait_until_up(self) -> None:

@@ -1,6 +1,8 @@
 """The ways an emulated device can go wrong on demand, several at once, switched while it runs."""
 
 import enum
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 XML_BOMB = (
     b'<?xml version="1.0"?>\n<!DOCTYPE bomb [\n <!ENTITY a0 "bang">\n'
@@ -45,6 +47,19 @@ class Fault(enum.Enum):
     NAMESPACE_ODD = "namespace-odd"
     """XML in another namespace, with unusual prefixes."""
     BOOLEANS_ODD = "booleans-odd"
-    """`True`, `flase`, `1` and `yes` where true and false belong."""
+    """`True`, `flase`, `1` and `0` where true and false belong."""
     DUPLICATE_ANSWERS = "duplicate-answers"
     """Every discovery answer twice."""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How an interface writes booleans: `usual`, and `odd` under `Fault.BOOLEANS_ODD`; each true, then false."""
+
+    usual: tuple[str, str] = ("true", "false")
+    odd: tuple[str, str] = ("True", "flase")
+
+    def of(self, value: bool, faults: AbstractSet[Fault]) -> str:  # noqa: FBT001 - renders a boolean
+        """Return a boolean as a device with these faults writes it."""
+        true, false = self.odd if Fault.BOOLEANS_ODD in faults else self.usual
+        return true if value else false

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import h11
 
@@ -36,6 +37,8 @@ class HttpService:
     faults: AbstractSet[Fault]
     """Read at each answer: the device switches them while it runs."""
     slow_seconds: float
+    clock: Callable[[], datetime]
+    """The device's own, for the `Date` header."""
     tls: ssl.SSLContext | None = None
 
     @contextlib.asynccontextmanager
@@ -86,7 +89,7 @@ class HttpService:
         return await conversation.send(answer)
 
     def _with_headers(self, answer: Response) -> Response:
-        always = [("Date", format_datetime(datetime.now(UTC), usegmt=True))]
+        always = [("Date", format_datetime(self.clock(), usegmt=True))]
         if self.server:
             always.append(("Server", self.server))
         return replace(answer, headers=(*always, *answer.headers))
@@ -112,14 +115,23 @@ class _Conversation:
         self.writer.transport.abort()
 
     async def read_head(self) -> Request | None:
-        """Return the next request without its body, or None when the client is done."""
+        """Return the next request without its body, or None when the client is done.
+
+        Raises:
+            h11.RemoteProtocolError: It is no HTTP, or asks for something that is no URL.
+        """
         event = await self._next_event()
         if not isinstance(event, h11.Request):
             return None
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
         source = str(self.writer.get_extra_info("peername")[0])
         self._method = event.method.decode("latin-1")
-        return Request(self._method, event.target.decode("latin-1"), headers, source)
+        target = event.target.decode("latin-1")
+        try:
+            urlsplit(target)
+        except ValueError as error:
+            raise h11.RemoteProtocolError("the target is no URL") from error
+        return Request(self._method, target, headers, source)
 
     async def read_body(self) -> bytes:
         """Return the body.

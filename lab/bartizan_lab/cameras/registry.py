@@ -54,6 +54,7 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
                 brand="Annke",
                 manufacturer="",
                 oem_code=26,
+                platform="G3",
                 namespace=NEUTRAL_NAMESPACE,
                 server="webserver",
             ),

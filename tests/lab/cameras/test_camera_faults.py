@@ -1,6 +1,7 @@
 """Every fault does what its name says, and can be switched while the device runs."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from datetime import date
@@ -10,7 +11,7 @@ import pytest
 from defusedxml import EntitiesForbidden
 from defusedxml.ElementTree import fromstring
 
-from bartizan_lab.cameras import Fault
+from bartizan_lab.cameras import KINDS, Fault
 from bartizan_lab.cameras.faults import XML_BOMB
 from bartizan_lab.cameras.images import HikvisionImage
 from tests.lab.cameras.standing import Standing, standing, until
@@ -224,6 +225,33 @@ async def test_a_client_that_leaves_in_the_middle_harms_nobody() -> None:
         device.camera.state.faults.clear()
 
         assert (await client.get(INFO)).status_code == 200
+
+
+HOSTILE = (
+    b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b'GET /ISAPI/System/status HTTP/1.1\r\nHost: x\r\nAuthorization: Digest username="admin", response="\xe9"\r\n\r\n',
+    b"POST /onvif/device_service HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n<a><b></a",
+    b"POST /axis-cgi/systemready.cgi HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200000,
+    b"POST /cgi-bin/upgrader.cgi HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HEAD / HTTP/1.0\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_request_brings_a_device_down(kind: str) -> None:
+    """An emulated device that a bad client can kill would fail the tests of others."""
+    async with standing(kind) as device, device.stranger() as client:
+        for octets in HOSTILE:
+            reader, writer = await asyncio.open_connection(device.network.address, 80)
+            writer.write(octets)
+            writer.write_eof()
+            with contextlib.suppress(ConnectionError):
+                await asyncio.wait_for(reader.read(), 3)
+            writer.close()
+
+        assert (await client.get("/")).status_code == 200
+        assert device.camera.state.boots == 1
 
 
 @pytest.mark.parametrize("octets", [b"\0" * 50 + b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X" * 70000])

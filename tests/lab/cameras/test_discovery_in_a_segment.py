@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,7 @@ class Segment:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.77.0.1"))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
             sock.bind(("", port))
             yield sock
 
@@ -97,7 +99,7 @@ def segment() -> Iterator[Segment]:
 
 
 @contextlib.asynccontextmanager
-async def all_up(segment: Segment, **facts: dict[str, object]) -> AsyncIterator[None]:
+async def all_up(segment: Segment, **facts: dict[str, Any]) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
         for kind in KINDS:
             camera = make(kind, setting=Setting(Timings(reboot_seconds=0.1)), **facts.get(kind, {}))
@@ -118,7 +120,7 @@ async def hear(sock: socket.socket, count: int) -> dict[str, bytes]:
 
 @pytest.mark.filterwarnings("default")
 async def test_programs_that_others_wrote_find_them(segment: Segment) -> None:
-    """Nmap by WS-Discovery, UPnP and mDNS; wsdiscovery; zeroconf."""
+    """WS-Discovery, UPnP and mDNS by nmap; wsdiscovery; zeroconf."""
     scripts = "broadcast-wsdd-discover,broadcast-upnp-info,broadcast-dns-service-discovery"
     async with all_up(segment):
         nmap, by_wsdiscovery, by_zeroconf = await asyncio.gather(
@@ -133,8 +135,9 @@ async def test_programs_that_others_wrote_find_them(segment: Segment) -> None:
     assert json.loads(by_zeroconf) == {
         "AXIS P3265-V - ACCC8E000001._axis-video._tcp.local.": [[ADDRESSES["axis"]], 80, "ACCC8E000001"]
     }
-    assert "Example LaserJob 400" in nmap
+    assert ":80/upnpdevicedesc.xml" in nmap
     assert "80/tcp axis-video" in nmap
+    assert "9100/tcp pdl-datastream" in nmap
 
 
 async def test_sadp_reaches_the_group_and_each_generation_answers_its_way(segment: Segment) -> None:

@@ -98,6 +98,14 @@ async def test_a_device_without_a_password_answers_401_not_activated() -> None:
     assert values(answer.content)["subStatusCode"] == "notActivated"
 
 
+async def test_activating_a_device_is_noted_and_not_done() -> None:
+    async with standing("hikvision", factory_state=True) as device, device.stranger() as client:
+        await client.put("/ISAPI/System/activate", content=b"<ActivateInfo/>")
+
+    assert device.camera.state.factory_state
+    assert device.camera.state.meddling == ["ISAPI PUT /ISAPI/System/activate from 127.0.0.1"]
+
+
 @pytest.mark.parametrize(("firmware", "status"), [("V5.5.0", 200), ("V5.6.3", 403)])
 async def test_older_firmware_puts_errors_into_a_200(firmware: str, status: int) -> None:
     async with standing("hikvision", firmware=firmware) as device:

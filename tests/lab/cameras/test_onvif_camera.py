@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import re
 from datetime import UTC, date, datetime, timedelta
 from xml.etree.ElementTree import Element
 
@@ -79,8 +80,10 @@ async def test_a_token_of_another_time_or_password_is_refused() -> None:
         old = await soap(client, "GetDeviceInformation", token(created=datetime.now(UTC) - timedelta(seconds=400)))
         wrong = await soap(client, "GetDeviceInformation", token("wrong"))
         rubbish = await soap(client, "GetDeviceInformation", token().replace("Created", "Made"))
+        before_time = re.sub(r">\d{4}-[^<]*Z<", ">0001-01-01T00:00:00+14:00<", token())
+        ancient = await soap(client, "GetDeviceInformation", before_time)
 
-    assert {old.status_code, wrong.status_code, rubbish.status_code} == {400}
+    assert {old.status_code, wrong.status_code, rubbish.status_code, ancient.status_code} == {400}
     assert b"ter:NotAuthorized" in wrong.content
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from bartizan_lab.cameras.axis.traits import AxisTraits
-from bartizan_lab.cameras.faults import Fault
+from bartizan_lab.cameras.faults import Fault, Spelling
 from bartizan_lab.cameras.profile import StreamProfile
 from bartizan_lab.cameras.state import DeviceState
 
 FIRMWARE_API_VERSION = "1.4"
+_SPELLING = Spelling(("yes", "no"), odd=("True", "0"))
 
 
 class Properties:
@@ -86,6 +87,4 @@ class Properties:
 
 def yes_or_no(value: bool, faults: AbstractSet[Fault]) -> str:  # noqa: FBT001 - renders a boolean
     """Return a boolean as VAPIX writes it."""
-    if Fault.BOOLEANS_ODD in faults:
-        return "True" if value else "0"
-    return "yes" if value else "no"
+    return _SPELLING.of(value, faults)

@@ -171,7 +171,7 @@ def _asked_method(request: Request) -> str:
 def _json_object(octets: bytes) -> Mapping[str, object] | None:
     try:
         content = json.loads(octets)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from bartizan_lab.cameras.access import Allowed, Attempt
 from bartizan_lab.cameras.camera import Camera, Installed
 from bartizan_lab.cameras.dahua.traits import DahuaTraits
-from bartizan_lab.cameras.faults import Fault
+from bartizan_lab.cameras.faults import Fault, Spelling
 from bartizan_lab.cameras.flash import FlashState
 from bartizan_lab.cameras.images import DahuaImage, NotFirmware
 from bartizan_lab.cameras.multipart import NotMultipart, Part, parts
@@ -19,6 +19,7 @@ from bartizan_lab.cameras.web import HTML, JPEG, OCTETS, TEXT, XML, Request, Res
 FIELDS = ("firmware", "upgrade", "file")
 """Names under which different clients upload an image; all are taken."""
 
+_SPELLING = Spelling(odd=("1", "flase"))
 _Page = Callable[[Request], Response]
 _STATES: Mapping[FlashState | None, str] = {
     None: "Preparing",
@@ -193,9 +194,7 @@ class DahuaCgi:
         return Response(200, f"State={state}\r\nProgress=".encode() + progress + b"\r\n", TEXT)
 
     def _flag(self, value: bool) -> str:  # noqa: FBT001 - renders a boolean
-        if Fault.BOOLEANS_ODD in self._camera.state.faults:
-            return "1" if value else "flase"
-        return "true" if value else "false"
+        return _SPELLING.of(value, self._camera.state.faults)
 
 
 def _lines(pairs: Mapping[str, str]) -> Response:

@@ -53,7 +53,7 @@ class DahuaDiscovery:
             return {}
         try:
             body = json.loads(octets[_DHIP_HEADER.size : _DHIP_HEADER.size + length].rstrip(b"\0\n"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return body if isinstance(body, dict) else {}
 

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from bartizan_lab.cameras.access import Denied
 from bartizan_lab.cameras.camera import Camera
-from bartizan_lab.cameras.faults import Fault
+from bartizan_lab.cameras.faults import Fault, Spelling
 from bartizan_lab.cameras.flash import FlashState
 from bartizan_lab.cameras.hikvision.traits import ODD_NAMESPACE, HikvisionTraits, build_number
 from bartizan_lab.cameras.onvif.camera import endpoint_of
@@ -40,6 +40,8 @@ class Status:
 
 
 OK = Status(1, "ok")
+
+_SPELLING = Spelling(odd=("1", "flase"))
 
 
 class Documents:
@@ -186,9 +188,7 @@ class Documents:
         return document(f'<{name} version="2.0" xmlns="{escape(namespace)}">\n{content}</{name}>\n')
 
     def _flag(self, value: bool) -> str:  # noqa: FBT001 - renders a boolean
-        if Fault.BOOLEANS_ODD in self._camera.state.faults:
-            return "1" if value else "flase"
-        return "true" if value else "false"
+        return _SPELLING.of(value, self._camera.state.faults)
 
 
 def _input_channel(number: int, address: str) -> str:

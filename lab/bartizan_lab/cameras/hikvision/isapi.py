@@ -62,6 +62,7 @@ class Isapi:
         if self._is_open(request):
             return None
         if self._camera.state.factory_state:
+            self._note_change(request)
             return self._refusal(request, self._challenge(request), _NOT_ACTIVATED)
         if self._is_disturbed(_DROPS_BETWEEN):
             return Dropped()
@@ -80,9 +81,12 @@ class Isapi:
         if page is not None:
             return page(request)
         known = any(path == request.path for _, path in self._pages)
-        if request.method != "GET":
-            self._camera.state.meddling.append(f"ISAPI {request.method} {request.path} from {request.source}")
+        self._note_change(request)
         return self._error(request, 403, _NOT_ALLOWED) if known else self._error(request, 404, _NOT_SUPPORTED)
+
+    def _note_change(self, request: Request) -> None:
+        if request.method not in {"GET", "HEAD"}:
+            self._camera.state.meddling.append(f"ISAPI {request.method} {request.path} from {request.source}")
 
     def _isapi_pages(self) -> Mapping[tuple[str, str], _Page]:
         documents = self._documents

@@ -9,7 +9,7 @@ from defusedxml.ElementTree import fromstring
 
 from bartizan_lab.cameras.camera import Camera
 from bartizan_lab.cameras.datagrams import Datagram
-from bartizan_lab.cameras.faults import Fault
+from bartizan_lab.cameras.faults import Spelling
 from bartizan_lab.cameras.hikvision.traits import HikvisionTraits, build_number, version_numbers
 from bartizan_lab.cameras.xmltext import document, element, fields
 from bartizan_lab.network import Network
@@ -17,6 +17,7 @@ from bartizan_lab.network import Network
 PORT = 37020
 GROUP = "239.255.255.250"
 
+_SPELLING = Spelling()
 _INQUIRIES = frozenset({"inquiry", "inquiry_v32"})
 _ANSWERS_UNICAST_SINCE = (5, 7, 0)
 """Older firmware answers to the group, so that only who has joined it hears."""
@@ -93,6 +94,4 @@ class Sadp:
         yield "HCPlatformEnable", self._flag(False)
 
     def _flag(self, value: bool) -> str:  # noqa: FBT001 - renders a boolean
-        if Fault.BOOLEANS_ODD in self._camera.state.faults:
-            return "True" if value else "flase"
-        return "true" if value else "false"
+        return _SPELLING.of(value, self._camera.state.faults)

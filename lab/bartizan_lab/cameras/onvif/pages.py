@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from bartizan_lab.cameras.access import Allowed, Attempt
 from bartizan_lab.cameras.camera import Camera
-from bartizan_lab.cameras.faults import Fault
+from bartizan_lab.cameras.faults import Fault, Spelling
 from bartizan_lab.cameras.onvif.soap import Call, NotSoap, answer, fault, parse
 from bartizan_lab.cameras.profile import StreamProfile
 from bartizan_lab.cameras.web import Request, Response
@@ -15,6 +15,7 @@ from bartizan_lab.cameras.wsdiscovery import Scopes, with_odd_prefixes
 
 DEVICE_PATH = "/onvif/device_service"
 MEDIA_PATH = "/onvif/media_service"
+_SPELLING = Spelling()
 _WITHOUT_LOGIN = frozenset({"GetSystemDateAndTime", "GetServices", "GetServiceCapabilities", "GetCapabilities"})
 """PRE_AUTH in ONVIF Core's access classes."""
 
@@ -107,9 +108,7 @@ class OnvifPages:
         return replace(response, body=with_odd_prefixes(response.body.decode()).encode())
 
     def _flag(self, value: bool) -> str:  # noqa: FBT001 - renders an xs:boolean
-        if Fault.BOOLEANS_ODD in self._camera.state.faults:
-            return "True" if value else "flase"
-        return "true" if value else "false"
+        return _SPELLING.of(value, self._camera.state.faults)
 
     def _url(self, path: str) -> str:
         return f"http://{self._address}{path}"

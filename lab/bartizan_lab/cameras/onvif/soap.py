@@ -49,10 +49,10 @@ class UsernameToken:
             return False
         try:
             nonce = base64.b64decode(self.nonce, validate=True)
-            created = datetime.fromisoformat(self.created)
-        except (ValueError, binascii.Error):
+            created = datetime.fromisoformat(self.created).astimezone(UTC)
+        except (ValueError, OverflowError, binascii.Error):
             return False
-        if abs((created.astimezone(UTC) - now).total_seconds()) > TOKEN_SECONDS:
+        if abs((created - now).total_seconds()) > TOKEN_SECONDS:
             return False
         expected = hashlib.sha1(nonce + self.created.encode() + password.encode()).digest()
         return hmac.compare_digest(base64.b64encode(expected), self.digest.encode())
