@@ -63,7 +63,7 @@ class Controller:
             trust_env=False,
         )
 
-    def get(self, path: str, kind: type[T], **parameters: Any) -> T:
+    def get(self, path: str, kind: type[T], /, **parameters: Any) -> T:
         """Return what is at `path`; parameters that are None are left out."""
         wanted = {name: value for name, value in parameters.items() if value is not None}
         return _decode(self._send("GET", path, params=wanted), kind)
