@@ -10,7 +10,7 @@ nothing is flashed by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import msgspec
 from bartizan.errors import Expired, Stale, Unavailable
 from bartizan.trust.approval import require_approval
 from bartizan.trust.reading import read_catalogue, small_targets
-from bartizan.trust.tufdata import APPROVED, ROOT, SNAPSHOT, TARGET_LIMIT, TIMESTAMP, version_and_expiry
+from bartizan.trust.tufdata import APPROVED, LIMITS, ROOT, SNAPSHOT, TARGET_LIMIT, TIMESTAMP, version_and_expiry
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan_agent.durable import Write, replace_file
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from bartizan.firmware.model import Image
     from bartizan.ids import ImageId
     from bartizan.trust.content import Catalogue
+    from bartizan_agent.tuf_client import Files
 
 ROOT_FILE = "root.json"
 LAST_GOOD_FILE = "last-good.json"
 LIMIT = 32 * 1024 * 1024  # octets of the last good catalogue on disk
+FILE_LIMIT = 1 + max(TARGET_LIMIT, *LIMITS.values())  # octets read of a file in a folder
 
 
 class LastGood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,15 +106,16 @@ class CatalogueClient:
         if data is None:
             return None
         kept = codec.decode(data, LastGood, LIMIT)
-        metadata, catalogue = self._verify(kept.files, held={}, reference_time=kept.accepted_at)
+        metadata, catalogue = self._verify(self._first_root(), kept.files, held={}, reference_time=kept.accepted_at)
         self._hold(kept, metadata, catalogue)
         return catalogue
 
-    def update(self, files: Mapping[str, bytes], now: float) -> Catalogue:
+    def update(self, files: Files, now: float) -> Catalogue:
         """Accept a newer catalogue and return it, or raise and keep the last good one.
 
         Args:
             files: Files of the repository by repository path; those that are held already need not be among them.
+                They are asked for one by one, so they may come from a server where a bundle was too small.
             now: Unix seconds. Where this clock is behind a time that has surely passed, that time counts.
 
         Raises:
@@ -123,9 +126,11 @@ class CatalogueClient:
             Malformed: It does not parse, is too large, or breaks a rule.
             Unavailable: A file is missing that is not held either (say hello again), or the disk refuses.
         """
-        available = {**self._files, **files}
+        available = _Both(files, self._files)
         reference_time = self._latest(now)
-        metadata, catalogue = self._verify(available, held=self._metadata, reference_time=reference_time)
+        # From the root that is held, not from the first: keys that a root took away must never count again.
+        root = self._metadata[ROOT] if self._metadata else self._first_root()
+        metadata, catalogue = self._verify(root, available, held=self._metadata, reference_time=reference_time)
         self._check_not_older(catalogue)
         newest_time = max(reference_time, catalogue.prepared_at)
         if catalogue.expires_at <= newest_time:
@@ -137,13 +142,10 @@ class CatalogueClient:
         return catalogue
 
     def _verify(
-        self, files: Mapping[str, bytes], *, held: Mapping[str, bytes], reference_time: float
+        self, root: bytes, files: Files, *, held: Mapping[str, bytes], reference_time: float
     ) -> tuple[dict[str, bytes], Catalogue]:
         from bartizan_agent import tuf_client
 
-        root = _read(self._folder / ROOT_FILE)
-        if root is None:
-            raise Unavailable(f"{self._folder / ROOT_FILE} is missing: enrol this gateway again")
         metadata = tuf_client.verify(root, files, held=held, reference_time=reference_time)
         contents = {path: _file(files, name) for path, name in small_targets(metadata).items()}
         return metadata, read_catalogue(metadata, contents, self._capability)
@@ -155,15 +157,23 @@ class CatalogueClient:
             if catalogue.versions[role] < held:
                 raise Stale(f"{role} {catalogue.versions[role]} came after {held}")
 
-    def _needed(self, metadata: Mapping[str, bytes], available: Mapping[str, bytes]) -> dict[str, bytes]:
+    def _needed(self, metadata: Mapping[str, bytes], available: Files) -> dict[str, bytes]:
         """Return the files from which exactly this catalogue can be verified again."""
-        roots = range(1, version_and_expiry(ROOT, metadata[ROOT])[0] + 1)
-        names = [f"metadata/{number}.root.json" for number in roots if f"metadata/{number}.root.json" in available]
-        files = {name: available[name] for name in (*names, *small_targets(metadata).values())}
+        first = version_and_expiry(ROOT, self._first_root())[0]
+        last = version_and_expiry(ROOT, metadata[ROOT])[0]
+        roots = [f"metadata/{number}.root.json" for number in range(first + 1, last + 1)]
+        files = {name: self._files[name] if name in self._files else available[name] for name in roots}
+        files |= {name: available[name] for name in small_targets(metadata).values()}
         for role in (*APPROVED, SNAPSHOT):
             version, _ = version_and_expiry(role, metadata[role])
             files[f"metadata/{version}.{role}.json"] = metadata[role]
         return {**files, "metadata/timestamp.json": metadata[TIMESTAMP]}
+
+    def _first_root(self) -> bytes:
+        root = _read(self._folder / ROOT_FILE)
+        if root is None:
+            raise Unavailable(f"{self._folder / ROOT_FILE} is missing: enrol this gateway again")
+        return root
 
     def _hold(self, kept: LastGood, metadata: dict[str, bytes], catalogue: Catalogue) -> None:
         self._files, self._metadata, self._catalogue = kept.files, metadata, catalogue
@@ -173,30 +183,42 @@ class CatalogueClient:
         return max(now, self._newest_time)
 
 
-class FolderBundle(Mapping[str, bytes]):
-    """A repository in a folder (a mirror, a memory stick) as `CatalogueClient.update` takes it; without images."""
+class FolderFiles:
+    """A repository in a folder (a mirror, a memory stick) as `CatalogueClient.update` takes it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __getitem__(self, path: str) -> bytes:
-        file = self._folder / path
-        if ".." in Path(path).parts or not file.is_relative_to(self._folder) or not file.is_file():
+        """Return a file, or a little more of it than would be accepted.
+
+        Raises:
+            KeyError: It is not there, or outside the folder.
+        """
+        if ".." in Path(path).parts or not (self._folder / path).is_relative_to(self._folder):
             raise KeyError(path)
-        with file.open("rb") as opened:
-            return opened.read(TARGET_LIMIT + 1)
-
-    def __iter__(self) -> Iterator[str]:
-        for file in self._folder.rglob("*"):
-            path = file.relative_to(self._folder).as_posix()
-            if file.is_file() and not path.startswith("targets/firmware/"):
-                yield path
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+        try:
+            with (self._folder / path).open("rb") as file:
+                return file.read(FILE_LIMIT)
+        except (OSError, ValueError) as error:  # ValueError: a name with a zero octet
+            raise KeyError(path) from error
 
 
-def _file(files: Mapping[str, bytes], name: str) -> bytes:
+class _Both:
+    """Files that just came, and those that are held."""
+
+    def __init__(self, came: Files, held: Mapping[str, bytes]) -> None:
+        self._came = came
+        self._held = held
+
+    def __getitem__(self, path: str) -> bytes:
+        try:
+            return self._came[path]
+        except KeyError:
+            return self._held[path]
+
+
+def _file(files: Files, name: str) -> bytes:
     try:
         return files[name]
     except KeyError as error:

@@ -1,9 +1,10 @@
-"""python-tuf's client over files that are already here. Imported when a catalogue is first verified, never before."""
+"""python-tuf's client over files from anywhere. Imported when a catalogue is first verified, never before."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
@@ -14,14 +15,23 @@ from bartizan.trust.tufdata import APPROVED, DELEGATED, LIMITS, ROLES, ROOT, SNA
 METADATA_FOLDER = "metadata/"
 
 
-def verify(
-    root: bytes, files: Mapping[str, bytes], *, held: Mapping[str, bytes], reference_time: float
-) -> dict[str, bytes]:
+class Files(Protocol):
+    """Files of a repository by repository path: a bundle, a folder, a server."""
+
+    def __getitem__(self, path: str, /) -> bytes:
+        """Return a file.
+
+        Raises:
+            KeyError: It is not there.
+        """
+
+
+def verify(root: bytes, files: Files, *, held: Mapping[str, bytes], reference_time: float) -> dict[str, bytes]:
     """Return the newest metadata of every role in `files`, verified by the TUF client workflow.
 
     Args:
         root: The root that is trusted already.
-        files: Files of the repository by repository path.
+        files: Where the repository's files are.
         held: Metadata accepted earlier, by role: nothing older than it is accepted.
         reference_time: What counts as now for expiry; Unix seconds.
 
@@ -40,7 +50,7 @@ def verify(
 
 
 def _refresh(
-    root: bytes, files: Mapping[str, bytes], held: Mapping[str, bytes], reference_time: float, folder: Path
+    root: bytes, files: Files, held: Mapping[str, bytes], reference_time: float, folder: Path
 ) -> dict[str, bytes]:
     for role, metadata in held.items():
         if role != ROOT:  # roots are fetched one after the other, so that each is checked
@@ -70,13 +80,14 @@ def _set_reference_time(updater: Updater, now: datetime) -> None:
 class _FileFetcher(FetcherInterface):
     """Fetches from memory what the client believes to be a server."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Files) -> None:
         self._files = files
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        if url not in self._files:
-            raise DownloadHTTPError(f"{url} is not in the bundle", 404)
-        return iter([self._files[url]])
+        try:
+            return iter([self._files[url]])
+        except KeyError as error:
+            raise DownloadHTTPError(f"{url} is not in the bundle", 404) from error
 
 
 _CONFIG = UpdaterConfig(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from bartizan.errors import BadSignature, Expired, Malformed, Stale
+from bartizan.errors import BadSignature, Expired, Malformed, Stale, Unavailable
 from bartizan.ids import KeyId
 from bartizan.trust.keys import PublicKey
 
@@ -47,7 +47,7 @@ LIMITS = {
     FIRMWARE: 2 * 1024 * 1024,
 }
 """Octets of metadata that are accepted, by role."""
-TARGET_LIMIT = 4 * 1024 * 1024
+TARGET_LIMIT = 2 * 1024 * 1024
 """Octets of one small target (a policy, a list of sites)."""
 
 PREPARED_FIELD = "x-bartizan-prepared"
@@ -238,5 +238,7 @@ def translated() -> Iterator[None]:
         raise BadSignature("a file of the catalogue is not the one that was signed for") from error
     except exceptions.DownloadLengthMismatchError as error:
         raise Malformed("a file of the catalogue is larger than accepted") from error
+    except exceptions.DownloadError as error:
+        raise Unavailable("a file of the catalogue could not be fetched") from error
     except (exceptions.RepositoryError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Malformed("metadata of the catalogue makes no sense") from error

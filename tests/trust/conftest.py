@@ -1,4 +1,4 @@
-"""One founded estate for each test."""
+"""One founded estate for each test: founded once, copied for everybody."""
 
 from pathlib import Path
 
@@ -7,6 +7,11 @@ import pytest
 from tests.trust.estate import Estate
 
 
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return Estate.found(tmp_path_factory.mktemp("estate"))
+
+
 @pytest.fixture
-def estate(tmp_path: Path) -> Estate:
-    return Estate(tmp_path)
+def estate(founded: Estate, tmp_path: Path) -> Estate:
+    return founded.copy(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from bartizan.trust.keys import SigningKey
 from bartizan.trust.tufdata import moment
 from bartizan.wire import codec
 from bartizan_agent.catalogue import CatalogueClient, keep_first_root
-from bartizan_controller.catalogue import CatalogueRepository, ChangeId, found, make_keys
+from bartizan_controller.catalogue import CatalogueRepository, ChangeId, FoundingKeys, found, make_keys
 
 NOW = 1_800_000_000.0  # 2027-01-15
 DAY = 86400.0
@@ -28,16 +29,27 @@ APPROVED = ("targets", "policy", "firmware")
 class Estate:
     """One estate: its keys, its catalogue, and gateways as they are asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: FoundingKeys) -> None:
         self.folder = folder
-        self.keys = make_keys(folder / "online", folder / "offline")
-        self.repository: CatalogueRepository = found(folder / "catalogue", self.keys, now=NOW)
+        self.keys = keys
+        self.repository = CatalogueRepository(folder / "catalogue", keys.online, write=write_unsynced)
+
+    @classmethod
+    def found(cls, folder: Path) -> Estate:
+        keys = make_keys(folder / "online", folder / "offline")
+        found(folder / "catalogue", keys, now=NOW)
+        return cls(folder, keys)
+
+    def copy(self, folder: Path) -> Estate:
+        """The same estate in another folder, for a test to change."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Estate(folder, self.keys)
 
     def gateway(self, name: str = "gateway", *, capability: int = 1) -> CatalogueClient:
         """A gateway that has enrolled and received nothing."""
         folder = self.folder / name
-        keep_first_root(folder, self.repository.first_root())
-        return CatalogueClient(folder, capability=capability)
+        keep_first_root(folder, self.repository.first_root(), write_unsynced)
+        return CatalogueClient(folder, capability=capability, write=write_unsynced)
 
     def propose_policy(self, *policies: Policy, now: float = NOW) -> ChangeId:
         add = {f"policy/{each.id}.json": codec.encode(each) for each in policies}
@@ -65,6 +77,12 @@ class Estate:
 
     def all_files(self) -> dict[str, bytes]:
         return self.repository.bundle({})
+
+
+def write_unsynced(path: Path, data: bytes) -> None:
+    """Write at once, without waiting for the disk: these tests do not cut the power."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 class Forger:

@@ -19,7 +19,7 @@ from bartizan.policy.model import Policy
 from bartizan.trust.keys import PublicKey, SigningKey, from_seed
 from bartizan.trust.tufdata import moment, to_tuf_key
 from bartizan.wire import codec
-from bartizan_agent.catalogue import CatalogueClient, FolderBundle
+from bartizan_agent.catalogue import CatalogueClient, FolderFiles
 from tests.trust.estate import DAY, NOW, SHA, Estate, Forger, image, policy, sign_with
 
 LOOSE = policy(level=Level.WATCH, version=2)
@@ -100,9 +100,32 @@ class TestTakesIn:
         estate.publish_policy(policy())
         gateway = estate.gateway()
 
-        gateway.update(FolderBundle(estate.folder / "catalogue"), NOW)
+        gateway.update(FolderFiles(estate.folder / "catalogue"), NOW)
 
         assert policies(gateway) == (policy(),)
+
+    def test_what_a_bundle_was_too_small_for_from_elsewhere(self, estate: Estate) -> None:
+        estate.publish_policy(policy())
+        gateway = estate.gateway()
+        bundle = estate.repository.bundle({}, limit_octets=1)
+
+        with pytest.raises(Unavailable):
+            gateway.update(bundle, NOW)
+        gateway.update(Elsewhere(bundle, FolderFiles(estate.folder / "catalogue")), NOW)
+        assert policies(gateway) == (policy(),)
+
+    def test_nothing_outside_a_mirrors_folder(self, estate: Estate) -> None:
+        files = FolderFiles(estate.folder / "catalogue")
+
+        for path in (
+            "../online/director.pem",
+            str(estate.folder / "online" / "director.pem"),
+            "targets",
+            "no such",
+            "a\0b",
+        ):
+            with pytest.raises(KeyError):
+                files[path]
 
     def test_images_as_their_approvers_described_them(self, estate: Estate, gateway: CatalogueClient) -> None:
         estate.publish_image(image())
@@ -288,7 +311,7 @@ class TestRefuses:
             refuses(gateway, files, Unavailable)
 
     def test_another_estates_catalogue(self, gateway: CatalogueClient, tmp_path: Any) -> None:
-        refuses(gateway, Estate(tmp_path / "elsewhere").all_files(), BadSignature)
+        refuses(gateway, Estate.found(tmp_path / "elsewhere").all_files(), BadSignature)
 
 
 class TestRefusesContent:
@@ -476,6 +499,17 @@ class TestMutations:
         estate.publish_policy(LOOSE)
         files = estate.repository.bundle(gateway.versions())
         return files, gateway, (LOOSE,)
+
+
+class Elsewhere:
+    """A bundle, and a server for what it lacks."""
+
+    def __init__(self, bundle: dict[str, bytes], server: FolderFiles) -> None:
+        self.bundle = bundle
+        self.server = server
+
+    def __getitem__(self, path: str) -> bytes:
+        return self.bundle[path] if path in self.bundle else self.server[path]
 
 
 def mutate(files: dict[str, bytes], data: st.DataObject) -> dict[str, bytes]:

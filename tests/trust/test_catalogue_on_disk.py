@@ -19,8 +19,10 @@ from tests.trust.estate import DAY, NOW, Estate, policy
 def folder(estate: Estate) -> Path:
     """The state of a gateway that holds one policy."""
     estate.publish_policy(policy())
-    estate.gateway().update(estate.all_files(), NOW)
-    return estate.folder / "gateway"
+    folder = estate.folder / "gateway"
+    keep_first_root(folder, estate.repository.first_root())
+    CatalogueClient(folder).update(estate.all_files(), NOW)
+    return folder
 
 
 def change(folder: Path, edit: Callable[[LastGood], LastGood]) -> None:

@@ -175,7 +175,7 @@ class TestAThiefsController:
             describe(msgspec.structs.replace(review, targets=forger.newest["targets"]), estate.repository.first_root())
 
     def test_cannot_bring_its_own_root(self, estate: Estate, tmp_path_factory: pytest.TempPathFactory) -> None:
-        other = Estate(tmp_path_factory.mktemp("other"))
+        other = Estate.found(tmp_path_factory.mktemp("other"))
         review = other.repository.review(other.propose_policy(policy()))
 
         with pytest.raises(BadSignature):

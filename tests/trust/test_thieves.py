@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ from bartizan.ids import DeviceId, ImageId, OrderId, PolicyId, RolloutId, Waiver
 from bartizan.policy.model import Waiver
 from bartizan.trust import dsse
 from bartizan.trust.accept import accept, vetted_image
-from bartizan.trust.catalogue import image_path
+from bartizan.trust.catalogue import RoleKeys, image_path
 from bartizan.trust.content import Catalogue
 from bartizan.trust.keys import SigningKey, from_seed
 from bartizan.trust.orders import PAYLOAD_TYPE, Install, OrderBook, Raise
@@ -265,6 +266,31 @@ class TestStolenOwner:
 
         with pytest.raises(BadSignature):
             heist._deliver(online=True)
+
+    def test_root_keys_that_were_exchanged_are_worth_nothing(self, heist: Heist, tmp_path: Path) -> None:
+        """Both old root keys can sign another second root; a gateway that holds the real one is not led astray."""
+        estate, thief = heist.estate, Heist(Estate.found(tmp_path / "thief"))
+        new = (from_seed(b"1" * 32, "root-3"), from_seed(b"2" * 32, "root-4"))
+        roles = {"root": RoleKeys(tuple(key.public for key in new))}
+        change_id = estate.repository.propose_root(roles, prepared_by=estate.keys.root[0].id, now=NOW)
+        estate.approve(change_id, *estate.keys.root, *new)
+        estate.repository.publish(change_id, now=NOW)
+        heist.gateway.update(estate.all_files(), NOW)
+        held = heist.held
+
+        root = thief.forger.metadata("root")
+        root.signed.version = 2
+        thief.forger.put("root", root, *estate.keys.root, *thief.estate.keys.root)
+        thief.forger.put_online(
+            thief.estate.keys.online.snapshot, thief.estate.keys.online.timestamp, expires_at=NOW + DAY
+        )
+
+        with pytest.raises(Refused):
+            heist.gateway.update(thief.forger.files, NOW)
+        assert heist.held == held
+        mixed = {**estate.all_files(), "metadata/2.root.json": thief.forger.newest["root"]}
+        heist.gateway.update(mixed, NOW)
+        assert CatalogueClient(estate.folder / "gateway").load() == held
 
     def test_both_root_keys_cannot_drop_the_second_person(self, heist: Heist) -> None:
         root = heist.forger.metadata("root")

@@ -81,8 +81,10 @@ class Published:
         """
         return {path: self._read(file) for path, file in files.items()}
 
-    def bundle(self, since: Mapping[str, int]) -> dict[str, bytes]:
+    def bundle(self, since: Mapping[str, int], *, limit_octets: int) -> dict[str, bytes]:
         """Return the files that a gateway lacks which holds these versions; all files if it holds none.
+
+        Where they are more than `limit_octets`, small targets are left out: gateways fetch those by HTTPS.
 
         Raises:
             Unavailable: A file is not there.
@@ -98,9 +100,12 @@ class Published:
             if since.get(role) != version:
                 files[metadata_path(role, version)] = present[role]
         held = set(self._small_targets_of(since).values())
+        octets = sum(map(len, files.values()))
         for file in small_targets(present).values():
-            if file not in held:
-                files[file] = self._read(file)
+            content = b"" if file in held else self._read(file)
+            octets += len(content)
+            if content and octets <= limit_octets:
+                files[file] = content
         return files
 
     def replace(self, metadata: Mapping[str, bytes], contents: Mapping[str, bytes]) -> None:

@@ -32,6 +32,7 @@ from bartizan.trust.tufdata import (
     require_online_signature,
     version_and_expiry,
 )
+from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan_controller.catalogue.published import Published
 from bartizan_controller.catalogue.staging import Change, ChangeId, Staging
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 CATALOGUE_CAPABILITY = 1  # what a program must understand to read a catalogue of this form at all
 DAY_SECONDS = 86400.0
+BUNDLE_LIMIT = codec.LIMIT * 3 // 4 - 128 * 1024  # octets; as base64, with its names, it fits one wire message
 
 
 class Lifetimes(msgspec.Struct, frozen=True):
@@ -116,9 +118,12 @@ class CatalogueRepository:
         metadata = self._published.metadata()
         return read_catalogue(metadata, self._published.contents(metadata), CAPABILITY)
 
-    def bundle(self, since: Mapping[str, int]) -> dict[str, bytes]:
-        """Return the files that a gateway lacks which holds these versions, by repository path."""
-        return self._published.bundle(since)
+    def bundle(self, since: Mapping[str, int], *, limit_octets: int = BUNDLE_LIMIT) -> dict[str, bytes]:
+        """Return the files that a gateway lacks which holds these versions, by repository path.
+
+        Where they are more than `limit_octets`, small targets are left out: gateways fetch those by HTTPS.
+        """
+        return self._published.bundle(since, limit_octets=limit_octets)
 
     def propose(
         self,
