@@ -51,8 +51,8 @@ def _compiled(maker: str, pattern: str) -> re.Pattern[str] | None:
 
 
 def _plain_model(maker: str, model: str) -> str:
-    """Leave out what is in some places written before a model and in others not."""
-    text = " ".join(model.split())
+    """Leave out what is in some places written before a model and in others not; no model is longer than patterns."""
+    text = " ".join(model[: 2 * PATTERN_LIMIT].split())
     if maker == DAHUA:
         return re.sub(r"\ADHI?-", "", text, flags=re.IGNORECASE)
     if maker == AXIS:

@@ -92,7 +92,9 @@ def _exploited(node: Node | None, faults: Faults) -> tuple[str, str]:
 
 def _rule(node: Node, faults: Faults, maker: str) -> AffectedRule:
     fields = Fields(node, faults, "affected entry", RULE_FIELDS)
-    fields.required("models")
+    models = fields.required("models")
+    if models is not None:
+        items(models, faults, "models")
     rule = AffectedRule(
         models=fields.converted("models", lambda pattern: _pattern(maker, pattern)),
         from_version=_version(fields, "from", maker),

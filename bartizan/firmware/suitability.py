@@ -108,4 +108,7 @@ def _stepping_stone(image: Image, present: Version) -> str:
 
 
 def _said(version: Version) -> str:
-    return f"{version.raw} built {version.build_date}" if version.build_date else version.raw
+    """Name a version, with its build date where its own text does not tell it."""
+    digits = version.build_date.replace("-", "")[2:]
+    is_told = not digits or digits in version.raw or version.build_date in version.raw
+    return version.raw if is_told else f"{version.raw} built {version.build_date}"

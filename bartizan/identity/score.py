@@ -81,9 +81,16 @@ class _Standing(NamedTuple):
 
 
 def _cleaned(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Bound and print-proof what devices say: it ends in reports, logs and terminals."""
+    """Bound and print-proof what devices say (it ends in reports, logs and terminals), in an order of our own.
+
+    Answers come in any order: what is concluded must not change from one look to the next for that.
+    """
     cleaned = (msgspec.structs.replace(item, value=_printable(item.value)) for item in evidence)
-    return tuple(item for item in cleaned if item.value)
+    return tuple(sorted((item for item in cleaned if item.value), key=_in_order))
+
+
+def _in_order(item: Evidence) -> tuple[str, str, int, str, str]:
+    return item.fact.value, item.source.value, -item.weight, item.value, item.detail
 
 
 def _printable(text: str) -> str:

@@ -43,21 +43,21 @@ class Evaluator:
         self._rules = tuple(rule for policy in catalogue.policies for rule in self._bound_rules(policy))
         self._waivers = self._bound_waivers(catalogue.waivers)
         orders = [order for book in books if book.site in {None, site.id} for order in book.orders]
-        self._raises = tuple(_BoundRaise(order, self._test(order)) for order in orders if isinstance(order, Raise))
+        self._raises = tuple(_BoundRaise(_ordered(it), self._test(it)) for it in orders if isinstance(it, Raise))
 
     def verdict(self, device: Device, at: float) -> Verdict:
         """Return what is demanded of a device at a time (Unix seconds), with all that counts."""
         matched = [bound for bound in self._rules if bound.test(device) is True]
-        demands = [demand for bound in matched if (demand := self._demand(bound, device, at)) is not None]
-        demands += [_ordered(bound.order) for bound in self._raises if bound.test(device) is True]
+        demands = [self._demand(bound, device, at) for bound in matched]
+        demands += [bound.demand for bound in self._raises if bound.test(device) is True]
         demands.append(self._default(device))
-        level = max((demand.level for demand in demands), key=_rank)
+        tightest = max(demands, key=_rank)
         return Verdict(
-            level=level,
-            reasons=_reasons(matched, demands),
+            level=tightest.level,
+            reasons=_reasons(demands),
             firmware=_strictest(matched),
             harden=_hardening(matched),
-            explanation=self._sentence(device, level, demands),
+            explanation=self._sentence(device, tightest, demands),
         )
 
     def explain(self, device: Device, at: float) -> Explanation:
@@ -70,8 +70,10 @@ class Evaluator:
         for rule in policy.rules:
             test = compile_selector(rule.when, self._facts)
             if test is not never:
-                text = f"rule {rule.name} of {label} ({rule.because})"
-                yield _BoundRule(rule, policy.id, f"{label}/{rule.name}", text, test)
+                reason = Reason(
+                    "rule", f"{label}/{rule.name}", rule.contain, f"rule {rule.name} of {label} ({rule.because})"
+                )
+                yield _BoundRule(rule, policy.id, test, _demand(rule.contain, reason))
 
     def _bound_waivers(self, waivers: Iterable[Waiver]) -> dict[PolicyId, tuple["_BoundWaiver", ...]]:
         bound = [_BoundWaiver(waiver, self._test(waiver)) for waiver in waivers]
@@ -85,39 +87,35 @@ class Evaluator:
             return selected
         return lambda device: selected(device) if device.id == scope.device else False
 
-    def _demand(self, bound: "_BoundRule", device: Device, at: float) -> "_Demand | None":
-        """Return the level that a matching rule demands, capped by the waivers that apply."""
-        demanded = bound.rule.contain
-        if demanded is None:
-            return None
-        own = Reason("rule", bound.id, demanded, bound.text)
+    def _demand(self, bound: "_BoundRule", device: Device, at: float) -> "_Demand":
+        """Return what a matching rule demands, its level capped by the waivers that apply."""
         caps = [
             item.waiver
             for item in self._waivers.get(bound.policy, ())
             if item.waiver.starts_at <= at < item.waiver.expires_at
-            and item.waiver.level < demanded
+            and item.waiver.level.rank < bound.demand.rank
             and item.test(device) is True
         ]
         if not caps:
-            return _Demand(demanded, (own,), bound.text)
+            return bound.demand
         lowest = min(caps, key=lambda waiver: waiver.level.rank)
-        held = f"{bound.text}, held at {lowest.level.value} by {_waived(lowest)}"
-        return _Demand(lowest.level, (own, *(Reason("waiver", cap.id, cap.level, _waived(cap)) for cap in caps)), held)
+        reasons = (Reason("waiver", cap.id, cap.level, _waived(cap)) for cap in caps)
+        text = f"{bound.demand.text}, held at {lowest.level.value} by {_waived(lowest)}"
+        return _Demand(lowest.level, lowest.level.rank, (*bound.demand.reasons, *reasons), text)
 
     def _default(self, device: Device) -> "_Demand":
         if self._facts.maker(device) is not None:
-            return _Demand(Level.WATCH, (), "nothing demands more")
+            return _NOTHING_MORE
         segment = self._facts.segment(device)
-        level = segment.default_level
-        text = f"its maker is unknown and {level.value} is for strangers on {segment.interface or 'no segment'}"
-        return _Demand(level, (Reason("default", segment.interface, level, text),), text)
+        where = segment.interface or "no segment"
+        text = f"its maker is unknown and {segment.default_level.value} is for strangers on {where}"
+        return _demand(segment.default_level, Reason("default", segment.interface, segment.default_level, text))
 
-    def _sentence(self, device: Device, level: Level, demands: Iterable["_Demand"]) -> str:
-        decisive = dict.fromkeys(demand.text for demand in demands if demand.level is level and demand.text)
-        texts = list(decisive)
+    def _sentence(self, device: Device, tightest: "_Demand", demands: Iterable["_Demand"]) -> str:
+        texts = dict.fromkeys(demand.text for demand in demands if demand.rank == tightest.rank)
         if len(texts) > 1:
-            texts = [text for text in texts if text != "nothing demands more"]
-        return f"{level.value}, because {' and '.join(texts)}; {self._maker(device)}"
+            texts.pop(_NOTHING_MORE.text, None)
+        return f"{tightest.level.value}, because {' and '.join(texts)}; {self._maker(device)}"
 
     def _maker(self, device: Device) -> str:
         identity = device.identity
@@ -146,12 +144,20 @@ def check(catalogue: Catalogue, books: Iterable[OrderBook] = ()) -> None:
                 check_selector(order.selector, f"order {order.id}")
 
 
+class _Demand(NamedTuple):
+    """One level that something demands. A rule without a level demands nothing, and has the rank -1."""
+
+    level: Level
+    rank: int
+    reasons: tuple[Reason, ...]
+    text: str
+
+
 class _BoundRule(NamedTuple):
     rule: Rule
     policy: PolicyId
-    id: str
-    text: str
     test: Test
+    demand: _Demand
 
 
 class _BoundWaiver(NamedTuple):
@@ -160,26 +166,23 @@ class _BoundWaiver(NamedTuple):
 
 
 class _BoundRaise(NamedTuple):
-    order: Raise
+    demand: _Demand
     test: Test
 
 
-class _Demand(NamedTuple):
-    level: Level
-    reasons: tuple[Reason, ...]
-    text: str
+def _demand(level: Level | None, reason: Reason) -> _Demand:
+    return _Demand(level or Level.WATCH, -1 if level is None else level.rank, (reason,), reason.text)
 
 
 def _ordered(order: Raise) -> _Demand:
     text = f"order {order.id} of {order.by} ({order.reason})"
-    return _Demand(order.level, (Reason("order", order.id, order.level, text),), text)
+    return _demand(order.level, Reason("order", order.id, order.level, text))
 
 
-def _reasons(matched: Iterable[_BoundRule], demands: Iterable[_Demand]) -> tuple[Reason, ...]:
-    """Collect every reason once; rules that demand no level are named too."""
-    duties = (Reason("rule", bound.id, None, bound.text) for bound in matched if bound.rule.contain is None)
-    levels = (reason for demand in demands for reason in demand.reasons)
-    return tuple(dict.fromkeys((*levels, *duties)))
+def _reasons(demands: Iterable[_Demand]) -> tuple[Reason, ...]:
+    """Collect every reason once."""
+    reasons = {(reason.kind, reason.id, reason.text): reason for demand in demands for reason in demand.reasons}
+    return tuple(reasons.values())
 
 
 def _strictest(matched: Iterable[_BoundRule]) -> FirmwareDuty | None:
@@ -189,7 +192,7 @@ def _strictest(matched: Iterable[_BoundRule]) -> FirmwareDuty | None:
 
 def _hardening(matched: Iterable[_BoundRule]) -> tuple[HardeningDuty, ...]:
     wanted = {duty for bound in matched for duty in bound.rule.harden}
-    return tuple(duty for duty in HardeningDuty if duty in wanted)
+    return tuple(duty for duty in HardeningDuty if duty in wanted) if wanted else ()
 
 
 def _waived(waiver: Waiver) -> str:
@@ -197,9 +200,12 @@ def _waived(waiver: Waiver) -> str:
     return f"waiver {waiver.id} of {waiver.owner} until {until} ({waiver.reason})"
 
 
-def _rank(level: Level) -> int:
-    return level.rank
+def _rank(demand: _Demand) -> int:
+    return demand.rank
 
 
 def _enumerated(words: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+_NOTHING_MORE = _Demand(Level.WATCH, Level.WATCH.rank, (), "nothing demands more")

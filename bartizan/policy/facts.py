@@ -4,7 +4,7 @@ A fact that is not known is not false. `Known.complete` says whether more may be
 names single values of which it cannot be told.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ class Known(NamedTuple):
 
 
 Reading = Callable[[Device], Known]
+Key = Callable[[Device], Hashable]
 
 UNKNOWN = Known((), complete=False)
 
@@ -81,6 +82,10 @@ class Facts:
         known = self._about_site.get(subject)
         return self._about_device[subject] if known is None else lambda _device: known
 
+    def key(self, subject: Subject) -> Key | None:
+        """Return the one thing of a device that decides what is known of a subject; None if there are several."""
+        return _KEYS.get(subject)
+
     def segment(self, device: Device) -> SegmentFacts:
         """Return the segment that a device is on; one that isolates strangers if it is not declared."""
         return self._segments.get(device.interface) or SegmentFacts(device.interface)
@@ -130,3 +135,14 @@ def _day(seconds: float) -> str:
 
 _TRUE = Known(("true",))
 _FALSE = Known(("false",))
+_KEYS: dict[Subject, Key] = {
+    Subject.MAKER: lambda device: device.identity.maker,
+    Subject.JURISDICTION: lambda device: device.identity.maker,
+    Subject.SUBJECT_TO: lambda device: device.identity.maker,
+    Subject.LISTED_BY: lambda device: device.identity.maker,
+    Subject.CONFIDENCE: lambda device: device.identity.confidence,
+    Subject.BRAND: lambda device: device.identity.brand,
+    Subject.KIND: lambda device: device.identity.kind,
+    Subject.MODEL: lambda device: device.identity.model,
+    Subject.ZONE: lambda device: device.interface,
+}

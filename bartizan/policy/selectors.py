@@ -11,19 +11,22 @@ what is unknown, a policy says so: `maker: {known: false}`, `kind: {known: false
 Facts that are the same for every device of a site are settled while compiling.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from bartizan.firmware import versions
 from bartizan.firmware.patterns import wildcard
 from bartizan.firmware.versions import Ordering
 from bartizan.identity.model import Device, Identity
-from bartizan.policy.facts import Facts, Known, Reading
+from bartizan.policy.facts import Facts, Key, Known
 from bartizan.policy.model import All, Any, Condition, Not, Operator, Selector, Subject
 from bartizan.policy.sense import is_date
 
 Truth = bool | None
 Test = Callable[[Device], Truth]
 ValueTest = Callable[[str], bool]
+Outcome = Callable[[Known], Truth]
+
+MEMORY_LIMIT = 4096  # values of one condition: hostile devices can think up any number
 
 
 def always(_device: Device) -> Truth:
@@ -58,14 +61,14 @@ def compile_condition(condition: Condition, facts: Facts) -> Test:
     """Return one condition as a function."""
     if condition.subject is Subject.FIRMWARE and condition.operator in _ORDERINGS:
         return _firmware(condition.operator, condition.values[0])
-    if condition.operator is Operator.KNOWN:
-        return _is_known(facts.about_device(condition.subject), expected=condition.values[0] == "true")
-    holds = _value_test(condition)
     settled = facts.about_site(condition.subject)
+    outcome = _is_known(condition) if condition.operator is Operator.KNOWN else _holds(condition)
     if settled is not None:
-        return {True: always, False: never, None: unsure}[truth(settled, holds)]
-    reading = facts.about_device(condition.subject)
-    return lambda device: truth(reading(device), holds)
+        return {True: always, False: never, None: unsure}[outcome(settled)]
+    reading, key = facts.about_device(condition.subject), facts.key(condition.subject)
+    if key is None:
+        return lambda device: outcome(reading(device))
+    return _remembered(lambda device: outcome(reading(device)), key)
 
 
 def truth(known: Known, holds: ValueTest) -> Truth:
@@ -132,12 +135,30 @@ def _not(part: Test) -> Test:
     return test
 
 
-def _is_known(reading: Reading, *, expected: bool) -> Test:
-    def test(device: Device) -> Truth:
-        known = reading(device)
-        return (known.complete and not known.possible) is expected
+def _is_known(condition: Condition) -> Outcome:
+    expected = condition.values[0] == "true"
+    return lambda known: (known.complete and not known.possible) is expected
 
-    return test
+
+def _holds(condition: Condition) -> Outcome:
+    holds = _value_test(condition)
+    return lambda known: truth(known, holds)
+
+
+def _remembered(test: Test, key: Key) -> Test:
+    """Ask once for devices of which all that counts is equal: an estate has many cameras and few makers and models."""
+    memory: dict[Hashable, Truth] = {}
+
+    def remembering(device: Device) -> Truth:
+        what_counts = key(device)
+        if what_counts in memory:
+            return memory[what_counts]
+        outcome = test(device)
+        if len(memory) < MEMORY_LIMIT:
+            memory[what_counts] = outcome
+        return outcome
+
+    return remembering
 
 
 def _value_test(condition: Condition) -> ValueTest:

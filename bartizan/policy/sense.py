@@ -204,7 +204,7 @@ def _value(condition: Condition, value: str) -> str:
         case Operator.IS:
             return _choice(condition.subject, value)
         case Operator.MATCHES:
-            return f"the pattern {value!r} is like anything; write '{{known: true}}'" if not value.strip("*?") else ""
+            return f"the pattern {value!r} is like anything; write '{{known: true}}'" if not value.strip("*") else ""
         case _:
             return _bound(condition.subject, value)
 
