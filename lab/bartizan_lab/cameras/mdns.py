@@ -27,6 +27,9 @@ TIME_TO_LIVE = 255
 
 _RESPONSE = 0x8400
 """QR and AA."""
+_HEADER_OCTETS = 12
+_RESPONSE_BIT = 0x80
+"""Of the third octet: QR."""
 _IN = 1
 _IN_UNIQUE = 0x8001
 _A, _PTR, _TXT, _AAAA, _SRV, _ANY = 1, 12, 16, 28, 33, 255
@@ -59,8 +62,10 @@ class MdnsDevice:
 
     def respond(self, datagram: Datagram) -> Iterator[Datagram]:
         """Answer the questions of a query that concern this device."""
+        if len(datagram.octets) < _HEADER_OCTETS or datagram.octets[2] & _RESPONSE_BIT:
+            return
         query = DNSIncoming(datagram.octets)
-        if not query.valid or not query.is_query():
+        if not query.valid:
             return
         answers = [record for question in query.questions for record in self._answers(question)]
         if not answers:

@@ -32,9 +32,9 @@ class UpnpDevice:
 
     def respond(self, datagram: Datagram) -> Iterator[Datagram]:
         """Answer an M-SEARCH for everything, for root devices, for this type, or for this very device."""
-        lines = datagram.octets.decode("latin-1").split("\r\n")
-        if not lines[0].startswith("M-SEARCH "):
+        if not datagram.octets.startswith(b"M-SEARCH "):
             return
+        lines = datagram.octets.decode("latin-1").split("\r\n")
         headers = {
             name.strip().upper(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
         }

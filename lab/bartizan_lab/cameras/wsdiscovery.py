@@ -84,6 +84,9 @@ class DiscoveryTarget:
 
     def respond(self, datagram: Datagram) -> Iterator[Datagram]:
         """Answer a Probe or Resolve that concerns this device; anything else gets no answer."""
+        if b"Probe" not in datagram.octets and b"Resolve" not in datagram.octets:
+            # Everybody's Hello comes here too; on a segment of hundreds, reading each would cost more than all else.
+            return
         try:
             envelope = fromstring(datagram.octets)
         except (ParseError, DefusedXmlException, ValueError):

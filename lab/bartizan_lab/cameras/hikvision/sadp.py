@@ -33,6 +33,9 @@ class Sadp:
 
     def respond(self, datagram: Datagram) -> Iterator[Datagram]:
         """Answer an inquiry."""
+        if b"ProbeMatch" in datagram.octets or b"Probematch" in datagram.octets:
+            # Another device's answer to the group.
+            return
         try:
             probe = fromstring(datagram.octets)
         except (ParseError, DefusedXmlException, ValueError):
