@@ -27,6 +27,8 @@ from bartizan_controller.link.link import Link
 from bartizan_controller.news import News
 from bartizan_controller.parts import Addresses, Parts
 from bartizan_controller.publication import Publication
+from bartizan_controller.rollouts.routes import router as rollout_routes
+from bartizan_controller.rollouts.run import run_rollouts
 from bartizan_controller.store import dialect, gateways, migrate
 from bartizan_controller.store.database import Database
 from bartizan_controller.tls import TlsFiles
@@ -50,12 +52,18 @@ class Controller:
         self._files = TlsFiles(folder.keys / CERTIFICATES)
         self._issued_at = 0.0
         self._issue()
-        self._api_socket = server.bind(parse_listen(config.listen), option="--listen")
-        self._gateway_socket = server.bind(parse_listen(config.gateway_listen), option="--gateway-listen")
         self._api_tls = tls.api_context(self._files)
         self._gateway_tls = tls.gateway_context(self._files, self._authority)
-        self._broker = self._own_broker() if config.broker is None else None
-        self.parts = self._make_parts()
+        with contextlib.ExitStack() as undo:
+            self._api_socket = undo.enter_context(server.bind(parse_listen(config.listen), option="--listen"))
+            self._gateway_socket = undo.enter_context(
+                server.bind(parse_listen(config.gateway_listen), option="--gateway-listen")
+            )
+            self._broker = self._own_broker() if config.broker is None else None
+            self.parts = self._make_parts()
+            self._api = application(lambda: self.parts, body_octets=config.body_octets, more=(rollout_routes,))
+            self._images = gateway_port.application(self.parts.images, folder.catalogue)
+            undo.pop_all()
 
     @property
     def api_url(self) -> str:
@@ -73,23 +81,23 @@ class Controller:
         scheduler = housekeeping.schedule(parts, self._renew_tls)
         async with asyncio.TaskGroup() as tasks:
             brokers = [tasks.create_task(self._broker.run())] if self._broker else []
-            links = [tasks.create_task(self._talk())]
-            api = application(lambda: parts, body_octets=self._config.body_octets)
-            images = gateway_port.application(parts.images, self._folder.catalogue)
+            links = [tasks.create_task(self._talk()), tasks.create_task(run_rollouts(parts))]
             servers = [
-                tasks.create_task(server.serve(api, self._api_socket, self._api_tls)),
-                tasks.create_task(server.serve(images, self._gateway_socket, self._gateway_tls)),
+                tasks.create_task(server.serve(self._api, self._api_socket, self._api_tls)),
+                tasks.create_task(server.serve(self._images, self._gateway_socket, self._gateway_tls)),
             ]
             scheduler.start()
-            await self._housekeep_at_start()
-            self._folder.api_url.write_text(f"{self.api_url}\n", encoding="utf-8")
-            log.info("controller runs", api=self.api_url, gateways=parts.addresses.gateway_url)
-            await stop.wait()
-            log.info("controller stops")
-            self._folder.api_url.unlink(missing_ok=True)
-            parts.stopping.set()
-            parts.news.ring()
-            scheduler.shutdown(wait=False)
+            try:
+                await self._housekeep_at_start()
+                self._folder.api_url.write_text(f"{self.api_url}\n", encoding="utf-8")
+                log.info("controller runs", api=self.api_url, gateways=parts.addresses.gateway_url)
+                await stop.wait()
+            finally:
+                log.info("controller stops")
+                self._folder.api_url.unlink(missing_ok=True)
+                scheduler.shutdown(wait=False)
+                parts.stopping.set()
+                parts.news.ring()
             for group in (servers, links, brokers):
                 for task in group:
                     task.cancel()

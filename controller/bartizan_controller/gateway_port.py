@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get
+from litestar.params import FromPath
 from litestar.response import File, Stream
 
 from bartizan_controller.api.problems import HANDLERS, Problem, answer
@@ -18,13 +19,13 @@ def application(images: ImageStore, catalogue: Path) -> Litestar:
     """Return the application. Who may speak to it is for its TLS context to say."""
 
     @get("/images/{sha256:str}", media_type="application/octet-stream")
-    async def image(request: Request[Any, Any, Any], sha256: str) -> Response[Any]:
+    async def image(request: Request[Any, Any, Any], sha256: FromPath[str]) -> Response[Any]:
         path = images.path(sha256)
         # The name is the content's hash, so `If-Range` and `If-None-Match` can only be right.
         return _ranged(path, path.stat().st_size, request.headers.get("range", ""), {"ETag": f'"{sha256}"'})
 
     @get("/catalogue/{file:path}")
-    async def catalogue_file(file: str) -> File:
+    async def catalogue_file(file: FromPath[str]) -> File:
         return File(_published(catalogue, file), media_type=MediaType.JSON, content_disposition_type="inline")
 
     return Litestar([image, catalogue_file], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)

@@ -60,6 +60,8 @@ async def serve(application: Litestar, listening: socket.socket, context: ssl.SS
             server.should_exit = True
             await serving
             raise
+        finally:
+            listening.close()
 
 
 class _Server(uvicorn.Server):

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
@@ -18,6 +19,9 @@ from bartizan_controller.parts import Parts
 
 Asking: TypeAlias = Request[Person, str, State]
 """A request of somebody who is known."""
+
+TheParts: TypeAlias = NamedDependency[Parts]
+"""The running controller."""
 
 OPEN = ("^/schema", "^/api/1/enrol$", "^/api/1/health$")
 """Paths that need no token. Enrolment brings its own."""

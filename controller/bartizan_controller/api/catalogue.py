@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Router, delete, get, post, put
+from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
 from bartizan.firmware.model import Image
@@ -11,7 +12,7 @@ from bartizan.trust.catalogue import image_path
 from bartizan.trust.content import Catalogue
 from bartizan.trust.review import Description, Review
 from bartizan_controller.access import Role
-from bartizan_controller.api.access import Asking, needs, require_whole_estate
+from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.catalogue.staging import ChangeId
 from bartizan_controller.errors import Conflict
 from bartizan_controller.parts import Parts
@@ -94,26 +95,26 @@ class NewCredentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @get("/catalogue", summary="Show the published catalogue")
-async def show_catalogue(parts: Parts) -> PublishedCatalogue:
+async def show_catalogue(parts: TheParts) -> PublishedCatalogue:
     """Versions, expiry and content."""
     publication = parts.publication
     return PublishedCatalogue(publication.versions, publication.expiries, publication.catalogue)
 
 
 @get("/catalogue/files", summary="Get the catalogue's files")
-async def get_files(parts: Parts) -> dict[str, bytes]:
+async def get_files(parts: TheParts) -> dict[str, bytes]:
     """All metadata and small targets (base64) by repository path: what a mirror or an approver's machine verifies."""
     return parts.publication.bundle_since({}).files
 
 
 @get("/catalogue/changes", summary="List changes")
-async def list_changes(parts: Parts) -> tuple[WaitingChange, ...]:
+async def list_changes(parts: TheParts) -> tuple[WaitingChange, ...]:
     """Those that wait for signatures or for publication."""
     return tuple(WaitingChange(*each) for each in (await parts.publication.pending()).items())
 
 
 @post("/catalogue/changes", guards=[needs(Role.APPROVER)], summary="Propose a change")
-async def propose_change(request: Asking, parts: Parts, data: NewChange) -> WaitingChange:
+async def propose_change(request: Asking, parts: TheParts, data: JSONBody[NewChange]) -> WaitingChange:
     """Nothing changes for gateways until it is signed by two people and published."""
     require_whole_estate(request.user)
     for image in data.images:
@@ -132,14 +133,16 @@ async def propose_change(request: Asking, parts: Parts, data: NewChange) -> Wait
 
 
 @get("/catalogue/changes/{change:str}", summary="Show a change")
-async def show_change(parts: Parts, change: ChangeId) -> ChangeDetail:
+async def show_change(parts: TheParts, change: FromPath[ChangeId]) -> ChangeDetail:
     """The bytes to be signed, what they replace, and the difference in words."""
     review, description = await parts.publication.review(change)
     return ChangeDetail(change, review, description)
 
 
 @post("/catalogue/changes/{change:str}/signatures", guards=[needs(Role.APPROVER)], summary="Add a signature")
-async def sign_change(request: Asking, parts: Parts, change: ChangeId, data: NewSignature) -> Approval:
+async def sign_change(
+    request: Asking, parts: TheParts, change: FromPath[ChangeId], data: JSONBody[NewSignature]
+) -> Approval:
     """Made elsewhere, with a key that never comes here."""
     approval = await parts.publication.sign(change, data.key, data.signature)
     await _audit(parts, request, "catalogue.sign", change, {"key": data.key})
@@ -147,7 +150,9 @@ async def sign_change(request: Asking, parts: Parts, change: ChangeId, data: New
 
 
 @post("/catalogue/changes/{change:str}/publish", guards=[needs(Role.APPROVER)], summary="Publish a change")
-async def publish_change(request: Asking, parts: Parts, change: ChangeId, data: Publish) -> dict[str, int]:
+async def publish_change(
+    request: Asking, parts: TheParts, change: FromPath[ChangeId], data: JSONBody[Publish]
+) -> dict[str, int]:
     """Once it is approved. Gateways hear of it at once."""
     changes = (change, *data.together_with)
     versions = await parts.publication.publish(changes, now=parts.clock())
@@ -158,7 +163,7 @@ async def publish_change(request: Asking, parts: Parts, change: ChangeId, data: 
 
 
 @delete("/catalogue/changes/{change:str}", guards=[needs(Role.APPROVER)], summary="Withdraw a change")
-async def withdraw_change(request: Asking, parts: Parts, change: ChangeId) -> None:
+async def withdraw_change(request: Asking, parts: TheParts, change: FromPath[ChangeId]) -> None:
     """It is forgotten; what is published stays."""
     require_whole_estate(request.user)
     await parts.publication.withdraw(change)
@@ -172,7 +177,7 @@ async def withdraw_change(request: Asking, parts: Parts, change: ChangeId) -> No
     status_code=201,
     summary="Upload an image",
 )
-async def put_image(request: Asking, parts: Parts, sha256: str) -> StoredImage:
+async def put_image(request: Asking, parts: TheParts, sha256: FromPath[str]) -> StoredImage:
     """The body is the image. No camera gets it before the catalogue names it."""
     limit = parts.config.image_octets
     length = await parts.images.keep(sha256, request.stream(), limit_octets=limit)
@@ -181,13 +186,15 @@ async def put_image(request: Asking, parts: Parts, sha256: str) -> StoredImage:
 
 
 @get("/images/{sha256:str}", summary="Show an image")
-async def show_image(parts: Parts, sha256: str) -> StoredImage:
+async def show_image(parts: TheParts, sha256: FromPath[str]) -> StoredImage:
     """Whether it is here, and how long it is."""
     return StoredImage(sha256, parts.images.path(sha256).stat().st_size)
 
 
 @put("/sites/{site:str}/credentials", guards=[needs(Role.ESTATES)], status_code=204, summary="Forward credentials")
-async def put_credentials(request: Asking, parts: Parts, site: SiteId, data: NewCredentials) -> None:
+async def put_credentials(
+    request: Asking, parts: TheParts, site: FromPath[SiteId], data: JSONBody[NewCredentials]
+) -> None:
     """The controller keeps and forwards them, and cannot open them."""
     if not 0 < data.generation < 2**53 or not 0 < len(data.sealed) <= SEALED_OCTETS:
         raise ValueError(f"a generation from 1, and 1 to {SEALED_OCTETS} sealed octets are accepted")

@@ -5,22 +5,21 @@ from typing import Annotated
 import msgspec
 from litestar import Router, delete, get, post
 from litestar.middleware.rate_limit import RateLimitConfig
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy import Connection
 
 from bartizan.ids import OrganisationId, SiteId
 from bartizan.wire.enrolment import Enrolment, EnrolmentRequest
 from bartizan_controller import enrolment, estate
 from bartizan_controller.access import ApiToken, Role
-from bartizan_controller.api.access import Asking, needs, require_whole_estate
+from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.errors import NotAllowed
-from bartizan_controller.parts import Parts
 from bartizan_controller.store import audit, gateways, organisations, tokens
 from bartizan_controller.store.gateways import Gateway
 from bartizan_controller.store.organisations import Organisation, Site
 
 PAGE = 100
-Limit = Annotated[int, Parameter(ge=1, le=1000)]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 
 
 class NewOrganisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,13 +78,13 @@ class EnrolmentTokenShown(msgspec.Struct, frozen=True):
 
 
 @get("/organisations", summary="List organisations")
-async def list_organisations(request: Asking, parts: Parts) -> tuple[Organisation, ...]:
+async def list_organisations(request: Asking, parts: TheParts) -> tuple[Organisation, ...]:
     """Those that you may see."""
     return await parts.database.read(lambda c: organisations.all_organisations(c, request.user.scope))
 
 
 @post("/organisations", guards=[needs(Role.ADMIN)], summary="Make an organisation")
-async def make_organisation(request: Asking, parts: Parts, data: NewOrganisation) -> Organisation:
+async def make_organisation(request: Asking, parts: TheParts, data: JSONBody[NewOrganisation]) -> Organisation:
     """A public body, or a part of one."""
     require_whole_estate(request.user)
     return await parts.database.write(
@@ -95,7 +94,11 @@ async def make_organisation(request: Asking, parts: Parts, data: NewOrganisation
 
 @get("/sites", summary="List sites")
 async def list_sites(
-    request: Asking, parts: Parts, organisation: OrganisationId | None = None, after: str = "", limit: Limit = PAGE
+    request: Asking,
+    parts: TheParts,
+    organisation: FromQuery[OrganisationId | None] = None,
+    after: FromQuery[str] = "",
+    limit: Limit = PAGE,
 ) -> SitePage:
     """By id."""
     sites = await parts.database.read(
@@ -107,7 +110,7 @@ async def list_sites(
 
 
 @post("/sites", guards=[needs(Role.ESTATES)], summary="Make a site")
-async def make_site(request: Asking, parts: Parts, data: NewSite) -> Site:
+async def make_site(request: Asking, parts: TheParts, data: JSONBody[NewSite]) -> Site:
     """A place with a gateway. Until the catalogue describes it, it counts as sensitive."""
     scope = request.user.scope
     if scope is not None and data.organisation not in scope:
@@ -118,13 +121,13 @@ async def make_site(request: Asking, parts: Parts, data: NewSite) -> Site:
 
 
 @get("/sites/{site:str}", summary="Show a site")
-async def show_site(request: Asking, parts: Parts, site: SiteId) -> Site:
+async def show_site(request: Asking, parts: TheParts, site: FromPath[SiteId]) -> Site:
     """One site."""
     return await parts.database.read(lambda c: organisations.find_site(c, site, request.user.scope))
 
 
 @get("/sites/{site:str}/gateway", summary="Show the gateway of a site")
-async def show_gateway(request: Asking, parts: Parts, site: SiteId) -> Gateway:
+async def show_gateway(request: Asking, parts: TheParts, site: FromPath[SiteId]) -> Gateway:
     """Its connection, its version, and the key to which camera credentials are sealed."""
 
     def query(connection: Connection) -> Gateway:
@@ -136,7 +139,7 @@ async def show_gateway(request: Asking, parts: Parts, site: SiteId) -> Gateway:
 
 @post("/sites/{site:str}/enrolment-token", guards=[needs(Role.ESTATES)], summary="Make an enrolment token")
 async def make_enrolment_token(
-    request: Asking, parts: Parts, site: SiteId, data: NewEnrolmentToken | None = None
+    request: Asking, parts: TheParts, site: FromPath[SiteId], data: JSONBody[NewEnrolmentToken | None] = None
 ) -> EnrolmentTokenShown:
     """For one gateway, once. It is shown only here."""
     days = data.days if data is not None and data.days is not None else parts.config.enrolment_token_days
@@ -152,7 +155,7 @@ async def make_enrolment_token(
 
 
 @post("/sites/{site:str}/revoke", guards=[needs(Role.ESTATES)], status_code=204, summary="Shut a gateway out")
-async def revoke_gateway(request: Asking, parts: Parts, site: SiteId) -> None:
+async def revoke_gateway(request: Asking, parts: TheParts, site: FromPath[SiteId]) -> None:
     """Revoke its certificates. Its cameras stay as they are held; a new enrolment lets a gateway in again."""
     now = parts.clock()
 
@@ -167,7 +170,7 @@ async def revoke_gateway(request: Asking, parts: Parts, site: SiteId) -> None:
 
 
 @post("/enrol", summary="Enrol a gateway", security=[], middleware=[RateLimitConfig(("minute", 300)).middleware])
-async def enrol(parts: Parts, data: EnrolmentRequest) -> Enrolment:
+async def enrol(parts: TheParts, data: JSONBody[EnrolmentRequest]) -> Enrolment:
     """Exchange a one-time token and a certificate request for a certificate."""
     now = parts.clock()
     admitted = await parts.database.write(lambda c: enrolment.admit(c, parts.authority, data, now=now))
@@ -186,14 +189,14 @@ async def enrol(parts: Parts, data: EnrolmentRequest) -> Enrolment:
 
 
 @get("/tokens", guards=[needs(Role.ADMIN)], summary="List API tokens")
-async def list_tokens(request: Asking, parts: Parts) -> tuple[ApiToken, ...]:
+async def list_tokens(request: Asking, parts: TheParts) -> tuple[ApiToken, ...]:
     """What is kept of them, revoked ones too."""
     require_whole_estate(request.user)
     return await parts.database.read(tokens.all_api_tokens)
 
 
 @post("/tokens", guards=[needs(Role.ADMIN)], summary="Issue an API token")
-async def issue_token(request: Asking, parts: Parts, data: NewToken) -> IssuedToken:
+async def issue_token(request: Asking, parts: TheParts, data: JSONBody[NewToken]) -> IssuedToken:
     """It is shown only here."""
     require_whole_estate(request.user)
     about, token = await parts.database.write(
@@ -211,7 +214,7 @@ async def issue_token(request: Asking, parts: Parts, data: NewToken) -> IssuedTo
 
 
 @delete("/tokens/{token:str}", guards=[needs(Role.ADMIN)], summary="Revoke an API token")
-async def revoke_token(request: Asking, parts: Parts, token: str) -> None:
+async def revoke_token(request: Asking, parts: TheParts, token: FromPath[str]) -> None:
     """From now on."""
     require_whole_estate(request.user)
     await parts.database.write(lambda c: estate.revoke_token(c, token, by=request.user.name, now=parts.clock()))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Router, get
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from sqlalchemy import Connection
 
@@ -15,7 +15,7 @@ from bartizan.identity.model import Kind
 from bartizan.ids import DeviceId, SiteId
 from bartizan.wire import codec
 from bartizan.wire.up import Posture
-from bartizan_controller.api.access import Asking
+from bartizan_controller.api.access import Asking, TheParts
 from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.inventory import FieldChange
 from bartizan_controller.parts import Parts
@@ -78,16 +78,16 @@ class EventPage(msgspec.Struct, frozen=True):
 async def list_devices(  # noqa: PLR0913 - one for each query parameter
     *,
     request: Asking,
-    parts: Parts,
-    site: SiteId | None = None,
-    maker: str | None = None,
-    model: str | None = None,
-    kind: Kind | None = None,
-    level: Level | None = None,
-    agrees: bool | None = None,
-    vulnerable: bool | None = None,
-    advisory: str | None = None,
-    after: str = "",
+    parts: TheParts,
+    site: FromQuery[SiteId | None] = None,
+    maker: FromQuery[str | None] = None,
+    model: FromQuery[str | None] = None,
+    kind: FromQuery[Kind | None] = None,
+    level: FromQuery[Level | None] = None,
+    agrees: FromQuery[bool | None] = None,
+    vulnerable: FromQuery[bool | None] = None,
+    advisory: FromQuery[str | None] = None,
+    after: FromQuery[str] = "",
     limit: Limit = PAGE,
 ) -> DevicePage:
     """By site and id."""
@@ -109,7 +109,9 @@ async def list_devices(  # noqa: PLR0913 - one for each query parameter
 
 
 @get("/sites/{site:str}/devices/{device:str}", summary="Show a device")
-async def show_device(request: Asking, parts: Parts, site: SiteId, device: DeviceId) -> DeviceDetail:
+async def show_device(
+    request: Asking, parts: TheParts, site: FromPath[SiteId], device: FromPath[DeviceId]
+) -> DeviceDetail:
     """Its identity, how it is held and why, and what changed."""
 
     def query(connection: Connection) -> DeviceDetail:
@@ -120,7 +122,7 @@ async def show_device(request: Asking, parts: Parts, site: SiteId, device: Devic
 
 
 @get("/posture", summary="Count the devices of the estate")
-async def count_devices(request: Asking, parts: Parts) -> dict[str, dict[str, int]]:
+async def count_devices(request: Asking, parts: TheParts) -> dict[str, dict[str, int]]:
     """Devices by dimension and value, over all that you may see."""
 
     def query(connection: Connection) -> dict[str, dict[str, int]]:
@@ -132,7 +134,7 @@ async def count_devices(request: Asking, parts: Parts) -> dict[str, dict[str, in
 
 
 @get("/sites/{site:str}/posture", summary="Show the posture of a site")
-async def show_posture(request: Asking, parts: Parts, site: SiteId) -> SitePosture:
+async def show_posture(request: Asking, parts: TheParts, site: FromPath[SiteId]) -> SitePosture:
     """What is wanted against what is measured."""
     now = parts.clock()
 
@@ -159,12 +161,12 @@ async def show_posture(request: Asking, parts: Parts, site: SiteId) -> SitePostu
 async def list_events(  # noqa: PLR0913 - one for each query parameter
     *,
     request: Asking,
-    parts: Parts,
-    after: int = 0,
-    site: SiteId | None = None,
-    device: DeviceId | None = None,
-    kind: str | None = None,
-    wait_seconds: Annotated[float, Parameter(ge=0, le=WAIT_SECONDS_AT_MOST)] = 0.0,
+    parts: TheParts,
+    after: FromQuery[int] = 0,
+    site: FromQuery[SiteId | None] = None,
+    device: FromQuery[DeviceId | None] = None,
+    kind: FromQuery[str | None] = None,
+    wait_seconds: Annotated[float, QueryParameter(ge=0, le=WAIT_SECONDS_AT_MOST)] = 0.0,
     limit: Limit = PAGE,
 ) -> EventPage:
     """Oldest first, beginning after `after`. With `wait_seconds`, wait for the first one."""
@@ -181,11 +183,11 @@ async def list_events(  # noqa: PLR0913 - one for each query parameter
 async def follow_events(
     *,
     request: Asking,
-    parts: Parts,
-    after: int | None = None,
-    site: SiteId | None = None,
-    device: DeviceId | None = None,
-    kind: str | None = None,
+    parts: TheParts,
+    after: FromQuery[int | None] = None,
+    site: FromQuery[SiteId | None] = None,
+    device: FromQuery[DeviceId | None] = None,
+    kind: FromQuery[str | None] = None,
 ) -> ServerSentEvent:
     """Server-sent events. `after` (or `Last-Event-ID`) says where to begin; without it, now."""
     wanted = EventFilter(organisations=request.user.scope, site=site, device=device, kind=kind)

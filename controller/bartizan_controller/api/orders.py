@@ -4,6 +4,7 @@ import secrets
 
 import msgspec
 from litestar import Router, delete, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy import Connection
 
 from bartizan.containment.level import Level
@@ -12,11 +13,10 @@ from bartizan.policy.model import Any, Condition, Operator, Selector, Subject
 from bartizan.trust.orders import Raise, Scan
 from bartizan_controller import orders
 from bartizan_controller.access import Person, Role
-from bartizan_controller.api.access import Asking, needs, require_whole_estate
+from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.orders import Change
-from bartizan_controller.parts import Parts
 from bartizan_controller.store import books, devices, organisations
 from bartizan_controller.store.books import GivenOrder
 
@@ -53,7 +53,7 @@ class OrderPage(msgspec.Struct, frozen=True):
 
 
 @post("/orders", guards=[needs(Role.SOC)], summary="Raise a level")
-async def raise_level(request: Asking, parts: Parts, data: NewRaise) -> GivenOrder:
+async def raise_level(request: Asking, parts: TheParts, data: JSONBody[NewRaise]) -> GivenOrder:
     """In force at each gateway within seconds of its hearing it, until it is released."""
     if not data.reason.strip():
         raise ValueError("an order needs a reason: others will read it")
@@ -73,10 +73,10 @@ async def raise_level(request: Asking, parts: Parts, data: NewRaise) -> GivenOrd
 async def list_orders(
     *,
     request: Asking,
-    parts: Parts,
-    site: SiteId | None = None,
-    ended: bool = False,
-    after: str = "",
+    parts: TheParts,
+    site: FromQuery[SiteId | None] = None,
+    ended: FromQuery[bool] = False,
+    after: FromQuery[str] = "",
     limit: Limit = PAGE,
 ) -> OrderPage:
     """Those that stand, or with `ended` those that do not, by id."""
@@ -87,13 +87,13 @@ async def list_orders(
 
 
 @get("/orders/{order:str}", summary="Show an order")
-async def show_order(request: Asking, parts: Parts, order: OrderId) -> GivenOrder:
+async def show_order(request: Asking, parts: TheParts, order: FromPath[OrderId]) -> GivenOrder:
     """One order, standing or ended."""
     return await parts.database.read(lambda c: books.find(c, order, request.user.scope))
 
 
 @delete("/orders/{order:str}", guards=[needs(Role.SOC)], summary="Release an order")
-async def release(request: Asking, parts: Parts, order: OrderId, reason: str) -> None:
+async def release(request: Asking, parts: TheParts, order: FromPath[OrderId], reason: FromQuery[str]) -> None:
     """Devices go back to what policy demands, never below."""
     if not reason.strip():
         raise ValueError("a release needs a reason: others will read it")
@@ -110,7 +110,7 @@ async def release(request: Asking, parts: Parts, order: OrderId, reason: str) ->
 
 
 @post("/scans", guards=[needs(Role.SOC, Role.ESTATES)], status_code=202, summary="Ask for a scan")
-async def ask_for_scan(request: Asking, parts: Parts, data: NewScan) -> Scan:
+async def ask_for_scan(request: Asking, parts: TheParts, data: JSONBody[NewScan]) -> Scan:
     """Gateways look at their segments again."""
     scan = Scan(OrderId(f"scan-{secrets.token_hex(6)}"))
     if data.site is None:

@@ -2,14 +2,14 @@
 
 import msgspec
 from litestar import Response, Router, get
+from litestar.params import FromQuery
 from sqlalchemy import Connection, func, select
 
 from bartizan_controller import __version__
 from bartizan_controller.access import Role
-from bartizan_controller.api.access import Asking, needs, require_whole_estate
+from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.audit import AuditEntry
-from bartizan_controller.parts import Parts
 from bartizan_controller.store import audit, devices, events, tables
 
 
@@ -50,7 +50,7 @@ class AuditPage(msgspec.Struct, frozen=True):
 
 
 @get("/health", security=[], summary="Say whether all is well")
-async def health(parts: Parts) -> Response[Health]:
+async def health(parts: TheParts) -> Response[Health]:
     """200 or 503, for load balancers and monitors. Needs no token and tells nothing of the estate."""
     state = parts.link.state
     reason = state.store_refuses or ("" if state.connected else "the broker is away")
@@ -58,7 +58,7 @@ async def health(parts: Parts) -> Response[Health]:
 
 
 @get("/status", summary="Show how the controller is")
-async def status(parts: Parts) -> Status:
+async def status(parts: TheParts) -> Status:
     """Broker, database, counts and catalogue."""
     state = parts.link.state
 
@@ -91,7 +91,7 @@ async def status(parts: Parts) -> Status:
 
 
 @get("/audit", guards=[needs(Role.AUDITOR)], summary="Read the audit chain")
-async def read_audit(request: Asking, parts: Parts, after: int = 0, limit: Limit = PAGE) -> AuditPage:
+async def read_audit(request: Asking, parts: TheParts, after: FromQuery[int] = 0, limit: Limit = PAGE) -> AuditPage:
     """Oldest first. Each entry's digest covers the one before it."""
     require_whole_estate(request.user)
     items = await parts.database.read(lambda c: audit.page(c, after=after, limit=limit))

@@ -123,12 +123,13 @@ class Link:
         understood = [_understand(arrived) for arrived in batch]
         outcomes = await self._persist(lambda: self._commit(understood))
         certain: list[tuple[str, bytes]] = []
-        for answer in (answer for outcome in outcomes for answer in outcome.answers):
-            topic, payload = topics.down(answer.site), codec.encode(answer.message)
-            if isinstance(answer.message, REPEATED_BY_GATEWAYS):
-                link.say(topic, payload)
+        for answers in (outcome.answers for outcome in outcomes):
+            encoded = [(topics.down(answer.site), codec.encode(answer.message)) for answer in answers]
+            if all(isinstance(answer.message, REPEATED_BY_GATEWAYS) for answer in answers):
+                for topic, payload in encoded:
+                    link.say(topic, payload)
             else:
-                certain.append((topic, payload))
+                certain += encoded
         await link.publish(certain)
         link.acknowledge(batch)
 
