@@ -2,7 +2,13 @@
 
 import pytest
 from defusedxml.ElementTree import fromstring
-from zeroconf import DNSIncoming, DNSOutgoing, DNSPointer, DNSQuestion, DNSText  # type: ignore[attr-defined]  # there
+from zeroconf import (  # type: ignore[attr-defined]  # exported, but not in its types
+    DNSIncoming,
+    DNSOutgoing,
+    DNSPointer,
+    DNSQuestion,
+    DNSText,
+)
 
 from bartizan_lab.cameras.datagrams import Datagram
 from bartizan_lab.cameras.mdns import Advertised, MdnsDevice

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -118,7 +119,7 @@ async def hear(sock: socket.socket, count: int) -> dict[str, bytes]:
     return heard
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.skipif(shutil.which("nmap") is None, reason="needs nmap")
 async def test_programs_that_others_wrote_find_them(segment: Segment) -> None:
     """WS-Discovery, UPnP and mDNS by nmap; wsdiscovery; zeroconf."""
     scripts = "broadcast-wsdd-discover,broadcast-upnp-info,broadcast-dns-service-discovery"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from datetime import date
 from typing import Any
@@ -139,11 +140,15 @@ async def test_onvif_zeep_reads_identity_media_and_where_to_upload() -> None:
     assert third[:2] == ["DS-2CD2143G2-I", "V5.4.5 build 240826"]
 
 
+needs_nmap = pytest.mark.skipif(shutil.which("nmap") is None, reason="needs nmap")
+
+
 async def nmap(*arguments: str) -> str:
     """Run nmap without resolving names, so that nothing leaves this machine."""
     return await output_of("nmap", "-n", "-Pn", "-v", *arguments)
 
 
+@needs_nmap
 async def test_nmap_recognises_the_sdk_port_and_reads_the_unicast_discoveries() -> None:
     """`override=false`, because upnp-info of nmap 7.93 cannot fetch a description it has rewritten the address of."""
     async with standing("hikvision", firmware="V5.4.5") as device:
@@ -159,6 +164,7 @@ async def test_nmap_recognises_the_sdk_port_and_reads_the_unicast_discoveries() 
     assert "WCF Services" in scripts
 
 
+@needs_nmap
 async def test_nmap_reads_the_services_of_an_axis_camera() -> None:
     async with standing("axis") as device:
         out = await nmap("-sU", "-p5353", "--script", "dns-service-discovery", device.network.address)
