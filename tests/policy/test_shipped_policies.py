@@ -13,8 +13,9 @@ from bartizan.firmware.match import Standing, findings
 from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Identity, Kind
 from bartizan.policy.cases import parse_case, run
-from bartizan.policy.model import Maker
+from bartizan.policy.model import Maker, Subject
 from bartizan.policy.schema import policy_schema
+from bartizan.policy.sense import OPERATORS
 from bartizan.policy.source import read_policy
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.wire import codec
@@ -77,6 +78,15 @@ def test_the_schema_notices_what_an_editor_should_mark(damage: tuple[str, str]) 
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(as_editors_read(text.replace(*damage)), json.loads(policy_schema()))
+
+
+@pytest.mark.parametrize("subject", Subject, ids=lambda subject: subject.value)
+def test_the_guide_names_every_fact_with_its_comparisons(subject: Subject) -> None:
+    guide = (POLICIES / "README.md").read_text(encoding="utf-8")
+    [row] = [line for line in guide.splitlines() if line.startswith(f"| `{subject.value}` |")]
+    comparisons = {word.strip() for word in row.rstrip("|").rpartition("|")[2].split(",")}
+
+    assert comparisons == {operator.value for operator in OPERATORS[subject]}
 
 
 def test_the_schema_is_one() -> None:
