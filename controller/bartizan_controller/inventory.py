@@ -31,6 +31,11 @@ class SeenDevice(msgspec.Struct, frozen=True):
         """Whether what is enforced is what is wanted."""
         return self.posture is not None and self.posture.wanted is self.posture.enforced
 
+    @property
+    def dropped_packets(self) -> int:
+        """How many of its packets were dropped, as far as is known."""
+        return self.posture.dropped_packets if self.posture is not None else 0
+
     def substance(self) -> bytes:
         """Return a digest, 16 octets, of all that does not move by itself."""
         still = (
@@ -50,13 +55,21 @@ class FieldChange(msgspec.Struct, frozen=True):
     after: str
 
 
+class HeldDevice(msgspec.Struct, frozen=True):
+    """What is held of a device, as far as a comparison needs it."""
+
+    substance: bytes
+    last_seen: float
+    dropped_packets: int
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """What a report changes in the inventory of its site."""
 
     written: tuple[SeenDevice, ...]
     """New, or changed in substance."""
     touched: tuple[SeenDevice, ...]
-    """The same, seen again."""
+    """The same in substance, but seen again, or with more packets dropped."""
     gone: tuple[DeviceId, ...]
 
 
@@ -66,12 +79,16 @@ def join(devices: Iterable[Device], posture: Posture) -> dict[DeviceId, SeenDevi
     return {device.id: SeenDevice(device, postures.get(device.id)) for device in devices}
 
 
-def compare(held: Mapping[DeviceId, bytes], seen: Mapping[DeviceId, SeenDevice]) -> Comparison:
-    """Return what changes, given the substance held of each device."""
+def compare(held: Mapping[DeviceId, HeldDevice], seen: Mapping[DeviceId, SeenDevice]) -> Comparison:
+    """Return what changes, given what is held of each device."""
     written: list[SeenDevice] = []
     touched: list[SeenDevice] = []
     for identifier, device in seen.items():
-        (touched if held.get(identifier) == device.substance() else written).append(device)
+        before = held.get(identifier)
+        if before is None or before.substance != device.substance():
+            written.append(device)
+        elif (before.last_seen, before.dropped_packets) != (device.device.last_seen, device.dropped_packets):
+            touched.append(device)
     return Comparison(tuple(written), tuple(touched), tuple(held.keys() - seen.keys()))
 
 

@@ -1,61 +1,52 @@
 """Keeps the controller and its gateways in conversation, whatever happens to the broker or the disk.
 
-One batch at a time: everything that has arrived is committed in one transaction, then answered, then acknowledged to
-the broker. So a message that was not committed comes again, and while the disk refuses, the broker holds what comes.
+Everything that has arrived is committed in one transaction, then answered, then acknowledged to the broker. So a
+message that was not committed comes again; while the disk refuses, the broker holds what comes. Committing goes
+before answering: a gateway can wait for an answer, the next message should not wait for the disk.
 """
 
 import asyncio
 import random
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import msgspec
 import structlog
-from sqlalchemy import Connection
 
-from bartizan.errors import Malformed, Refused
 from bartizan.wire import codec, topics
 from bartizan.wire.down import EventsAck, ReportAck
-from bartizan_controller.errors import BrokerAway, StoreRefuses
-from bartizan_controller.link import intake, outgoing
+from bartizan_controller.errors import BrokerAway
+from bartizan_controller.link import outgoing
+from bartizan_controller.link.committer import CommitState, Committer
 from bartizan_controller.link.connection import Arrived, BrokerLink, Endpoint, connect
 from bartizan_controller.link.intake import Outcome, Renew
-from bartizan_controller.link.parse import Said, parse
-from bartizan_controller.link.refusals import Refusals
 from bartizan_controller.news import News
-from bartizan_controller.store import events, gateways
+from bartizan_controller.store import gateways
 from bartizan_controller.store.database import Database
 from bartizan_controller.wiring import Catalogue
 
 BATCH = 1_000
 BATCH_OCTETS = 16 * 1024 * 1024
+ANSWERED_AT_ONCE = 100
 RETRY_SECONDS = 0.5
 RETRY_SECONDS_AT_MOST = 15.0
 REPEATED_BY_GATEWAYS = (EventsAck, ReportAck)
 """Answers that a gateway will provoke again if they are lost."""
 
-T = TypeVar("T")
-
 log = structlog.get_logger()
 
 
-class LinkState(msgspec.Struct):
+class LinkState(CommitState):
     """How the link is, for people."""
 
     connected: bool = False
-    store_refuses: str = ""
-    """Why nothing can be committed at present; empty if all is well."""
-    committed: int = 0
-    refused: int = 0
 
 
-class Understood(NamedTuple):
-    """A message that was read, or why it was not."""
+class _Committed(NamedTuple):
+    """A message that may be answered and acknowledged."""
 
     arrived: Arrived
-    said: Said | None
-    refused: Refused | None
+    outcome: Outcome
 
 
 class Link:
@@ -72,12 +63,10 @@ class Link:
     ) -> None:
         self._database = database
         self._catalogue = catalogue
-        self._renew = renew
-        self._clock = clock
         self._news = news
-        self._refusals = Refusals()
         self._to_send = asyncio.Event()
         self.state = LinkState()
+        self._committer = Committer(database, catalogue, renew, clock=clock, state=self.state)
 
     def wake(self) -> None:
         """Something was committed that gateways should hear."""
@@ -102,80 +91,15 @@ class Link:
         log.info("broker connected")
         if not link.session_kept:
             # What gateways said meanwhile is lost, their wills too. Whoever is there will be heard again.
-            await self._persist(lambda: self._database.write(gateways.disconnect_all))
+            await self._committer.persist(lambda: self._database.write(gateways.disconnect_all))
         self.state.connected = True
         self.wake()
+        conversation = _Conversation(link, self._committer, self._news)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(link.closed())
-            tasks.create_task(self._listen(link))
+            tasks.create_task(conversation.listen())
+            tasks.create_task(conversation.answer())
             tasks.create_task(self._send(link))
-
-    async def _listen(self, link: BrokerLink) -> None:
-        while True:
-            batch = [await link.arrived.get()]
-            octets = len(batch[0].payload)
-            while len(batch) < BATCH and octets < BATCH_OCTETS and not link.arrived.empty():
-                batch.append(link.arrived.get_nowait())
-                octets += len(batch[-1].payload)
-            await self._take(link, batch)
-
-    async def _take(self, link: BrokerLink, batch: Sequence[Arrived]) -> None:
-        understood = [_understand(arrived) for arrived in batch]
-        outcomes = await self._persist(lambda: self._commit(understood))
-        certain: list[tuple[str, bytes]] = []
-        for answers in (outcome.answers for outcome in outcomes):
-            encoded = [(topics.down(answer.site), codec.encode(answer.message)) for answer in answers]
-            if all(isinstance(answer.message, REPEATED_BY_GATEWAYS) for answer in answers):
-                for topic, payload in encoded:
-                    link.say(topic, payload)
-            else:
-                certain += encoded
-        await link.publish(certain)
-        link.acknowledge(batch)
-
-    async def _commit(self, understood: Sequence[Understood]) -> list[Outcome]:
-        try:
-            outcomes = await self._commit_together(understood)
-        except StoreRefuses:
-            raise
-        except Exception:  # one message must not stop the fleet: find it, refuse it, keep the rest
-            log.exception("a batch could not be committed; trying its messages one by one", messages=len(understood))
-            outcomes = [await self._commit_alone(each) for each in understood]
-        self.state.committed += len(outcomes)
-        self._news.ring()
-        return outcomes
-
-    async def _commit_alone(self, understood: Understood) -> Outcome:
-        try:
-            return (await self._commit_together([understood]))[0]
-        except StoreRefuses:
-            raise
-        except Exception:
-            log.exception("a message was refused", topic=understood.arrived.topic)
-            refused = Malformed("it could not be kept; the controller's log says why")
-            return (await self._commit_together([Understood(understood.arrived, None, refused)]))[0]
-
-    async def _commit_together(self, understood: Sequence[Understood]) -> list[Outcome]:
-        now = self._clock()
-
-        def change(connection: Connection) -> list[Outcome]:
-            said = [each.said for each in understood if each.said is not None]
-            heard = iter(intake.commit(connection, said, catalogue=self._catalogue, renew=self._renew, now=now))
-            outcomes = [next(heard) if each.said is not None else Outcome(refused=each.refused) for each in understood]
-            self._tell_of_refusals(connection, understood, outcomes, now)
-            return outcomes
-
-        return await self._database.write(change)
-
-    def _tell_of_refusals(
-        self, connection: Connection, understood: Sequence[Understood], outcomes: Sequence[Outcome], now: float
-    ) -> None:
-        told = []
-        for each, outcome in zip(understood, outcomes, strict=True):
-            if outcome.refused is not None:
-                self.state.refused += 1
-                told.append(self._refusals.event(each.arrived.topic, outcome.refused, now=now))
-        events.add(connection, [event for event in told if event is not None])
 
     async def _send(self, link: BrokerLink) -> None:
         while True:
@@ -185,37 +109,72 @@ class Link:
                 pass
 
     async def _send_some(self, link: BrokerLink) -> bool:
-        waiting = await self._persist(lambda: self._database.read(lambda c: outgoing.collect(c, self._catalogue)))
+        persist = self._committer.persist
+        waiting = await persist(lambda: self._database.read(lambda c: outgoing.collect(c, self._catalogue)))
         if not waiting.messages:
             return False
         await link.publish(waiting.messages)
-        await self._persist(lambda: self._database.write(lambda c: outgoing.note_taken(c, waiting)))
+        await persist(lambda: self._database.write(lambda c: outgoing.note_taken(c, waiting)))
         return True
 
-    async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until the database takes it."""
-        wait = RETRY_SECONDS
+
+class _Conversation:
+    """What is heard and answered in one connection."""
+
+    def __init__(self, link: BrokerLink, committer: Committer, news: News) -> None:
+        self._link = link
+        self._committer = committer
+        self._news = news
+        self._committed: asyncio.Queue[Sequence[_Committed]] = asyncio.Queue()
+        self._is_quiet = asyncio.Event()
+        """Set while nothing waits to be committed. The broker stops sending before long if nothing is acknowledged."""
+
+    async def listen(self) -> None:
+        """Commit what arrives, without end."""
         while True:
-            try:
-                result = await attempt()
-            except StoreRefuses as refused:
-                if not self.state.store_refuses:
-                    log.error("nothing can be committed; gateways keep what they have to say", reason=str(refused))  # noqa: TRY400
-                self.state.store_refuses = str(refused)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, RETRY_SECONDS_AT_MOST)
+            batch = await self._next_batch()
+            outcomes = await self._committer.commit(batch)
+            committed = [_Committed(*each) for each in zip(batch, outcomes, strict=True)]
+            for start in range(0, len(committed), ANSWERED_AT_ONCE):
+                self._committed.put_nowait(committed[start : start + ANSWERED_AT_ONCE])
+            self._news.ring()
+
+    async def answer(self) -> None:
+        """Answer and acknowledge what is committed, when there is time.
+
+        Raises:
+            BrokerAway: The broker went away, or refuses an answer.
+        """
+        while True:
+            committed = await self._committed.get()
+            await self._is_quiet.wait()
+            await self._link.publish(self._speak([each.outcome for each in committed]))
+            self._link.acknowledge([each.arrived for each in committed])
+            await asyncio.sleep(0)
+
+    async def _next_batch(self) -> list[Arrived]:
+        arrived = self._link.arrived
+        if arrived.empty():
+            self._is_quiet.set()
+        batch = [await arrived.get()]
+        self._is_quiet.clear()
+        octets = len(batch[0].payload)
+        while len(batch) < BATCH and octets < BATCH_OCTETS and not arrived.empty():
+            batch.append(arrived.get_nowait())
+            octets += len(batch[-1].payload)
+        return batch
+
+    def _speak(self, outcomes: Sequence[Outcome]) -> list[tuple[str, bytes]]:
+        """Say what will be asked for again if it is lost; return what the broker must confirm."""
+        certain: list[tuple[str, bytes]] = []
+        for answers in (outcome.answers for outcome in outcomes):
+            encoded = [(topics.down(answer.site), codec.encode(answer.message)) for answer in answers]
+            if all(isinstance(answer.message, REPEATED_BY_GATEWAYS) for answer in answers):
+                for topic, payload in encoded:
+                    self._link.say(topic, payload)
             else:
-                if self.state.store_refuses:
-                    log.info("the database takes changes again")
-                self.state.store_refuses = ""
-                return result
-
-
-def _understand(arrived: Arrived) -> Understood:
-    try:
-        return Understood(arrived, parse(arrived.topic, arrived.payload), None)
-    except Refused as refused:
-        return Understood(arrived, None, refused)
+                certain += encoded
+        return certain
 
 
 def _reason(lost: BaseExceptionGroup[BrokerAway]) -> str:

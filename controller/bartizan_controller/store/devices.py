@@ -14,7 +14,7 @@ from bartizan.wire.up import DevicePosture
 from bartizan_controller import inventory
 from bartizan_controller.access import Scope
 from bartizan_controller.errors import NotFound
-from bartizan_controller.inventory import Counts, FieldChange, SeenDevice
+from bartizan_controller.inventory import Counts, FieldChange, HeldDevice, SeenDevice
 from bartizan_controller.store import dialect
 from bartizan_controller.store.organisations import sites_within
 from bartizan_controller.store.tables import counters, device_advisories, device_history, devices
@@ -58,8 +58,8 @@ def replace(
 ) -> int:
     """Make the inventory of a site what a report says; return how many devices changed in substance."""
     held = {
-        DeviceId(row.id): row.digest
-        for row in connection.execute(select(devices.c.id, devices.c.digest).where(devices.c.site == site))
+        DeviceId(row.id): HeldDevice(row.digest, row.last_seen, row.dropped_packets)
+        for row in connection.execute(_HELD, {"of_site": site})
     }
     comparison = inventory.compare(held, seen)
     altered = [device.device.id for device in comparison.written if device.device.id in held]
@@ -145,15 +145,7 @@ def counted(connection: Connection, scopes: Iterable[str]) -> dict[str, dict[str
 
 
 def _select(wanted: Filter) -> Select[tuple[object, ...]]:
-    query = select(
-        devices.c.site,
-        devices.c.device,
-        devices.c.posture,
-        devices.c.agrees,
-        devices.c.last_seen,
-        devices.c.dropped_packets,
-    )
-    return query.where(*_conditions(wanted))
+    return select(*_STATE).where(*_conditions(wanted))
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -179,7 +171,7 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 def _load(connection: Connection, site: SiteId, identifiers: Iterable[DeviceId]) -> Iterable[DeviceState]:
     for some in dialect.portions(identifiers):
-        for row in connection.execute(_select(Filter(site=site)).where(devices.c.id.in_(some))).mappings():
+        for row in connection.execute(_LOAD, {"of_site": site, "ids": some}).mappings():
             yield _state(row)
 
 
@@ -202,20 +194,11 @@ def _write(connection: Connection, site: SiteId, written: Iterable[SeenDevice]) 
 
 def _touch(connection: Connection, site: SiteId, touched: Iterable[SeenDevice]) -> None:
     rows = [
-        {
-            "of_id": seen.device.id,
-            "seen": seen.device.last_seen,
-            "dropped": seen.posture.dropped_packets if seen.posture else 0,
-        }
+        {"of_site": site, "of_id": seen.device.id, "seen": seen.device.last_seen, "dropped": seen.dropped_packets}
         for seen in touched
     ]
     if rows:
-        statement = (
-            update(devices)
-            .where(devices.c.site == site, devices.c.id == bindparam("of_id"))
-            .values(last_seen=bindparam("seen"), dropped_packets=bindparam("dropped"))
-        )
-        connection.execute(statement, rows)
+        connection.execute(_TOUCH, rows)
 
 
 def _remove(connection: Connection, site: SiteId, gone: Iterable[DeviceId]) -> None:
@@ -270,7 +253,7 @@ def _row(site: SiteId, seen: SeenDevice) -> dict[str, object]:
         "agrees": seen.agrees,
         "vulnerable": bool(seen.device.vulnerabilities),
         "last_seen": seen.device.last_seen,
-        "dropped_packets": posture.dropped_packets if posture else 0,
+        "dropped_packets": seen.dropped_packets,
         "digest": seen.substance(),
         "device": codec.encode(seen.device),
         "posture": codec.encode(posture),
@@ -285,4 +268,21 @@ def _state(row: RowMapping) -> DeviceState:
     return DeviceState(SiteId(row["site"]), device, posture, row["agrees"])
 
 
+_STATE = (
+    devices.c.site,
+    devices.c.device,
+    devices.c.posture,
+    devices.c.agrees,
+    devices.c.last_seen,
+    devices.c.dropped_packets,
+)
+# Made once: building a statement takes as long as running it.
+_OF_SITE = devices.c.site == bindparam("of_site")
+_HELD = select(devices.c.id, devices.c.digest, devices.c.last_seen, devices.c.dropped_packets).where(_OF_SITE)
+_LOAD = select(*_STATE).where(_OF_SITE, devices.c.id.in_(bindparam("ids", expanding=True)))
+_TOUCH = (
+    update(devices)
+    .where(_OF_SITE, devices.c.id == bindparam("of_id"))
+    .values(last_seen=bindparam("seen"), dropped_packets=bindparam("dropped"))
+)
 _POSTURE = msgspec.json.Decoder(DevicePosture | None)
