@@ -6,6 +6,8 @@ events is on its way at a time: an acknowledgement covers all events before it, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bartizan.errors import Malformed
 from bartizan.ids import BootId
 from bartizan.wire.down import CatalogueBundle, Down, EventsAck, OrdersEnvelope, ReportAck, ReportWanted
@@ -58,7 +60,9 @@ class Conversation:
             owed.append(self._events.due_at if self._said_events else 0.0)
         return min(owed, default=None)
 
-    def speak(self, at: float, hello: Hello, report: Report | None, head: Events | None) -> tuple[Word, ...]:
+    def speak(
+        self, at: float, hello: Callable[[], Hello], report: Report | None, head: Events | None
+    ) -> tuple[Word, ...]:
         """Return what to say now, given the present state and the oldest unacknowledged events.
 
         A hello that the controller never answers was lost by a broker that forgot who listens; it is said again. One
@@ -66,10 +70,7 @@ class Conversation:
         """
         words: list[Word] = []
         if not self._answered and at >= self._hello.due_at:
-            self._hello.said(at)
-            if hello.report_digest != self._named_digest:
-                self._named_digest, self._named_until = hello.report_digest, self._hello.due_at
-            words.append(hello)
+            words.append(self._say_hello(at, hello()))
         if report and report.digest != self._acknowledged_digest and at >= self._report_due_at(report.digest):
             self._said_digest = report.digest
             self._report.said(at)
@@ -96,6 +97,16 @@ class Conversation:
                 self._named_digest = ""
             case _:
                 pass
+
+    def missed(self) -> None:
+        """Something is missing that only the controller has: say hello again, as if unanswered."""
+        self._answered = False
+
+    def _say_hello(self, at: float, hello: Hello) -> Hello:
+        self._hello.said(at)
+        if hello.report_digest != self._named_digest:
+            self._named_digest, self._named_until = hello.report_digest, self._hello.due_at
+        return hello
 
     def _report_due_at(self, digest: str) -> float:
         if digest == self._said_digest:

@@ -5,7 +5,6 @@ Whatever the broker or the controller do, the link stays alive, and nothing that
 
 import asyncio
 import logging
-import math
 import random
 import sqlite3
 import ssl
@@ -15,7 +14,7 @@ from typing import NoReturn, Protocol
 
 import aiomqtt
 
-from bartizan.errors import Refused
+from bartizan.errors import Refused, Unavailable
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec, events
 from bartizan.wire.down import (
@@ -34,12 +33,11 @@ from bartizan_agent.clock import Clock
 from bartizan_agent.conversation import Conversation, check_place
 from bartizan_agent.errors import LinkLost
 from bartizan_agent.mqtt import Connection
-from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
+from bartizan_agent.refusals import Refusals
 from bartizan_agent.settings import ControllerSettings
 
 LONGEST_SILENCE_SECONDS = 3600.0  # so that what comes due by the calendar, as a renewal, is said within an hour
-REFUSALS_PER_HOUR = 20  # recorded; a flood of rubbish must not push better events out of the outbox
 
 Instruction = CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate
 
@@ -63,6 +61,7 @@ class Voice(Protocol):
 
         Raises:
             Refused: It is not accepted; the last good state stands.
+            Unavailable: It is of no use without more; hello must be said again.
         """
 
 
@@ -78,9 +77,23 @@ class Link:
         tls: Callable[[], ssl.SSLContext],
         voice: Voice,
         outbox: Outbox,
+        news: asyncio.Event,
         clock: Clock,
         chance: random.Random,
     ) -> None:
+        """Take up the link.
+
+        Args:
+            controller: Where the controller is.
+            site: Whose link it is.
+            boot: This start of the agent.
+            tls: Makes a context for a connection, with the certificate of that moment.
+            voice: The agent.
+            outbox: Its events.
+            news: Set by whoever has something new to say.
+            clock: What time it is.
+            chance: Spreads reconnections over time.
+        """
         self._controller = controller
         self._site = site
         self._will = aiomqtt.Will(up(site, "will"), codec.encode(Will(site, boot)), qos=1)
@@ -90,13 +103,9 @@ class Link:
         self._clock = clock
         self._chance = chance
         self._conversation = Conversation()
-        self._stirred = asyncio.Event()
-        self._refusals = _Allowance(REFUSALS_PER_HOUR)
+        self._news = news
+        self._refusals = Refusals(outbox, clock)
         self._away = False
-
-    def stir(self) -> None:
-        """There may be something new to say."""
-        self._stirred.set()
 
     async def run(self) -> NoReturn:
         """Be connected, or try again, until cancelled."""
@@ -124,16 +133,16 @@ class Link:
         async for message in connection.messages:
             self._hear(message.topic.value, bytes(message.payload), self._clock.monotonic())
             connection.acknowledge(message)
-            self._stirred.set()
+            self._news.set()
 
     async def _speak(self, connection: Connection) -> None:
         await connection.listen_to(ALL_CATALOGUE, ALL_ORDERS, down(self._site))
         self._conversation.begin()
         while True:
             _heed_cancellation()
-            self._stirred.clear()
-            hello, report, head = self._voice.hello(), self._voice.report(), self._outbox.head()
-            words = self._conversation.speak(self._clock.monotonic(), hello, report, head)
+            self._news.clear()
+            report, head = self._voice.report(), self._outbox.head()
+            words = self._conversation.speak(self._clock.monotonic(), self._voice.hello, report, head)
             for word in (*words, self._voice.renewal()):
                 if word is not None:
                     await connection.say(up(self._site, _KINDS[type(word)]), codec.encode(word))
@@ -145,7 +154,7 @@ class Link:
         wait = LONGEST_SILENCE_SECONDS if due_at is None else max(0.0, due_at - self._clock.monotonic())
         with suppress(TimeoutError):
             async with asyncio.timeout(min(wait, LONGEST_SILENCE_SECONDS)):
-                await self._stirred.wait()
+                await self._news.wait()
 
     def _hear(self, topic: str, payload: bytes, arrived_at: float) -> None:
         try:
@@ -153,11 +162,15 @@ class Link:
             check_place(topic, down(self._site), message)
             self._take(message, arrived_at)
         except Refused as refusal:
-            self._refuse(topic, refusal.code, str(refusal))
+            self._refusals.record(events.MESSAGE_REFUSED, refusal, topic=topic)
+        except Unavailable as unavailable:
+            log.warning("not enough to go by; saying hello again", extra={"topic": topic, "reason": str(unavailable)})
+            self._conversation.missed()
         except Exception:
             # One message, however it was made, must not deafen the gateway to the next.
             log.exception("a message could not be handled", extra={"topic": topic})
-            self._refuse(topic, "internal", "the agent failed on this message; its log says where")
+            reason = "the agent failed on this message; its log says where"
+            self._refusals.record_code(events.MESSAGE_REFUSED, "internal", reason, topic=topic)
 
     def _take(self, message: Down, arrived_at: float) -> None:
         self._conversation.heard(message)
@@ -169,13 +182,6 @@ class Link:
                 pass
             case _:
                 self._voice.accept(message, arrived_at)
-
-    def _refuse(self, topic: str, code: str, reason: str) -> None:
-        unrecorded = self._refusals.take(self._clock.monotonic())
-        if unrecorded is not None:
-            self._outbox.record(
-                note(events.MESSAGE_REFUSED, topic=topic, code=code, reason=reason, unrecorded=unrecorded)
-            )
 
     def _log_away(self, reasons: BaseExceptionGroup[Exception]) -> None:
         if not self._away:
@@ -193,27 +199,6 @@ def _heed_cancellation() -> None:
     # result, and a task group one that arrives together with an error.
     if (task := asyncio.current_task()) and task.cancelling():
         raise asyncio.CancelledError
-
-
-class _Allowance:
-    """So many an hour, and how many were left out in between."""
-
-    def __init__(self, per_hour: int) -> None:
-        self._per_hour = per_hour
-        self._hour_began = -math.inf
-        self._taken = per_hour
-        self._left_out = 0
-
-    def take(self, at: float) -> int | None:
-        """Return how many were left out since the last one that was not, or None to leave this one out."""
-        if at - self._hour_began >= 3600:
-            self._hour_began, self._taken = at, 0
-        if self._taken >= self._per_hour:
-            self._left_out += 1
-            return None
-        self._taken += 1
-        left_out, self._left_out = self._left_out, 0
-        return left_out
 
 
 _KINDS: dict[type[Hello | Report | Events | RenewCertificate], str] = {

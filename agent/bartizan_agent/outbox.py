@@ -8,6 +8,7 @@ as there is room.
 
 import logging
 import sqlite3
+from collections.abc import Callable
 
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec, events
@@ -39,13 +40,31 @@ class Outbox:
     """The events of one gateway that the controller has not yet committed."""
 
     def __init__(
-        self, connection: sqlite3.Connection, clock: Clock, *, site: SiteId, boot: BootId, limit_octets: int
+        self,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        *,
+        site: SiteId,
+        boot: BootId,
+        limit_octets: int,
+        news: Callable[[], None] = lambda: None,
     ) -> None:
+        """Take up what earlier starts left.
+
+        Args:
+            connection: The agent's store, with `SCHEMA` made.
+            clock: What time it is.
+            site: Whose events these are.
+            boot: This start of the agent.
+            limit_octets: Above this, events are thinned.
+            news: Called when events were written.
+        """
         self._connection = connection
         self._clock = clock
         self._site = site
         self._boot = boot
         self._limit_octets = limit_octets
+        self._news = news
         self._sequence = 0
         self._lost = 0
         self._lost_because = ""
@@ -74,6 +93,7 @@ class Outbox:
         if self._lost:
             log.warning("events are kept again", extra={"lost": self._lost})
             self._lost = 0
+        self._news()
 
     def head(self, limit: int = BATCH) -> Events | None:
         """Return the oldest events, all of one boot, or None if there are none."""

@@ -36,6 +36,14 @@ def open_store(path: Path, schemas: Iterable[str]) -> sqlite3.Connection:
     return connection
 
 
+def open_volatile(schemas: Iterable[str]) -> sqlite3.Connection:
+    """Return a store that ends with the process: where the disk takes none, containing goes on all the same."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for schema in schemas:
+        connection.executescript(schema)
+    return connection
+
+
 def set_aside_if_damaged(path: Path) -> Path | None:
     """Check the store; move a damaged one aside and return where it is now, or None if it is sound.
 

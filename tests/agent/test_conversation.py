@@ -33,11 +33,11 @@ class Talk(Conversation):
     def __init__(self) -> None:
         super().__init__()
         self.begin()
-        self.speak(-1000.0, hello(), None, None)
+        self.speak(-1000.0, hello, None, None)
         self.heard(EventsAck(BootId("b0"), 0))
 
     def says(self, at: float, report: Report | None = None, head: Events | None = None) -> tuple[Word, ...]:
-        return self.speak(at, hello(report.digest if report else ""), report, head)
+        return self.speak(at, lambda: hello(report.digest if report else ""), report, head)
 
 
 def test_nothing_owed_nothing_said() -> None:
@@ -52,13 +52,13 @@ def test_the_first_word_of_a_connection_is_hello() -> None:
     talk.begin()
 
     assert talk.due_at("", events_pending=False) == 0.0
-    assert talk.speak(0.0, hello(), report("d1"), batch(1)) == (hello(), report("d1"), batch(1))
+    assert talk.speak(0.0, hello, report("d1"), batch(1)) == (hello(), report("d1"), batch(1))
 
 
 def test_a_hello_that_nobody_answers_is_said_again_more_and_more_slowly() -> None:
     talk = Conversation()
     talk.begin()
-    said_at = [second for second in range(1000) if talk.speak(float(second), hello(), None, None)]
+    said_at = [second for second in range(1000) if talk.speak(float(second), hello, None, None)]
     talk.heard(CatalogueBundle({}))
 
     assert said_at == [0, 5, 15, 35, 75, 155, 315, 615, 915]
@@ -85,7 +85,7 @@ def test_after_a_hello_the_controller_may_say_that_it_has_the_report() -> None:
     talk = Conversation()
     talk.begin()
 
-    assert talk.speak(100.0, hello("d1"), report("d1"), None) == (hello("d1"),)
+    assert talk.speak(100.0, lambda: hello("d1"), report("d1"), None) == (hello("d1"),)
     talk.heard(ReportAck("d1"))
     assert talk.due_at("d1", events_pending=False) is None
 
@@ -93,19 +93,19 @@ def test_after_a_hello_the_controller_may_say_that_it_has_the_report() -> None:
 def test_after_a_hello_the_controller_may_say_that_it_lacks_the_report() -> None:
     talk = Conversation()
     talk.begin()
-    talk.speak(100.0, hello("d1"), report("d1"), None)
+    talk.speak(100.0, lambda: hello("d1"), report("d1"), None)
     talk.heard(ReportWanted())
 
-    assert talk.speak(100.1, hello("d1"), report("d1"), None) == (report("d1"),)
+    assert talk.speak(100.1, lambda: hello("d1"), report("d1"), None) == (report("d1"),)
 
 
 def test_after_a_hello_without_an_answer_the_report_is_said_unasked() -> None:
     talk = Conversation()
     talk.begin()
-    talk.speak(100.0, hello("d1"), report("d1"), None)
+    talk.speak(100.0, lambda: hello("d1"), report("d1"), None)
 
     assert talk.due_at("d1", events_pending=False) == 105.0
-    assert talk.speak(105.0, hello("d1"), report("d1"), None) == (hello("d1"), report("d1"))
+    assert talk.speak(105.0, lambda: hello("d1"), report("d1"), None) == (hello("d1"), report("d1"))
 
 
 def test_a_controller_that_lost_an_acknowledged_report_gets_it_again() -> None:

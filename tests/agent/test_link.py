@@ -72,7 +72,8 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 @asynccontextmanager
 async def linked(
     agent: Agent, outbox: Outbox, broker: Broker, authority: Authority, controller: ControllerSettings | None = None
-) -> AsyncIterator[Link]:
+) -> AsyncIterator[asyncio.Event]:
+    news = asyncio.Event()
     link = Link(
         controller or broker.settings(),
         site=SITE,
@@ -80,13 +81,14 @@ async def linked(
         tls=lambda: authority.client_context(SITE),
         voice=agent,
         outbox=outbox,
+        news=news,
         clock=GatewayClock(Path("/nonexistent")),
         chance=random.Random(1),
     )
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(link.run())
         try:
-            yield link
+            yield news
         finally:
             running.cancel()
 
@@ -133,12 +135,12 @@ async def test_events_stay_until_the_controller_has_committed_them(
 
 async def test_what_arrives_while_idle_is_said_at_once(outbox: Outbox, broker: Broker, authority: Authority) -> None:
     agent = Agent()
-    async with desk(authority, broker) as controller, linked(agent, outbox, broker, authority) as link:
+    async with desk(authority, broker) as controller, linked(agent, outbox, broker, authority) as news:
         await controller.hears(Hello)
         outbox.record(note(events.DEVICE_FOUND))
         agent.present = report("d2")
         agent.request = RenewCertificate(SITE, "csr")
-        link.stir()
+        news.set()
         await controller.hears(Events)
         await controller.hears(RenewCertificate)
 

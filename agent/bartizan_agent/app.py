@@ -1,0 +1,261 @@
+"""The composition root: builds the agent by hand and runs its parts in one task group.
+
+What was last good is enforced before any connection is made. A part that fails is begun again after a pause, without
+the others; only containment is no such part: where its own logic fails, the kernel is left as it is and the process
+ends, for the service manager to begin it anew.
+"""
+
+import asyncio
+import logging
+import random
+import signal
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+from bartizan.ids import BootId
+from bartizan_agent import announcements, outbox, release, roster, systemd
+from bartizan_agent.announcements import Announcements
+from bartizan_agent.bell import rings
+from bartizan_agent.clock import GatewayClock
+from bartizan_agent.containment import Containment
+from bartizan_agent.firewall import Firewall
+from bartizan_agent.gateway import CameraWork, Gateway, Parts
+from bartizan_agent.identity_keys import IdentityKeys
+from bartizan_agent.outbox import Outbox
+from bartizan_agent.places import Places
+from bartizan_agent.roster import Learn, Roster
+from bartizan_agent.segments import Links
+from bartizan_agent.settings import Limits, Settings
+from bartizan_agent.state import LastGood
+from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged
+from bartizan_agent.updates import journal
+
+SCHEMAS = (outbox.SCHEMA, announcements.SCHEMA, roster.SCHEMA, release.SCHEMA, journal.SCHEMA)
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+LONGEST_SLEEP_SECONDS = 3600.0
+
+Damage = tuple[tuple[str, str], ...]
+"""Files and what is wrong with them."""
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, places: Places) -> int:
+    """Run the agent on this machine's kernel until told to stop; return the exit code of the process."""
+    from bartizan_agent.nftables.drift import foreign_changes
+    from bartizan_agent.nftables.enforcer import Nftables
+    from bartizan_agent.nftables.netlink import open_changes
+
+    with closing(open_changes()) as changes, closing(Nftables(places.state)) as firewall:
+        foreign = foreign_changes(changes, lambda: firewall.verified_generation)
+        return asyncio.run(_main(settings, places, firewall, foreign))
+
+
+async def serve(settings: Settings, places: Places, firewall: Firewall, foreign: AsyncIterator[object]) -> None:
+    """Be the agent until cancelled.
+
+    Args:
+        settings: Of this gateway.
+        places: Of its state folder.
+        firewall: What enforces.
+        foreign: Yields whenever somebody else may have changed what is enforced.
+
+    Raises:
+        ExceptionGroup: Containment's own logic failed. What was enforced still is.
+    """
+    connection, damage = _open(places)
+    with closing(connection):
+        parts = build(settings, places, connection, firewall, lost_devices=bool(damage))
+        gateway = Gateway(parts)
+        gateway.start(damage)
+        systemd.tell("READY=1")
+        async with asyncio.TaskGroup() as tasks:
+            for name, part in _parts(parts, gateway, foreign).items():
+                tasks.create_task(_supervised(name, part), name=name)
+            tasks.create_task(_keep_contained(parts, gateway), name="containment")
+            tasks.create_task(_gather_evidence(gateway, settings.limits), name="evidence")
+
+
+def build(
+    settings: Settings, places: Places, connection: sqlite3.Connection, firewall: Firewall, *, lost_devices: bool
+) -> Parts:
+    """Return everything that a gateway is made of, with the last good state loaded and nothing begun."""
+    clock, keys, news = GatewayClock(places.clock), IdentityKeys(places.keys), asyncio.Event()
+    boot, site, limits = BootId(uuid.uuid4().hex), settings.site, settings.limits
+    links = Links(settings.segments, clock)
+    events = Outbox(connection, clock, site=site, boot=boot, limit_octets=limits.events_octets, news=news.set)
+    told = Announcements(connection, events)
+    last_good = LastGood(places, site, keys)
+    last_good.load()
+    devices = Roster(connection, lambda: last_good.catalogue, limit=limits.devices)
+
+    def cameras(learn: Learn) -> CameraWork:
+        from bartizan_agent.cameras import Cameras
+
+        return Cameras(connection, settings, places, keys, clock=clock, outbox=events, learn=learn)
+
+    return Parts(
+        settings=settings,
+        places=places,
+        connection=connection,
+        clock=clock,
+        keys=keys,
+        boot=boot,
+        news=news,
+        outbox=events,
+        announcements=told,
+        last_good=last_good,
+        roster=devices,
+        firewall=firewall,
+        containment=Containment(
+            firewall=firewall,
+            last_good=last_good,
+            roster=devices,
+            links=links,
+            places=places,
+            outbox=events,
+            announcements=told,
+            clock=clock,
+            lost_devices=lost_devices,
+        ),
+        links=links,
+        cameras=cameras,
+        updates_unfinished=bool(journal.Journal(connection).unfinished()),
+    )
+
+
+async def _main(settings: Settings, places: Places, firewall: Firewall, foreign: AsyncIterator[object]) -> int:
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+    if main is not None:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, main.cancel)
+    try:
+        await serve(settings, places, firewall, foreign)
+    except asyncio.CancelledError:
+        log.info("told to stop; containment stays in force")
+    except Exception:
+        log.critical("the agent failed; containment stays in force as it is", exc_info=True)
+        return 1
+    finally:
+        systemd.tell("STOPPING=1")
+    return 0
+
+
+def _parts(
+    parts: Parts, gateway: Gateway, foreign: AsyncIterator[object]
+) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Return the parts that may fail without the others, by name."""
+    # Late, so that the last good state is in force before these are read from disk.
+    from bartizan_agent.discovery.watch import Watch
+    from bartizan_agent.link import Link
+    from bartizan_agent.tls import client_context
+
+    settings, keys = parts.settings, parts.keys
+    watch = Watch(settings.segments, gateway.observe, interval_seconds=settings.limits.discovery_seconds)
+    link = Link(
+        settings.controller,
+        site=settings.site,
+        boot=parts.boot,
+        tls=lambda: client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
+        voice=gateway,
+        outbox=parts.outbox,
+        news=parts.news,
+        clock=parts.clock,
+        chance=random.Random(),
+    )
+    return {
+        "link": link.run,
+        "discovery": watch.run,
+        "scans": lambda: _scan_when_wanted(gateway, watch.scan_now),
+        "cameras": lambda: _work_on_cameras(gateway),
+        "drift": lambda: _notice_drift(gateway, foreign),
+        "commands": lambda: _heed_commands(parts.places.wake, gateway),
+        "watchdog": _pat_watchdog,
+    }
+
+
+async def _supervised(name: str, part: Callable[[], Awaitable[object]]) -> None:
+    """Run a part, and begin it again whenever it fails: one of the two supervising loops."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            await part()
+            log.error("a part ended; it is begun again", extra={"name_of_part": name})
+        except Exception:
+            log.exception("a part failed; it is begun again", extra={"name_of_part": name})
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+async def _keep_contained(parts: Parts, gateway: Gateway) -> None:
+    """Enforce whenever something changed, or changes by itself."""
+    while True:
+        await _happened(gateway.changed, parts.containment.next_look_at() - parts.clock.now())
+        gateway.changed.clear()
+        gateway.reconcile()
+
+
+async def _gather_evidence(gateway: Gateway, limits: Limits) -> None:
+    """Read the counters, often while they move and seldom while they do not."""
+    wait = limits.evidence_seconds
+    while True:
+        moved = gateway.count()
+        wait = limits.evidence_seconds if moved else min(2 * wait, limits.evidence_seconds_idle)
+        if await _happened(gateway.restless, wait):
+            gateway.restless.clear()
+            wait = limits.evidence_seconds
+            await asyncio.sleep(wait)
+
+
+async def _scan_when_wanted(gateway: Gateway, scan_now: Callable[[], None]) -> None:
+    while True:
+        await gateway.scan_wanted.wait()
+        gateway.scan_wanted.clear()
+        scan_now()
+
+
+async def _work_on_cameras(gateway: Gateway) -> None:
+    await gateway.cameras_wanted.wait()
+    if gateway.cameras is not None:
+        await gateway.cameras.run()
+
+
+async def _notice_drift(gateway: Gateway, foreign: AsyncIterator[object]) -> None:
+    async for _ in foreign:
+        gateway.look()
+
+
+async def _heed_commands(path: Path, gateway: Gateway) -> None:
+    async for _ in rings(path):
+        gateway.attend()
+
+
+async def _pat_watchdog() -> None:
+    seconds = systemd.watchdog_seconds()
+    while True:
+        await asyncio.sleep(LONGEST_SLEEP_SECONDS if seconds is None else seconds)
+        systemd.tell("WATCHDOG=1")
+
+
+async def _happened(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event so long at most; return whether it happened."""
+    try:
+        async with asyncio.timeout(max(0.0, min(seconds, LONGEST_SLEEP_SECONDS))):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def _open(places: Places) -> tuple[sqlite3.Connection, Damage]:
+    """Open the store; where that is damaged, a new one; where the disk refuses, one that ends with the process."""
+    try:
+        aside = set_aside_if_damaged(places.store)
+        connection = open_store(places.store, SCHEMAS)
+    except (sqlite3.DatabaseError, OSError) as error:
+        log.exception("the store cannot be opened; events and inventory are kept in memory only")
+        return open_volatile(SCHEMAS), ((str(places.store), str(error)),)
+    damage = () if aside is None else ((str(places.store), f"not a sound database; kept as {aside}"),)
+    return connection, damage

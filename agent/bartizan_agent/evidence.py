@@ -1,0 +1,116 @@
+"""Evidence: what the kernel really enforces and counts, made into the site's report. Pure but for its memory.
+
+A report is said at once when something of substance changed: a device, a level, a version. Counters alone make a new
+one after a wait that doubles while nothing else happens, so that ten thousand cameras that keep calling home do not
+become ten thousand reports an hour.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from bartizan.containment.level import Level
+from bartizan.containment.model import DeviceDrops, DropCounter
+from bartizan.identity.model import Device
+from bartizan.ids import Address, BootId, DeviceId, SiteId
+from bartizan.policy.model import Verdict
+from bartizan.wire.codec import report_digest
+from bartizan.wire.up import DevicePosture, Posture, Report
+from bartizan_agent.reconcile import Link
+
+DROPS_REPORTED = 500  # the busiest; a camera that scans the Internet must not make the report as large
+FIRST_WAIT_SECONDS = 5.0
+
+
+def device_postures(
+    devices: Iterable[Device],
+    verdicts: Mapping[DeviceId, Verdict],
+    enforced: Mapping[DeviceId, Level],
+    drops: Iterable[DeviceDrops],
+    limits: Mapping[DeviceId, str],
+) -> tuple[DevicePosture, ...]:
+    """Return how each judged device is held. `limits` says why some are not held in full."""
+    dropped = {one.device: one.sent + one.received for one in drops}
+    return tuple(
+        DevicePosture(
+            device=device.id,
+            wanted=verdicts[device.id].level,
+            enforced=enforced.get(device.id),
+            explanation=(verdicts[device.id].explanation,),
+            dropped_packets=dropped.get(device.id, 0),
+            enforceable=device.id not in limits,
+            not_enforceable_because=limits.get(device.id, ""),
+        )
+        for device in devices
+        if device.id in verdicts
+    )
+
+
+def limits(
+    devices: Iterable[Device],
+    verdicts: Mapping[DeviceId, Verdict],
+    links: Iterable[Link],
+    recorders: Iterable[Address],
+    bypasses: Iterable[str],
+) -> dict[DeviceId, str]:
+    """Return why this gateway cannot hold some devices as wanted, whatever its packet filter says.
+
+    Frames between two devices of one switch never reach the gateway; a flowtable takes flows past its filter.
+    """
+    isolated_ports = {link.interface for link in links if link.ports_isolated}
+    around, declared = "; ".join(bypasses), frozenset(recorders)
+    present = [device for device in devices if not device.lost and device.id in verdicts]
+    strangers: dict[str, set[DeviceId]] = {}
+    for device in present:
+        if declared.isdisjoint(device.addresses):
+            strangers.setdefault(device.interface, set()).add(device.id)
+    found: dict[DeviceId, str] = {}
+    for device in present:
+        level = verdicts[device.id].level
+        others = len(strangers.get(device.interface, set()) - {device.id})
+        if around and level > Level.WATCH:
+            found[device.id] = around
+        elif others and level >= Level.ISOLATE and device.interface not in isolated_ports:
+            found[device.id] = (
+                f"it shares {device.interface} with {others} other devices, and frames between them do not pass this"
+                " gateway: isolate the switch's ports, then set ports_isolated"
+            )
+    return found
+
+
+def busiest(drops: Iterable[DropCounter]) -> tuple[DropCounter, ...]:
+    """Return the destinations that most packets were dropped on the way to, in the order given."""
+    drops = tuple(drops)
+    kept = frozenset(sorted(drops, key=lambda drop: -drop.packets)[:DROPS_REPORTED])
+    return tuple(drop for drop in drops if drop in kept)
+
+
+class Reporter:
+    """Holds the present report, and decides when what is known makes a new one."""
+
+    def __init__(self, site: SiteId, boot: BootId, *, longest_wait_seconds: float) -> None:
+        self._site = site
+        self._boot = boot
+        self._longest_wait = longest_wait_seconds
+        self._wait = 0.0
+        self.present: Report | None = None
+
+    def renew(self, devices: tuple[Device, ...], posture: Posture, at: float) -> bool:
+        """Make a new report if it is time for one; return whether it was made. `at` is Unix seconds."""
+        present = self.present
+        if present is not None and (present.devices, present.posture) == (devices, posture):
+            return False
+        if present is not None and _substance(present.devices, present.posture) == _substance(devices, posture):
+            if 0 <= at - present.taken_at < self._wait:
+                return False
+            self._wait = min(2 * self._wait, self._longest_wait)
+        else:
+            self._wait = min(FIRST_WAIT_SECONDS, self._longest_wait)
+        self.present = Report(self._site, self._boot, at, report_digest(devices, posture), devices, posture)
+        return True
+
+
+def _substance(devices: tuple[Device, ...], posture: Posture) -> tuple[tuple[Device, ...], Posture]:
+    """Return the same without what moves by itself."""
+    postures = tuple(replace(device, dropped_packets=0) for device in posture.devices)
+    return tuple(replace(device, last_seen=0.0) for device in devices), replace(posture, devices=postures, drops=())

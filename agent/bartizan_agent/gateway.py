@@ -1,0 +1,363 @@
+"""One gateway: what it does about what it is told and what it sees.
+
+The parts decide and keep; this joins them. It never waits: each method runs between two turns of the event loop.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from bartizan.containment.model import DeviceDrops, DropCounter
+from bartizan.errors import BartizanError, Refused
+from bartizan.identity.model import Device, Evidence, Observation
+from bartizan.ids import BootId, DeviceId
+from bartizan.trust.content import Catalogue
+from bartizan.trust.credentials import Credential
+from bartizan.trust.orders import OrderBook, Raise, Scan
+from bartizan.wire import events
+from bartizan.wire.capability import CAPABILITY
+from bartizan.wire.down import CatalogueBundle, Certificate, OrdersEnvelope, SealedCredentials
+from bartizan.wire.up import Hello, Posture, RenewCertificate, Report
+from bartizan_agent import __version__, release
+from bartizan_agent.announcements import Announcements
+from bartizan_agent.assignments import Assigned, assigned, credential_for
+from bartizan_agent.clock import GatewayClock
+from bartizan_agent.containment import Containment, level_of
+from bartizan_agent.drivers import driver_for
+from bartizan_agent.evidence import Reporter, busiest, device_postures, limits
+from bartizan_agent.firewall import Firewall
+from bartizan_agent.identity_keys import IdentityKeys
+from bartizan_agent.inventory import Change
+from bartizan_agent.notes import note
+from bartizan_agent.outbox import Outbox
+from bartizan_agent.places import Places
+from bartizan_agent.reconcile import Link
+from bartizan_agent.refusals import Refusals
+from bartizan_agent.roster import Learn, Roster
+from bartizan_agent.settings import Settings
+from bartizan_agent.state import LastGood
+
+RENEWAL_SECONDS = 3600.0  # between two looks at the certificate, and two requests for a new one
+CLOCK_BEHIND_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class CameraWork(Protocol):
+    """Updates and reads, as `cameras.Cameras` does them."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+
+    def assign(self, assigned: Assigned, *, frozen_because: str) -> None:
+        """Take over what is to be installed."""
+
+    def consider(self, readable: Iterable[tuple[Device, Credential]]) -> None:
+        """Take over whom to ask who they are."""
+
+    def seen_alive(self, device: DeviceId) -> None:
+        """A device was seen at work."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a gateway is made of. Built by hand in `app`."""
+
+    settings: Settings
+    places: Places
+    connection: sqlite3.Connection
+    clock: GatewayClock
+    keys: IdentityKeys
+    boot: BootId
+    news: asyncio.Event
+    """There may be something to say."""
+    outbox: Outbox
+    announcements: Announcements
+    last_good: LastGood
+    roster: Roster
+    firewall: Firewall
+    containment: Containment
+    links: Callable[[], tuple[Link, ...]]
+    cameras: Callable[[Learn], CameraWork]
+    """Makes the work on cameras; told who is to learn what they say of themselves."""
+    updates_unfinished: bool = False
+    """Whether an update was under way when the agent stopped."""
+
+
+class Gateway:
+    """The state of one running agent. Implements `link.Voice`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._refusals = Refusals(parts.outbox, parts.clock)
+        wait = parts.settings.limits.report_seconds
+        self._reporter = Reporter(parts.settings.site, parts.boot, longest_wait_seconds=wait)
+        self._since: float | None = None
+        self._drops: tuple[DropCounter, ...] = ()
+        self._totals: tuple[DeviceDrops, ...] = ()
+        self._renewal_looked_at: float | None = None
+        self._sealing_key = ""
+        self.cameras: CameraWork | None = None
+        self.changed = asyncio.Event()
+        """There may be something to enforce."""
+        self.news = parts.news
+        self.restless = asyncio.Event()
+        """What is enforced has just changed: the counters will move."""
+        self.scan_wanted = asyncio.Event()
+        self.cameras_wanted = asyncio.Event()
+        """`cameras` is there now."""
+
+    def start(self, damage: Iterable[tuple[str, str]]) -> None:
+        """Enforce the last good state, then tell of the start and of what was found damaged (file, reason)."""
+        parts = self._parts
+        parts.containment.enforce(parts.clock.monotonic())
+        parts.outbox.record(note(events.AGENT_STARTED, version=__version__, boot=parts.boot))
+        for file, reason in (*damage, *parts.last_good.damaged.items()):
+            parts.outbox.record(note(events.STORE_DAMAGED, file=file, reason=reason))
+        with suppress(BartizanError):
+            self._sealing_key = parts.keys.sealing_key()
+        self.attend()
+
+    def hello(self) -> Hello:
+        """Return what this gateway holds."""
+        parts, last_good = self._parts, self._parts.last_good
+        return Hello(
+            site=parts.settings.site,
+            boot=parts.boot,
+            capability=CAPABILITY,
+            agent_version=__version__,
+            catalogue=last_good.versions(),
+            estate_orders=last_good.generation(None),
+            site_orders=last_good.generation(parts.settings.site),
+            credentials=last_good.credentials.generation,
+            report_digest=self._reporter.present.digest if self._reporter.present else "",
+            events_pending=parts.outbox.pending(),
+            sealing_key=self._sealing_key,
+            clock=parts.clock.now(),
+        )
+
+    def report(self) -> Report | None:
+        """Return the present report."""
+        return self._reporter.present
+
+    def renewal(self) -> RenewCertificate | None:
+        """Return the request for a new certificate if it is time to ask, once an hour."""
+        parts, now = self._parts, self._parts.clock.monotonic()
+        if self._renewal_looked_at is not None and now - self._renewal_looked_at < RENEWAL_SECONDS:
+            return None
+        self._renewal_looked_at = now
+        if not parts.keys.is_renewal_due(parts.clock.now()):
+            return None
+        return RenewCertificate(parts.settings.site, parts.keys.csr(parts.settings.site))
+
+    def accept(
+        self, instruction: CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate, arrived_at: float
+    ) -> None:
+        """Verify, keep and carry out what arrived at this monotonic time; see `link.Voice.accept`."""
+        match instruction:
+            case CatalogueBundle(files):
+                self._accept_catalogue(files, arrived_at)
+            case OrdersEnvelope(envelope):
+                self._accept_orders(envelope, arrived_at)
+            case SealedCredentials():
+                if self._parts.last_good.accept_credentials(instruction):
+                    count = len(self._parts.last_good.credentials.devices)
+                    self._parts.outbox.record(note(events.CREDENTIALS_ACCEPTED, devices=count))
+                    self._employ()
+            case Certificate(pem):
+                not_after = self._parts.keys.renew(pem, self._parts.settings.site)
+                self._parts.outbox.record(note(events.CERTIFICATE_RENEWED, not_after=f"{not_after:.0f}"))
+
+    def observe(self, observations: tuple[Observation, ...]) -> None:
+        """Take in what was seen on the segments."""
+        arrived_at = self._parts.clock.monotonic()
+        self._tell(self._parts.roster.observe(observations, self._parts.clock.now()))
+        if self.cameras is not None:
+            macs = {observation.mac for observation in observations}
+            for device in self._parts.roster.devices:
+                if not macs.isdisjoint(device.macs):
+                    self.cameras.seen_alive(device.id)
+        self._stir(arrived_at)
+
+    def learn(self, device: DeviceId, evidence: tuple[Evidence, ...]) -> None:
+        """Take in what a device said of itself once it was logged in to."""
+        if self._parts.roster.device(device) is not None:
+            self._tell(self._parts.roster.learn(device, evidence))
+            self._stir(self._parts.clock.monotonic())
+
+    def attend(self) -> None:
+        """Look at what people left here: a release, its end, their events. Then enforce what follows."""
+        parts = self._parts
+        with suppress(sqlite3.OperationalError, OSError):  # a full disk: they stay in the spool
+            release.take_in(parts.places, parts.connection, parts.outbox)
+        self.reconcile()
+
+    def reconcile(self) -> None:
+        """Enforce, look, and employ the updater by what is known now."""
+        since = self._parts.clock.monotonic() if self._since is None else self._since
+        self._since = None
+        before = self._parts.containment.enforced.digest
+        self._parts.containment.enforce(since)
+        self.look()
+        self._employ()
+        if self._parts.containment.enforced.digest != before:
+            self.restless.set()
+
+    def look(self) -> None:
+        """Read back what is in force, repair it, and make it a report if it is time for one."""
+        parts = self._parts
+        parts.containment.look()
+        self._totals = parts.firewall.totals()
+        self._renew_report()
+
+    def count(self) -> bool:
+        """Read the kernel's counters as well; return whether they moved."""
+        before = (self._drops, self._totals)
+        self._drops = busiest(self._parts.firewall.counters())
+        self.look()
+        self._look_at_time()
+        self._parts.last_good.write_pending()
+        return before != (self._drops, self._totals)
+
+    def _accept_catalogue(self, files: dict[str, bytes], arrived_at: float) -> None:
+        parts, before = self._parts, self._parts.last_good.catalogue
+        try:
+            is_new = parts.last_good.accept_catalogue(files, parts.clock.now())
+        except Refused as refusal:
+            self._refusals.record(events.CATALOGUE_REFUSED, refusal)
+            return
+        if is_new:
+            versions = " ".join(f"{role}={version}" for role, version in sorted(parts.last_good.versions().items()))
+            parts.outbox.record(note(events.CATALOGUE_ACCEPTED, versions=versions))
+            if _knows_otherwise(before, parts.last_good.catalogue):
+                self._tell(parts.roster.judge_again())
+            self._stir(arrived_at)
+
+    def _accept_orders(self, envelope: bytes, arrived_at: float) -> None:
+        parts, before = self._parts, self._parts.last_good.books
+        try:
+            book = parts.last_good.accept_orders(envelope, parts.clock.now())
+        except Refused as refusal:
+            self._refusals.record(events.ORDERS_REFUSED, refusal)
+            return
+        if book is None:
+            return
+        self._end_release_by(book)
+        # What an order cuts, it cuts before anything is written about it.
+        parts.containment.enforce(arrived_at)
+        scope = "estate" if book.site is None else "site"
+        parts.outbox.record(note(events.ORDERS_ACCEPTED, scope=scope, generation=book.generation))
+        if {order.id for order in book.orders if isinstance(order, Scan)} - _ids(before):
+            self.scan_wanted.set()
+        self._stir(arrived_at)
+
+    def _end_release_by(self, book: OrderBook) -> None:
+        standing = release.standing(self._parts.places, self._parts.clock.now())
+        if standing is None:
+            return
+        newer = [order for order in book.orders if isinstance(order, Raise) and order.id not in standing.raises]
+        if newer:
+            log.warning("a release of containment is ended by an order", extra={"order": newer[0].id})
+            release.end(self._parts.places)
+
+    def _employ(self) -> None:
+        """Hand the updater and the reads what they are to do; make them if there is anything."""
+        parts, last_good, now = self._parts, self._parts.last_good, self._parts.clock.now()
+        devices = {device.id: device for device in parts.roster.devices}
+        credentials = last_good.credentials
+        work = assigned(last_good.books, last_good.catalogue, last_good.facts, devices, credentials, now)
+        for order, reason in work.impossible:
+            told = note(
+                events.UPDATE_REFUSED,
+                order.device,
+                rollout=order.rollout,
+                image=order.image,
+                code="image-missing",
+                reason=reason,
+            )
+            parts.announcements.once(f"order {order.id} attempt {order.attempt}", reason, told)
+        readable = [
+            (device, credential)
+            for device in devices.values()
+            if device.addresses and not device.lost and (credential := credential_for(device, credentials))
+        ]
+        if self.cameras is None and (work.assignments or readable or parts.updates_unfinished):
+            self.cameras = parts.cameras(self.learn)
+            self.cameras_wanted.set()
+        if self.cameras is not None:
+            frozen = "the catalogue has expired" if last_good.is_expired(now) else ""
+            self.cameras.assign(work, frozen_because=frozen)
+            self.cameras.consider(readable)
+
+    def _renew_report(self) -> None:
+        parts = self._parts
+        devices = tuple(_with_driver(device) for device in parts.roster.devices)
+        if self._reporter.renew(devices, self._posture(devices), parts.clock.now()):
+            self.news.set()
+
+    def _posture(self, devices: tuple[Device, ...]) -> Posture:
+        parts, last_good, containment = self._parts, self._parts.last_good, self._parts.containment
+        enforced, released = containment.enforced, containment.released
+        why = (
+            limits(devices, containment.verdicts, parts.links(), last_good.facts.recorders, enforced.bypasses)
+            | containment.problems
+        )
+        levels = {} if released else level_of(enforced)
+        return Posture(
+            catalogue=last_good.versions(),
+            catalogue_expired=last_good.is_expired(parts.clock.now()),
+            estate_orders=last_good.generation(None),
+            site_orders=last_good.generation(parts.settings.site),
+            ruleset_digest=enforced.digest,
+            devices=device_postures(devices, containment.verdicts, levels, self._totals, why),
+            drops=self._drops,
+            policies=tuple(f"{policy.id}@{policy.version}" for policy in last_good.catalogue.policies),
+            released=released.sentence() if released else "",
+        )
+
+    def _look_at_time(self) -> None:
+        parts, clock = self._parts, self._parts.clock
+        catalogue, expired = parts.last_good.catalogue, parts.last_good.is_expired(clock.now())
+        since = f"{catalogue.expires_at:.0f}" if expired and catalogue.versions else ""
+        parts.announcements.once(
+            "catalogue expired", since, *([note(events.CATALOGUE_EXPIRED, since=since)] if since else [])
+        )
+        behind = clock.behind_seconds()
+        is_behind = behind > CLOCK_BEHIND_SECONDS
+        told = [note(events.AGENT_CLOCK, offset_seconds=f"{-behind:.0f}")] if is_behind else []
+        parts.announcements.once("clock behind", "yes" if is_behind else "", *told)
+        stepped = clock.stepped_seconds()
+        if stepped:
+            parts.outbox.record(note(events.AGENT_CLOCK, offset_seconds=f"{stepped:.0f}"))
+            self._stir(clock.monotonic())
+        with suppress(OSError):  # a full disk: the floor stays where it was
+            clock.keep()
+
+    def _tell(self, changes: Iterable[Change]) -> None:
+        notes = [note(change.kind, change.device, **change.detail) for change in changes]
+        if notes:
+            self._parts.outbox.record(*notes)
+
+    def _stir(self, since: float) -> None:
+        self._since = since if self._since is None else self._since
+        self.changed.set()
+        self.news.set()
+
+
+def _with_driver(device: Device) -> Device:
+    driver = driver_for(device.identity)
+    return device if driver is None or device.driver == driver.name else replace(device, driver=driver.name)
+
+
+def _knows_otherwise(before: Catalogue, after: Catalogue) -> bool:
+    return (before.makers, before.advisories) != (after.makers, after.advisories)
+
+
+def _ids(books: Iterable[OrderBook]) -> frozenset[str]:
+    return frozenset(order.id for book in books for order in book.orders)

@@ -1,0 +1,30 @@
+"""Where the agent keeps things: the files of one state folder, named in one place."""
+
+from pathlib import Path
+
+DEFAULT_STATE = Path("/var/lib/bartizan")
+DEFAULT_CONFIGURATION = Path("/etc/bartizan/agent.toml")
+
+
+class Places:
+    """The parts of the state folder. What boot restores (`ruleset.nft`) lies beside them."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.keys = state / "keys"
+        self.catalogue = state / "catalogue"
+        self.orders = state / "orders"
+        self.credentials = state / "credentials.json"
+        self.store = state / "agent.sqlite"
+        self.clock = state / "clock"
+        self.ruleset = state / "ruleset.json"
+        """The ruleset last applied, as a value: the floor while something of the state is damaged."""
+        self.release = state / "released.json"
+        self.spool = state / "spool"
+        """Events of other programs of this package, until the agent takes them into its outbox."""
+        self.wake = state / "wake"
+        """A socket: any datagram has the agent look at the release marker and the spool."""
+        self.lock = state / "firewall.lock"
+        """Held by whoever changes the packet filter."""
+        self.images = state / "images"
+        self.backups = state / "backups"
