@@ -79,9 +79,9 @@ def initialise(plan: Plan, *, now: float) -> Made:
 def shipped_data() -> Path | None:
     """Return the folder of makers and advisories that came with this installation, if there is one."""
     candidates = (
+        Path(bartizan.__file__).parents[1] / "policies",  # a checkout, before the copy that installing it made
         Path(sys.prefix) / SHARED_DATA,
         Path("/usr") / SHARED_DATA,
-        Path(bartizan.__file__).parents[1] / "policies",  # a checkout
     )
     return next((path for path in candidates if (path / "makers.yaml").is_file()), None)
 
