@@ -15,7 +15,7 @@ from bartizan.firmware.match import exposure, findings
 from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device, Evidence, Fact, Identity, Observation
 from bartizan.identity.naming import stable_id
-from bartizan.identity.score import identify
+from bartizan.identity.score import identify, serial_number
 from bartizan.ids import Address, DeviceId, Mac
 from bartizan.policy.model import Maker
 from bartizan.wire import events
@@ -221,15 +221,17 @@ class _Merging:
 
     def _find_lost(self, observation: Observation) -> Known | None:
         """The same serial number under a new MAC: a repaired board, if the old one is no longer there."""
-        identity = self._judge.identity(observation)
-        entries = (self._known[device] for device in self._by_serial[identity.serial] if identity.serial)
-        return next((x for x in entries if x.device.lost and x.device.identity.maker == identity.maker), None)
+        serial = serial_number(observation.evidence)
+        entries = [self._known[device] for device in self._by_serial.get(serial, ()) if serial]
+        lost = [entry for entry in entries if entry.device.lost]
+        maker = self._judge.identity(observation).maker if lost else ""
+        return next((entry for entry in lost if entry.device.identity.maker == maker), None)
 
     def _add(self, observation: Observation) -> None:
-        identity = self._judge.identity(observation)
-        name = stable_id(observation, identity)
-        if identity.serial in self._rival_serials or self._is_another_there(name, observation.mac):
-            name = stable_id(observation, msgspec.structs.replace(identity, serial=""))
+        serial = serial_number(observation.evidence)
+        name = stable_id(observation, Identity(serial=serial))
+        if serial in self._rival_serials or self._is_another_there(name, observation.mac):
+            name = stable_id(observation, Identity())
         holder = self._known.get(name)
         empty = Known(Device(id=name, identity=Identity(), interface=observation.interface, first_seen=self._at))
         self._put(self._seen_at(empty, observation))

@@ -30,6 +30,7 @@ class CameraSegment:
         veth(self.gateway, self.interface, self._switch, "uplink")
         bridge(self._switch, "br0", "uplink")
         self.gateway.sysctl("net.ipv6.conf.cam0.accept_dad", "0")
+        self.gateway.sysctl("net.ipv6.conf.cam0.disable_ipv6", "1")  # it comes up when it likes; one test wants it
         self.gateway.ip("address add 10.9.0.1/24 brd + dev cam0", "link set cam0 up")
 
     def plug_in(self, address: str, mac: str, *, also: str = "") -> HostNetwork:

@@ -224,6 +224,7 @@ def test_a_silent_device_is_found_by_the_link_alone(segment: Segment) -> None:
 
 def test_a_device_with_ipv6_only_is_found_and_looked_at(segment: Segment) -> None:
     network = segment.plug_in("169.254.1.1", "b8:a4:4f:00:00:01")
+    segment.gateway.sysctl("net.ipv6.conf.cam0.disable_ipv6", "0")
 
     async def act() -> tuple[Observation, ...]:
         await until(lambda: named("cam0").has_ipv6)

@@ -8,7 +8,6 @@ from bartizan.identity.model import Evidence, Fact, Source
 from bartizan.ids import Address, Mac, address, mac
 
 TEXT_LIMIT = 128  # characters kept of any text a device says about itself
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]+")
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -34,7 +33,8 @@ Answer = Heard | Rubbish | None
 
 def clean(text: str) -> str:
     """Return text of a device as one printable line of bounded length: it ends in terminals, logs and reports."""
-    return " ".join(_UNPRINTABLE.sub(" ", text[: 4 * TEXT_LIMIT]).split())[:TEXT_LIMIT].strip()
+    printable = "".join(character if character.isprintable() else " " for character in text[: 4 * TEXT_LIMIT])
+    return " ".join(printable.split())[:TEXT_LIMIT].strip()
 
 
 def say(fact: Fact, value: str, source: Source, weight: int, detail: str) -> tuple[Evidence, ...]:

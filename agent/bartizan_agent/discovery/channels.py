@@ -17,7 +17,7 @@ class Channel(msgspec.Struct, frozen=True):
     name: str
     port: int
     destinations: tuple[str, ...]
-    """IPv4 groups, and broadcast, that are asked."""
+    """IPv4 groups, and broadcast, that are asked in turn: one a round."""
     request: Callable[[UUID, int], bytes]
     """The request of a round, numbered from 0; rounds repeat because datagrams get lost."""
     parse: Callable[[bytes], Answer]

@@ -15,7 +15,7 @@ from bartizan_agent.discovery.open_doors import Door
 from bartizan_agent.discovery.sightings import Sighting
 
 CONVINCING = 60
-"""Weight from which a maker counts as known, so that a device is asked no more questions about it."""
+"""Weight from which a maker or model counts as known, so that a device is asked no more questions about it."""
 
 _FRONT_PORT, _SECOND_WEB_PORT, _TLS_PORT, _RTSP_PORT, _DVRIP_PORT = 80, 8080, 443, 554, 37777
 _CLAIMED_PORTS = 4  # web ports of its own choice that a device is believed to have
@@ -25,13 +25,16 @@ class Hints(msgspec.Struct):
     """What is known of a device so far. Datagrams may tell more while it is being looked at."""
 
     maker: str = ""
+    model: str = ""
     web_ports: tuple[int, ...] = ()
 
     def learn(self, evidence: Iterable[Evidence], web_ports: tuple[int, ...] = ()) -> None:
         """Take in what was said."""
-        makers = [said for said in evidence if said.fact is Fact.MAKER and said.weight >= CONVINCING]
-        if makers:
-            self.maker = max(makers, key=lambda said: said.weight).value
+        for said in evidence:
+            if said.weight >= CONVINCING and said.fact is Fact.MAKER:
+                self.maker = self.maker or said.value
+            elif said.weight >= CONVINCING and said.fact is Fact.MODEL:
+                self.model = self.model or said.value
         self.web_ports = tuple(dict.fromkeys((*self.web_ports, *web_ports)))[:_CLAIMED_PORTS]
 
 
@@ -66,7 +69,9 @@ class Look:
             self._complain(f"silent: TCP {', '.join(str(port) for port in self._silent)}")
 
     async def describe(self, port: int, path: str) -> None:
-        """Fetch the UPnP description that the device announced on itself."""
+        """Fetch the UPnP description that the device announced on itself, unless all it could say is known."""
+        if self._hints.maker and self._hints.model:
+            return
         answer = http_banner.parse((await self._get(port, path)).data)
         if isinstance(answer, HttpAnswer) and answer.status == 200:
             self._heard(ssdp.parse_description(answer.body), port)

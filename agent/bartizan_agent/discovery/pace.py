@@ -14,6 +14,10 @@ class Limits(msgspec.Struct, frozen=True):
     """Looked at together. Each device has one connection at a time."""
     listen_seconds: float = 1.0
     """How long answers to the last request are waited for: WS-Discovery and SSDP let devices wait up to a second."""
+    quiet_seconds: float = 0.3
+    """While answers come, listening goes on until there was none for so long ..."""
+    listen_seconds_at_most: float = 4.0
+    """... or until this."""
     connect_seconds: float = 0.5
     read_seconds: float = 1.0
     """For one answer, headers and body."""

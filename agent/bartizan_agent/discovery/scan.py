@@ -54,6 +54,7 @@ class _Scan:
         self._neighbours = Neighbours([target.interface.index for target in targets], self._neighbour)
         self._visits = Visits(targets, limits, self._tasks, self._neighbours.table)
         self._is_open = True
+        self._last_heard = 0.0
 
     async def run(self) -> tuple[Observation, ...]:
         with contextlib.ExitStack() as sockets:
@@ -72,19 +73,34 @@ class _Scan:
 
     async def _find(self, segments: list[Segment]) -> None:
         """Let everything begin at once; what is found along the way is looked at at once, too."""
+        try:
+            self._consider_neighbours()
+            waking = [self._tasks.create_task(self._wake(target)) for target in self._targets]
+            for number in range(_ROUNDS):
+                for segment in segments:
+                    segment.ask(number)
+                await asyncio.sleep(_ROUND_SECONDS)
+            await asyncio.gather(self._listen(), *waking)
+            self._consider_what_has_no_ipv4()
+            await self._visits.finished()
+        finally:
+            self._is_open = False
+
+    def _consider_neighbours(self) -> None:
         for entry in self._neighbours.table.entries():
             if entry.state & rtnetlink.REACHABLE:
                 self._visits.see(entry.index, entry.address)
             self._consider(entry.index, entry.address)
-        waking = [self._tasks.create_task(self._wake(target)) for target in self._targets]
-        for number in range(_ROUNDS):
-            for segment in segments:
-                segment.ask(number)
-            await asyncio.sleep(_ROUND_SECONDS)
-        await asyncio.sleep(self._limits.listen_seconds - _ROUND_SECONDS)
-        await asyncio.gather(*waking)
-        self._consider_what_has_no_ipv4()
-        self._is_open = False
+
+    async def _listen(self) -> None:
+        limits, loop = self._limits, asyncio.get_running_loop()
+        asked = loop.time() - _ROUND_SECONDS
+        while True:
+            until = max(asked + limits.listen_seconds, self._last_heard + limits.quiet_seconds)
+            remaining = min(until, asked + limits.listen_seconds_at_most) - loop.time()
+            if remaining <= 0:
+                return
+            await asyncio.sleep(remaining)
 
     async def _wake(self, target: Target) -> None:
         if target.networks and target.interface.has_ipv6 and not wake_ipv6(target.interface):
@@ -95,6 +111,7 @@ class _Scan:
         await asyncio.sleep(_SETTLE_SECONDS)
 
     def _heard(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
+        self._last_heard = asyncio.get_running_loop().time()
         if self._is_open:
             self._visits.hear(interface, address, answer)
             self._consider(interface.index, address)

@@ -61,13 +61,14 @@ class Segment:
         self._close()
 
     def ask(self, number: int) -> None:
-        """Send the requests of one round to every group."""
+        """Send the requests of one round, each to one of its protocol's groups."""
         for sock, channel in self._sockets:
             v6 = sock.family is socket.AF_INET6
             request = channel.request(uuid.uuid4(), number)
-            for group in channel.destinations_v6 if v6 else channel.destinations:
-                with contextlib.suppress(OSError):  # no address of this family (yet): nobody could answer
-                    sock.sendto(request, destination(self.interface, group, channel.port))
+            groups = channel.destinations_v6 if v6 else channel.destinations
+            group = groups[number % len(groups)]
+            with contextlib.suppress(OSError):  # no address of this family (yet): nobody could answer
+                sock.sendto(request, destination(self.interface, group, channel.port))
 
     def _open(self, channel: Channel, family: socket.AddressFamily) -> None:
         own_port = self._listen or channel.answers_to_group

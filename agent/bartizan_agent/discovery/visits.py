@@ -40,6 +40,7 @@ class Visits:
         self._hints: dict[Place, Hints] = {}
         self._turns: dict[tuple[int, str], asyncio.Lock] = {}
         self._asked: set[tuple[Place, object]] = set()
+        self._running: set[asyncio.Task[None]] = set()
         self._told = asyncio.Event()
 
     def hear(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
@@ -63,6 +64,11 @@ class Visits:
         look = self._look_at(self._targets[index].interface, address)
         self._once(index, address, occasion, look.run)
 
+    async def finished(self) -> None:
+        """Return when no look is under way, those included that follow from what is heard meanwhile."""
+        while self._running:
+            await asyncio.wait(self._running)
+
     async def news(self) -> None:
         """Return when something was seen since `take`."""
         await self._told.wait()
@@ -78,7 +84,9 @@ class Visits:
         key = ((target.interface.name, address), occasion)
         if target.covers(address) and key not in self._asked:
             self._asked.add(key)
-            self._tasks.create_task(self._in_turn(index, address, look))
+            running = self._tasks.create_task(self._in_turn(index, address, look))
+            self._running.add(running)
+            running.add_done_callback(self._running.discard)
 
     async def _in_turn(self, index: int, address: Address, look: Callable[[], Awaitable[None]]) -> None:
         """Look when no other connection of ours is open to the device, which may have several addresses."""
