@@ -14,6 +14,7 @@ from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.watch import Watch
 from bartizan_agent.settings import SegmentSettings
 from bartizan_lab.cameras import make
+from bartizan_lab.netns import Namespace, veth
 
 pytestmark = pytest.mark.netns
 
@@ -120,6 +121,20 @@ def test_a_segment_that_cannot_be_scanned_is_only_listened_to_and_said_so_once(
         "only listening: 10.66.0.0/24 is not on the link of cam0, whose networks are: 10.9.0.0/24",
         "there is no interface 'missing': choose one of cam0",
     ]
+
+
+def test_an_interface_that_comes_later_is_watched_from_then_on(segment: Any) -> None:
+    heard = Heard()
+
+    async def bring_it_up(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        with Namespace("later") as later:
+            veth(segment.gateway, "cam1", later, "eth0")
+            later.ip("link set eth0 address 44:47:cc:00:00:09", "address add 10.9.1.9/24 dev eth0", "link set eth0 up")
+            segment.gateway.ip("address add 10.9.1.1/24 dev cam1", "link set cam1 up")
+            await until(lambda: "44:47:cc:00:00:09" in heard.macs())
+
+    segment.run(lambda: watching(heard, bring_it_up, SEGMENT, SegmentSettings("cam1")))
 
 
 def test_an_idle_watch_does_not_wake_up(segment: Any) -> None:

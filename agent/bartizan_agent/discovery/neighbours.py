@@ -15,6 +15,7 @@ from bartizan_agent.discovery.rtnetlink import Neighbour
 
 _BUFFER = 4 * 1024 * 1024  # octets; a segment of 1,000 devices that comes up at once is about 300 KB
 _READ = 64 * 1024
+_INTERFACES = rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR
 _READS_PER_WAKE_UP = 64
 _ENTRIES = 65536  # remembered; the kernel itself keeps far fewer
 
@@ -68,15 +69,22 @@ class Neighbours:
     Args:
         indexes: The interfaces' numbers; the others' neighbours are ignored.
         tell: Called in the event loop with every change that is news.
+        interfaces_changed: Called when some interface or IPv4 address came, went or changed.
         pause_seconds: After reading, nothing is read for so long. Traffic of known cameras changes the table all the
             time; pausing makes many changes one wake-up, and still tells of a first change at once.
     """
 
     def __init__(
-        self, indexes: Collection[int], tell: Callable[[Neighbour, News], None], *, pause_seconds: float = 0.0
+        self,
+        indexes: Collection[int],
+        tell: Callable[[Neighbour, News], None],
+        *,
+        interfaces_changed: Callable[[], None] | None = None,
+        pause_seconds: float = 0.0,
     ) -> None:
         self._indexes = frozenset(indexes)
         self._tell = tell
+        self._interfaces_changed = interfaces_changed
         self._pause_seconds = pause_seconds
         self._resume: asyncio.TimerHandle | None = None
         self.table = Table()
@@ -87,7 +95,7 @@ class Neighbours:
         )
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            self._socket.bind((0, rtnetlink.RTMGRP_NEIGH))
+            self._socket.bind((0, rtnetlink.RTMGRP_NEIGH | (_INTERFACES if self._interfaces_changed else 0)))
             # Subscribed before dumped, so that no change falls between the two.
             for entry in self._dump():
                 self.table.learn(entry)
@@ -124,7 +132,10 @@ class Neighbours:
                     raise
                 self._learn(self._dump())  # changes were lost: the table itself has them
                 continue
-            self._learn(entry for entry in rtnetlink.messages(data) if isinstance(entry, Neighbour))
+            messages = list(rtnetlink.messages(data))
+            self._learn(entry for entry in messages if isinstance(entry, Neighbour))
+            if self._interfaces_changed and not all(isinstance(message, Neighbour) for message in messages):
+                self._interfaces_changed()
         if self._pause_seconds:
             self._loop.remove_reader(self._socket)
             self._resume = self._loop.call_later(self._pause_seconds, self._loop.add_reader, self._socket, self._read)

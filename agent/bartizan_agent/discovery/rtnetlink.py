@@ -10,11 +10,11 @@ import msgspec
 from bartizan.ids import Address, Mac
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH = 18, 22, 30
-RTMGRP_NEIGH = 0x4
-"""Multicast group of neighbour changes (linux/rtnetlink.h)."""
+RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR = 0x1, 0x4, 0x10
+"""Multicast groups of changes (linux/rtnetlink.h)."""
 
 _NLMSG_DONE, _NLMSG_ERROR = 3, 2
-_RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWNEIGH, _RTM_DELNEIGH = 16, 20, 28, 29
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWNEIGH, _RTM_DELNEIGH = 16, 17, 20, 21, 28, 29
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -98,9 +98,9 @@ def _message(kind: int, body: bytes) -> Message | None:
         return Done(-struct.unpack_from("=i", body)[0] if len(body) >= 4 else 1)
     if kind in {_RTM_NEWNEIGH, _RTM_DELNEIGH} and len(body) >= _NEIGHBOUR.size:
         return _neighbour(body, deleted=kind == _RTM_DELNEIGH)
-    if kind == _RTM_NEWADDR and len(body) >= _ADDRESS.size:
+    if kind in {_RTM_NEWADDR, _RTM_DELADDR} and len(body) >= _ADDRESS.size:
         return _interface_address(body)
-    if kind == _RTM_NEWLINK and len(body) >= _LINK.size:
+    if kind in {_RTM_NEWLINK, _RTM_DELLINK} and len(body) >= _LINK.size:
         return _link(body)
     return None
 

@@ -49,6 +49,7 @@ class Watch:
         self._limits = limits or Limits()
         self._scan_wanted = asyncio.Event()
         self._troubles: dict[str, str] = {}
+        self._scanned: list[Target] = []
 
     def scan_now(self) -> None:
         """Ask for a full scan without waiting for its time. Asking twice is asking once."""
@@ -58,7 +59,7 @@ class Watch:
         """Scan, listen until the next scan is due or wanted, and so on, until cancelled."""
         while True:
             self._scan_wanted.clear()
-            targets = self._targets()
+            targets = self._scanned = self._targets()
             if targets:
                 await self._scan(targets)
                 await self._listen(targets)
@@ -74,12 +75,18 @@ class Watch:
     async def _listen(self, targets: Sequence[Target]) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                telling = tasks.create_task(_Listening(targets, self._limits, tasks, self._tell).run())
+                listening = _Listening(targets, self._limits, tasks, self._tell, self._look_at_interfaces)
+                telling = tasks.create_task(listening.run())
                 await self._wanted_within(self._interval_seconds)
                 telling.cancel()
         except* OSError as error:  # an interface went away under us: what is there now is found out anew
             _log.warning("listening failed", exc_info=error)
             await asyncio.sleep(_RETRY_SECONDS)
+
+    def _look_at_interfaces(self) -> None:
+        """Scan anew if a segment's interface came, went, or has another address: our sockets are bound to the old."""
+        if self._targets() != self._scanned:
+            self.scan_now()
 
     async def _wanted_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -118,11 +125,21 @@ class Watch:
 class _Listening:
     """Listens between two scans. Wakes up for what arrives, and for nothing else."""
 
-    def __init__(self, targets: Sequence[Target], limits: Limits, tasks: asyncio.TaskGroup, tell: Tell) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        limits: Limits,
+        tasks: asyncio.TaskGroup,
+        tell: Tell,
+        interfaces_changed: Callable[[], None],
+    ) -> None:
         self._targets = targets
         self._tell = tell
         self._neighbours = Neighbours(
-            [target.interface.index for target in targets], self._neighbour, pause_seconds=_NEIGHBOUR_PAUSE_SECONDS
+            [target.interface.index for target in targets],
+            self._neighbour,
+            interfaces_changed=interfaces_changed,
+            pause_seconds=_NEIGHBOUR_PAUSE_SECONDS,
         )
         self._visits = Visits(targets, limits, tasks, self._neighbours.table)
 
