@@ -224,14 +224,12 @@ class Updater:
 
     async def _perform(self, update: Update) -> Outcome | None:
         """Wait until the step is due, and take it. None: something changed while waiting; look again."""
-        wait = update.due - self._clock.now()
         woken = self._running[update.device.id]
-        if wait > 0:
-            await _pause(woken, wait)
-            was_woken = woken.is_set()
-            woken.clear()
-            if was_woken and update.phase is not Phase.WINDOW:
-                return None
+        await _pause(woken, update.due - self._clock.now())
+        was_woken = woken.is_set()
+        woken.clear()
+        if was_woken and update.phase is not Phase.WINDOW:
+            return None
         if update.phase is Phase.WINDOW:
             return self._window(update)
         if self._frozen and update.phase in {Phase.PREFLIGHT, Phase.BACK_UP, Phase.WRITE}:
@@ -378,6 +376,7 @@ def _proof(update: Update) -> dict[str, str]:
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set or the seconds are over; let others go first in any case."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

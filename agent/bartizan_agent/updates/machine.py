@@ -28,6 +28,7 @@
     prove       another camera, factory state   FAILED_NEEDS_VISIT
                 new version, well               commit if it must be, else SUCCEEDED
                 new version, unwell             prove again while it settles; then roll-back or FAILED_NEEDS_VISIT
+                new version, to be left         roll-back again, three times; wait; then FAILED_NEEDS_VISIT
                 old version, may still change   wait
                 old version, image never whole  window: one more time
                 old version, well               FAILED_BEFORE_WRITE if refused, else FAILED_ROLLED_BACK
@@ -37,7 +38,8 @@
     commit      done                            SUCCEEDED
                 trouble                         commit again, five times; then roll-back
                 interrupted                     prove, which sees whether it is committed
-    roll-back   done, trouble, interrupted      wait, for the version before
+    roll-back   done, trouble                   wait, for the version before
+                interrupted                     prove, which sees whether it went back
     before write: interrupted                   the same again, five times; then FAILED_BEFORE_WRITE
 
 What holds throughout: an image is written again only after the camera was seen to run its old version, from the same
@@ -77,8 +79,6 @@ LIMITS = Limits()
 
 IMAGE_REFUSED = "image-refused"
 _CAMERA_SAYS_FAILED = frozenset({IMAGE_REFUSED, "write-failed"})
-
-_STILL_NEW_SECONDS = 30.0  # between looks at a camera that should go back by itself
 
 
 def begin(assignment: Assignment, plan: Plan, now: float) -> Update:
@@ -277,12 +277,12 @@ def _judged(update: Update, state: CameraState, now: float, limits: Limits) -> U
         case Runs.OLD:
             return _judged_old(update, state, now, limits)
         case Runs.OTHER:
-            return _backwards(update, state, now, ("unexpected-version", f"it runs {state.firmware}"))
+            return _backwards(update, state, now, limits, ("unexpected-version", f"it runs {state.firmware}"))
 
 
 def _judged_new(update: Update, state: CameraState, now: float, limits: Limits) -> Update:
     if update.trouble:
-        return _backwards(update, state, now, (update.trouble, update.reason))
+        return _backwards(update, state, now, limits, (update.trouble, update.reason))
     unwell = proof.ailments(_known(update), state)
     if proof.is_same_start(_known(update), state, was_away=update.was_away) and _boot_is_told(update, state):
         unwell["not-restarted"] = "it names the new version, and has not restarted"
@@ -292,7 +292,7 @@ def _judged_new(update: Update, state: CameraState, now: float, limits: Limits) 
         return _end(update, End.SUCCEEDED, End.SUCCEEDED.value, "")
     if now - update.entered_at < limits.settle_seconds:
         return _poll(update, now, limits, "; ".join(unwell.values()))
-    return _backwards(update, state, now, next(iter(unwell.items())))
+    return _backwards(update, state, now, limits, next(iter(unwell.items())))
 
 
 def _judged_old(update: Update, state: CameraState, now: float, limits: Limits) -> Update:
@@ -301,9 +301,7 @@ def _judged_old(update: Update, state: CameraState, now: float, limits: Limits) 
             return _wait(update, now, limits)
         if _was_never_whole(update, state) and update.writes < limits.writes:
             return _enter(update, Phase.WINDOW, now, note="the image never arrived whole")
-        update = _with(
-            update, trouble="not-taken", reason="the camera took the image and still runs what it ran before"
-        )
+        update = _not_installed(update)
     unwell = proof.ailments(_known(update), state)
     if not unwell:
         end = End.FAILED_BEFORE_WRITE if update.trouble == IMAGE_REFUSED else End.FAILED_ROLLED_BACK
@@ -313,14 +311,25 @@ def _judged_old(update: Update, state: CameraState, now: float, limits: Limits) 
     return _visit(update, *next(iter(unwell.items())))
 
 
-def _backwards(update: Update, state: CameraState, now: float, trouble: tuple[str, str]) -> Update:
+def _not_installed(update: Update) -> Update:
+    if update.sent is Sent.WHOLE:
+        return _with(update, trouble="not-taken", reason="the camera has the image and runs what it ran before")
+    return _with(update, trouble="not-delivered", reason="the image did not reach the camera whole")
+
+
+def _backwards(update: Update, state: CameraState, now: float, limits: Limits, trouble: tuple[str, str]) -> Update:
     """Lead the camera back to what it ran before, where it can go back; else send somebody."""
     code, reason = trouble
-    if not update.trouble and update.plan.rolls_back and state.uncommitted:
-        return _enter(update, Phase.ROLL_BACK, now, trouble=code, reason=reason)
-    if update.plan.rolls_back and state.uncommitted and now < _patience_ends(update):
-        return _enter(update, Phase.WAIT, now, due=now + _STILL_NEW_SECONDS)
+    if update.plan.rolls_back and state.uncommitted:
+        if update.roll_backs < limits.roll_backs:
+            return _roll_back(update, now, *trouble)
+        if now < _patience_ends(update):
+            return _wait(_with(update, note="the camera is to go back by itself"), now, limits)
     return _visit(update, code, reason)
+
+
+def _roll_back(update: Update, now: float, code: str, reason: str) -> Update:
+    return _enter(update, Phase.ROLL_BACK, now, trouble=code, reason=reason, roll_backs=update.roll_backs + 1)
 
 
 def _after_commit(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
@@ -330,7 +339,7 @@ def _after_commit(update: Update, outcome: Outcome, now: float, limits: Limits) 
         case Trouble(act=Act.LATER) if update.tries + 1 < limits.commits:
             return _again(update, now + max(limits.commit_pause, outcome.wait_seconds), outcome.reason)
         case Trouble():
-            return _enter(update, Phase.ROLL_BACK, now, trouble="commit-failed", reason=outcome.reason)
+            return _roll_back(update, now, "commit-failed", outcome.reason)
         case Interrupted():
             return _enter(update, Phase.PROVE, now)
     raise _impossible(update, outcome)
@@ -340,7 +349,10 @@ def _after_roll_back(update: Update, outcome: Outcome, now: float, limits: Limit
     match outcome:
         case Trouble(act=Act.LATER) if update.tries + 1 < limits.tries:
             return _again(update, now + max(limits.pause, outcome.wait_seconds), outcome.reason)
-        case Done() | Trouble() | Interrupted():
+        case Interrupted():
+            # A second order could lead a camera that has gone back forward again.
+            return _enter(update, Phase.PROVE, now)
+        case Done() | Trouble():
             # Even if it did not take the order: uncommitted, it goes back by itself.
             back = _with(update, leaving=update.after, was_away=False, wrote_at=now)
             return _wait(back, now, limits)

@@ -117,6 +117,8 @@ class Update(msgspec.Struct, frozen=True):
     told_to_restart: bool = False
     interruptions: int = 0
     """Since writing began."""
+    roll_backs: int = 0
+    """How often it was told to go back."""
     was_away: bool = False
     """It did not answer for a while since the last write or roll-back."""
     trouble: str = ""
@@ -213,6 +215,7 @@ class Limits(msgspec.Struct, frozen=True):
     """For stream, picture and clock to come back once the camera answers."""
     commits: int = 5
     commit_pause: float = 10.0
+    roll_backs: int = 3
     interruptions: int = 5
     """Of one step before writing, after which it is given up: something here kills the agent."""
     interruptions_after_write: int = 20
