@@ -24,7 +24,7 @@ from bartizan.wire import events
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import CatalogueBundle, Certificate, OrdersEnvelope, SealedCredentials
 from bartizan.wire.up import Hello, Posture, RenewCertificate, Report
-from bartizan_agent import __version__, release
+from bartizan_agent import __version__, link_state, release
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.assignments import Assigned, assigned, credential_for
 from bartizan_agent.clock import GatewayClock
@@ -34,6 +34,7 @@ from bartizan_agent.evidence import Reporter, busiest, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.inventory import Change
+from bartizan_agent.link_state import LinkState
 from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
@@ -155,6 +156,10 @@ class Gateway:
         if not parts.keys.is_renewal_due(parts.clock.now()):
             return None
         return RenewCertificate(parts.settings.site, parts.keys.csr(parts.settings.site))
+
+    def linked(self, *, connected: bool) -> None:
+        """Leave word for `bartizan-agent status`."""
+        link_state.write(self._parts.places.link, LinkState(connected, self._parts.clock.now()))
 
     def accept(
         self, instruction: CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate, arrived_at: float

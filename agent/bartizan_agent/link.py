@@ -56,6 +56,9 @@ class Voice(Protocol):
     def renewal(self) -> RenewCertificate | None:
         """Return the request for a new certificate if it is time to ask."""
 
+    def linked(self, *, connected: bool) -> None:
+        """Take note that the controller can be reached, or no longer can."""
+
     def accept(self, instruction: Instruction, arrived_at: float) -> None:
         """Verify what arrived at this monotonic time, keep it, and have it carried out.
 
@@ -105,7 +108,7 @@ class Link:
         self._conversation = Conversation()
         self._news = news
         self._refusals = Refusals(outbox, clock)
-        self._away = False
+        self._connected: bool | None = None
 
     async def run(self) -> NoReturn:
         """Be connected, or try again, until cancelled."""
@@ -184,14 +187,16 @@ class Link:
                 self._voice.accept(message, arrived_at)
 
     def _log_away(self, reasons: BaseExceptionGroup[Exception]) -> None:
-        if not self._away:
-            self._away = True
+        if self._connected is not False:
+            self._connected = False
+            self._voice.linked(connected=False)
             log.warning("the controller is away; what was last accepted stays in force", exc_info=reasons)
 
     def _log_back(self) -> None:
-        if self._away:
-            self._away = False
-            log.warning("the controller is back")
+        if not self._connected:
+            self._connected = True
+            self._voice.linked(connected=True)
+            log.warning("the controller is here")
 
 
 def _heed_cancellation() -> None:

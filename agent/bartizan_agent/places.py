@@ -24,6 +24,8 @@ class Places:
         """Events of other programs of this package, until the agent takes them into its outbox."""
         self.wake = state / "wake"
         """A socket: any datagram has the agent look at the release marker and the spool."""
+        self.link = state / "link.json"
+        """Whether the controller can be reached, and since when: for `bartizan-agent status`."""
         self.lock = state / "firewall.lock"
         """Held by whoever changes the packet filter."""
         self.images = state / "images"

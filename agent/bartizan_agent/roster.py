@@ -7,9 +7,10 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 
+from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device, Evidence, Observation
 from bartizan.ids import DeviceId
-from bartizan.trust.content import Catalogue
+from bartizan.policy.model import Maker
 from bartizan.wire import codec
 from bartizan_agent.inventory import Change, Known, Merged, add_evidence, judge_again, merge
 from bartizan_agent.store import transaction
@@ -18,6 +19,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS roster (device TEXT PRIMARY KEY, known BLOB NOT NULL) WITHOUT ROWID;
 """
 
+Knowledge = tuple[tuple[Maker, ...], tuple[Advisory, ...]]
 Learn = Callable[[DeviceId, tuple[Evidence, ...]], None]
 """Told what a device said of itself once it was logged in to."""
 
@@ -29,13 +31,13 @@ class Roster:
 
     Args:
         connection: The agent's store, with `SCHEMA` made.
-        catalogue: Gives the catalogue in force: makers and advisories.
+        knowledge: Gives the makers and advisories to judge devices by.
         limit: Devices listed at most. More are held by their segment's default, like any stranger.
     """
 
-    def __init__(self, connection: sqlite3.Connection, catalogue: Callable[[], Catalogue], *, limit: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, knowledge: Callable[[], Knowledge], *, limit: int) -> None:
         self._connection = connection
-        self._catalogue = catalogue
+        self._knowledge = knowledge
         self._limit = limit
         rows = connection.execute("SELECT device, known FROM roster")
         self._known = {DeviceId(device): codec.decode(known, Known) for device, known in rows}
@@ -53,22 +55,18 @@ class Roster:
 
     def observe(self, observations: Iterable[Observation], at: float) -> tuple[Change, ...]:
         """Take in what was seen, and return what changed by it."""
-        catalogue = self._catalogue()
-        return self._take(
-            merge(self._known, observations, makers=catalogue.makers, advisories=catalogue.advisories, at=at)
-        )
+        makers, advisories = self._knowledge()
+        return self._take(merge(self._known, observations, makers=makers, advisories=advisories, at=at))
 
     def learn(self, device: DeviceId, evidence: Iterable[Evidence]) -> tuple[Change, ...]:
         """Take in what a device said of itself once it was logged in to, and return what changed by it."""
-        catalogue = self._catalogue()
-        return self._take(
-            add_evidence(self._known, device, evidence, makers=catalogue.makers, advisories=catalogue.advisories)
-        )
+        makers, advisories = self._knowledge()
+        return self._take(add_evidence(self._known, device, evidence, makers=makers, advisories=advisories))
 
     def judge_again(self) -> tuple[Change, ...]:
-        """See all devices as the catalogue in force sees them, and return what changed by it."""
-        catalogue = self._catalogue()
-        return self._take(judge_again(self._known, makers=catalogue.makers, advisories=catalogue.advisories))
+        """See all devices by what is known of makers now, and return what changed by it."""
+        makers, advisories = self._knowledge()
+        return self._take(judge_again(self._known, makers=makers, advisories=advisories))
 
     def _take(self, merged: Merged) -> tuple[Change, ...]:
         left_out = self._beyond_limit(merged.devices)

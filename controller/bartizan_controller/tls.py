@@ -47,7 +47,8 @@ def issue(authority: Authority, files: TlsFiles, hosts: Sequence[str], *, now: f
     server = authority.server(dict.fromkeys((*hosts, *LOCAL_HOSTS)), now)
     client = authority.controller_client(now)
     for path, content in (
-        (files.server, server.certificate),
+        # With the authority's certificate: a new gateway knows only its hash, from the token, and must see it here.
+        (files.server, server.certificate + authority.ca_pem),
         (files.server_key, server.key),
         (files.client, client.certificate),
         (files.client_key, client.key),

@@ -55,6 +55,9 @@ class Agent:
         request, self.request = self.request, None
         return request
 
+    def linked(self, *, connected: bool) -> None:
+        self.connected = connected
+
     def accept(self, instruction: Instruction, arrived_at: float) -> None:  # noqa: ARG002 - `Voice` gives it
         if instruction == OrdersEnvelope(b"forged"):
             raise BadSignature("not signed by a director key")
@@ -340,7 +343,7 @@ async def test_the_same_trouble_is_logged_once_and_once_when_it_is_over(
         await until(lambda: "away" in caplog.text)
         await asyncio.sleep(0.5)
         await broker.start()
-        await until(lambda: "the controller is back" in caplog.text)
+        await until(lambda: "the controller is here" in caplog.text)
 
     assert caplog.text.count("the controller is away") == 1
 

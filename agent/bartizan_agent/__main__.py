@@ -1,0 +1,7 @@
+"""`python -m bartizan_agent` is `bartizan-agent`."""
+
+import sys
+
+from bartizan_agent.cli import main
+
+sys.exit(main())

@@ -1,0 +1,69 @@
+"""The agent's command line. Each command is a module with `add_parser`; only the one that is called is imported."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TypeAlias
+
+from bartizan_agent import __version__
+from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
+
+COMMANDS = ("enrol", "run", "status", "explain", "scan", "contain", "release", "restore")
+DONE, FAILED, USAGE, NOT_ENROLLED = 0, 1, 2, 3
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it nowhere else
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 failed, 2 called wrongly, 3 not enrolled."""
+    from bartizan.errors import BartizanError
+    from bartizan_agent.errors import NotEnrolled
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = parser([command for command in COMMANDS if command in given] or COMMANDS).parse_args(given)
+    try:
+        code: int = parsed.run(parsed)
+    except NotEnrolled as error:
+        return complain(error, NOT_ENROLLED)
+    except BartizanError as error:
+        return complain(error, FAILED)
+    except PermissionError as error:
+        return complain(PermissionError(f"{error.filename}: permission denied; run this as root"), FAILED)
+    return code
+
+
+def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of some commands, or of all."""
+    root = argparse.ArgumentParser(
+        prog="bartizan-agent",
+        description="Finds the cameras of a site, contains them, and installs vetted firmware on them.",
+        epilog="Exit codes: 0 done, 1 failed (for status: degraded), 2 called wrongly, 3 not enrolled.",
+    )
+    root.add_argument("--version", action="version", version=f"bartizan-agent {__version__}")
+    root.add_argument(
+        "--state",
+        type=Path,
+        default=Path(os.environ.get("BARTIZAN_STATE", DEFAULT_STATE)),
+        metavar="DIR",
+        help=f"where the agent keeps its state (BARTIZAN_STATE; default: {DEFAULT_STATE})",
+    )
+    root.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("BARTIZAN_CONFIG", DEFAULT_CONFIGURATION)),
+        metavar="FILE",
+        help=f"its configuration (BARTIZAN_CONFIG; default: {DEFAULT_CONFIGURATION})",
+    )
+    subparsers = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in commands:
+        import_module(f"bartizan_agent.cli.{command}").add_parser(subparsers)
+    return root
+
+
+def complain(error: Exception, code: int) -> int:
+    """Say what is wrong on standard error; return the code."""
+    print(f"bartizan-agent: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,69 @@
+"""`bartizan-agent release`: lift containment by hand, for an emergency, for some hours."""
+
+import argparse
+
+from bartizan_agent.cli import DONE, Subparsers
+
+DEFAULT_HOURS = 4.0
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Attach the command to the agent's command line."""
+    parser = subparsers.add_parser(
+        "release",
+        help="lift containment of the whole site for some hours (emergency)",
+        description=(
+            "Removes this gateway's packet filter table, and keeps the agent from putting it back until the hours are"
+            " over, `bartizan-agent contain` is run, or the controller orders a new raise. Outlives a reboot. The"
+            " controller is told who did it and why as soon as it can be reached."
+        ),
+    )
+    parser.add_argument("--all", action="store_true", required=True, help="all devices of the site; say so")
+    parser.add_argument("--reason", required=True, help="why, for the audit trail")
+    parser.add_argument("--by", required=True, metavar="WHO", help="who decided it")
+    parser.add_argument(
+        "--hours", type=_hours, default=DEFAULT_HOURS, help=f"how long, at most 72 (default: {DEFAULT_HOURS:g})"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Lift containment."""
+    import time
+
+    from bartizan.wire import events
+    from bartizan_agent import release
+    from bartizan_agent.local import orders_in_force
+    from bartizan_agent.nftables.enforcer import Nftables
+    from bartizan_agent.notes import note
+    from bartizan_agent.places import Places
+
+    places, now = Places(arguments.state), time.time()
+    raises = orders_in_force(places, arguments.config)
+    lifted = release.Release(
+        by=arguments.by,
+        reason=arguments.reason,
+        began_at=now,
+        ends_at=now + arguments.hours * 3600,
+        raises=raises,
+    )
+    until = f"{lifted.ends_at:.0f}"
+    told = note(events.CONTAINMENT_RELEASED, by=arguments.by, reason=arguments.reason, until=until)
+    firewall = Nftables(places.state)
+    try:
+        with release.changing(places):
+            release.begin(places, lifted, told)
+            firewall.remove_all()
+    finally:
+        firewall.close()
+    told_agent = release.wake(places)
+    print(f"Containment is {lifted.sentence()}.")
+    print("The agent knows." if told_agent else "No agent is running; it will tell the controller when it starts.")
+    return DONE
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours <= 72:
+        raise argparse.ArgumentTypeError("give hours, more than 0 and at most 72")
+    return hours

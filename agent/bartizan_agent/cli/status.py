@@ -1,0 +1,163 @@
+"""`bartizan-agent status`: is this site contained, and how old is what it is contained by? Needs no running agent."""
+
+import argparse
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bartizan_agent.cli import DONE, FAILED, Subparsers
+
+if TYPE_CHECKING:
+    from bartizan_agent.local import Local
+
+MANY_EVENTS = 1000  # waiting for the controller
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What the command says. Times are Unix seconds."""
+
+    site: str
+    healthy: bool
+    troubles: tuple[str, ...]
+    """Why it is not, in words; what to do about each is in the operating guide."""
+    running: bool
+    connected: bool
+    link_since: float | None
+    """Since when the controller is here or away; None if it was never tried."""
+    catalogue: dict[str, int]
+    catalogue_expires_at: float
+    estate_orders: int
+    site_orders: int
+    released: str
+    levels: dict[str, int]
+    """Devices by the level at which the kernel really holds them."""
+    held_otherwise: tuple[str, ...]
+    """Devices that the kernel does not hold as policy and orders want, as `id: wanted / enforced`."""
+    drift: tuple[str, ...]
+    events_pending: int
+    certificate_renewal_due: bool
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Attach the command to the agent's command line."""
+    parser = subparsers.add_parser(
+        "status",
+        help="say what is enforced, how old it is, and what is wrong",
+        description="Reads the state folder and the kernel, so it tells the truth whether the agent runs or not.",
+        epilog="Exit codes: 0 healthy, 1 degraded, 3 not enrolled.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the status."""
+    from bartizan_agent.local import find
+    from bartizan_agent.places import Places
+
+    now = time.time()
+    status = judge(find(Places(arguments.state), arguments.config), now)
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
+    else:
+        print("\n".join(lines(status, now)))
+    return DONE if status.healthy else FAILED
+
+
+def judge(local: "Local", now: float) -> Status:
+    """Return the status of a gateway as found."""
+    last_good, link = local.last_good, local.link
+    otherwise = _held_otherwise(local, now)
+    connected = local.is_running and link is not None and link.connected
+    renewal_due = _renewal_due(local, now)
+    troubles = [
+        *([] if local.is_running else ["the agent is not running: systemctl start bartizan-agent"]),
+        *([] if connected or not local.is_running else ["the controller cannot be reached; the last good state holds"]),
+        *([] if last_good.versions() else ["no catalogue was ever accepted: unknown devices are isolated"]),
+        *(["the catalogue has expired: nothing is flashed"] if _has_expired(local, now) else []),
+        *([f"containment is {local.released.sentence()}"] if local.released else []),
+        *(["the packet filter's table is not there"] if not local.kernel.is_there and not local.released else []),
+        *([f"the packet filter was changed: {local.kernel.drift[0]}"] if local.kernel.drift else []),
+        *([f"{len(otherwise)} devices are not held as wanted"] if otherwise and not local.released else []),
+        *([f"{local.events_pending} events wait for the controller"] if local.events_pending > MANY_EVENTS else []),
+        *local.problems,
+    ]
+    return Status(
+        site=local.settings.site,
+        healthy=not troubles,
+        troubles=tuple(troubles),
+        running=local.is_running,
+        connected=connected,
+        link_since=link.since if link else None,
+        catalogue=last_good.versions(),
+        catalogue_expires_at=last_good.catalogue.expires_at,
+        estate_orders=last_good.generation(None),
+        site_orders=last_good.generation(local.settings.site),
+        released=local.released.sentence() if local.released else "",
+        levels=dict(Counter(level.value for level in local.kernel.levels.values())),
+        held_otherwise=otherwise,
+        drift=local.kernel.drift,
+        events_pending=local.events_pending,
+        certificate_renewal_due=renewal_due,
+    )
+
+
+def lines(status: Status, now: float) -> list[str]:
+    """Return the status for people."""
+    roles = ", ".join(f"{role} {version}" for role, version in sorted(status.catalogue.items())) or "none"
+    expires = f", expires {_day(status.catalogue_expires_at)}" if status.catalogue else ""
+    controller = "here" if status.connected else "away"
+    since = f" for {_duration(now - status.link_since)}" if status.link_since and status.running else ""
+    levels = ", ".join(f"{count} at {level}" for level, count in sorted(status.levels.items())) or "no devices held"
+    rows = [
+        ("site", status.site),
+        ("agent", "running" if status.running else "not running"),
+        ("controller", f"{controller}{since}" if status.running else "unknown"),
+        ("catalogue", f"{roles}{expires}"),
+        ("orders", f"estate {status.estate_orders}, site {status.site_orders}"),
+        ("enforced", "nothing: released" if status.released else levels),
+        ("events", f"{status.events_pending} waiting for the controller"),
+    ]
+    shown = [f"{name:<12}{text}" for name, text in rows]
+    shown += [f"{'held not as wanted':<12} {one}" for one in status.held_otherwise]
+    return [*shown, "healthy" if status.healthy else "DEGRADED", *(f"  - {trouble}" for trouble in status.troubles)]
+
+
+def _held_otherwise(local: "Local", now: float) -> tuple[str, ...]:
+    from bartizan.policy.evaluate import Evaluator
+
+    last_good = local.last_good
+    evaluator = Evaluator(last_good.catalogue, last_good.facts, last_good.books)
+    found = []
+    for device in local.devices:
+        wanted, enforced = evaluator.verdict(device, now).level, local.kernel.levels.get(device.id)
+        if wanted is not enforced:
+            found.append(f"{device.id}: {wanted.value} / {enforced.value if enforced else 'not held'}")
+    return tuple(found)
+
+
+def _has_expired(local: "Local", now: float) -> bool:
+    return bool(local.last_good.versions()) and local.last_good.is_expired(now)
+
+
+def _renewal_due(local: "Local", now: float) -> bool:
+    from bartizan.errors import BartizanError
+
+    try:
+        return local.keys.is_renewal_due(now)
+    except BartizanError:
+        return True
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -1,0 +1,160 @@
+"""What a gateway knows and enforces, read from outside the agent: state folder and kernel, whether it runs or not.
+
+Reads only. The store is opened read-only beside the agent's own connection.
+"""
+
+import socket
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from bartizan.containment.level import Level
+from bartizan.containment.model import Ruleset
+from bartizan.errors import BartizanError, Malformed
+from bartizan.identity.model import Device
+from bartizan.ids import DeviceId, OrderId
+from bartizan.trust.orders import Raise
+from bartizan.wire import codec
+from bartizan_agent import link_state, release
+from bartizan_agent.firewall import FirewallRefused
+from bartizan_agent.identity_keys import IdentityKeys
+from bartizan_agent.inventory import Known
+from bartizan_agent.link_state import LinkState
+from bartizan_agent.places import Places
+from bartizan_agent.release import Release
+from bartizan_agent.settings import Settings, load
+from bartizan_agent.state import LastGood
+
+
+class Kernel(msgspec.Struct, frozen=True):
+    """What the kernel enforces, held against what was applied last."""
+
+    is_there: bool
+    drift: tuple[str, ...] = ()
+    """How it differs, in words."""
+    levels: dict[DeviceId, Level] = {}
+    """Of the devices that are really held."""
+
+
+class Local(msgspec.Struct, frozen=True):
+    """One gateway as found now."""
+
+    settings: Settings
+    keys: IdentityKeys
+    last_good: LastGood
+    devices: tuple[Device, ...]
+    events_pending: int
+    kernel: Kernel
+    released: Release | None
+    link: LinkState | None
+    is_running: bool
+    problems: tuple[str, ...]
+    """What could not be read."""
+
+
+def find(places: Places, configuration: Path) -> Local:
+    """Read everything.
+
+    Raises:
+        NotEnrolled: This gateway was never enrolled.
+        BadSettings: Its configuration has a mistake.
+    """
+    settings = load(configuration)
+    keys = IdentityKeys(places.keys)
+    last_good = LastGood(places, settings.site, keys)
+    last_good.load()
+    problems = [f"{name}: {reason}" for name, reason in last_good.damaged.items()]
+    devices: tuple[Device, ...] = ()
+    pending = 0
+    try:
+        devices, pending = _read_store(places.store)
+    except (sqlite3.Error, Malformed) as error:
+        problems.append(f"{places.store}: {error}")
+    return Local(
+        settings=settings,
+        keys=keys,
+        last_good=last_good,
+        devices=devices,
+        events_pending=pending,
+        kernel=_read_kernel(places, problems),
+        released=release.standing(places, time.time()),
+        link=link_state.read(places.link),
+        is_running=_answers(places.wake),
+        problems=tuple(problems),
+    )
+
+
+def orders_in_force(places: Places, configuration: Path) -> tuple[OrderId, ...]:
+    """Return the raises that stand now; none where that cannot be told, so that any later one counts as new."""
+    try:
+        settings = load(configuration)
+        last_good = LastGood(places, settings.site, IdentityKeys(places.keys))
+        last_good.load()
+    except BartizanError:
+        return ()
+    return tuple(order.id for book in last_good.books for order in book.orders if isinstance(order, Raise))
+
+
+def _read_store(path: Path) -> tuple[tuple[Device, ...], int]:
+    if not path.exists():
+        return (), 0
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
+        rows = connection.execute("SELECT known FROM roster ORDER BY device").fetchall()
+        pending: int = connection.execute("SELECT COUNT(*) FROM outbox").fetchone()[0]
+    return tuple(codec.decode(known, Known).device for (known,) in rows), pending
+
+
+def _read_kernel(places: Places, problems: list[str]) -> Kernel:
+    try:
+        applied = codec.decode(places.ruleset.read_bytes(), Ruleset)
+        return _held_against(applied)
+    except FileNotFoundError:
+        return Kernel(is_there=False)
+    except (OSError, Malformed, FirewallRefused) as error:
+        problems.append(f"what is enforced cannot be told: {error}")
+        return Kernel(is_there=False)
+
+
+def _held_against(applied: Ruleset) -> Kernel:
+    from bartizan.containment.elements import elements
+    from bartizan.containment.render import digest
+    from bartizan.containment.rules import FAMILY, TABLE
+    from bartizan_agent.nftables import comparison
+    from bartizan_agent.nftables.listing import parse
+    from bartizan_agent.nftables.tool import open_nft
+
+    nft = open_nft()
+    try:
+        tables = nft.listing(f"list tables {FAMILY}")
+        if not any(entry.get("table", {}).get("name") == TABLE for entry in tables):
+            return Kernel(is_there=False)
+        held = parse(nft.listing(f"list table {FAMILY} {TABLE}"))
+    finally:
+        nft.close()
+    differences = comparison.unlike(held, digest(applied), held.parts, elements(applied))
+    drift = (*comparison.incomplete(held), *differences)
+    devices = comparison.held_devices(applied, held)
+    return Kernel(is_there=True, drift=drift, levels={device.id: device.level for device in devices})
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        try:
+            bell.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def by_any_name(devices: Mapping[DeviceId, Device], name: str) -> tuple[Device, ...]:
+    """Return the devices that a person may mean: by id, MAC or address."""
+    wanted = name.strip().lower()
+    return tuple(
+        device
+        for device in devices.values()
+        if wanted in (device.id.lower(), *device.macs, *device.addresses) or wanted in device.id.lower()
+    )
