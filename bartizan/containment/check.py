@@ -51,6 +51,8 @@ def check(ruleset: Ruleset) -> None:
         _check_device(device, known)
 
 
+# Successive rulesets are nearly the same, and looking at an address costs sixty times as much as remembering it.
+@functools.lru_cache(maxsize=DEVICES)
 def _check_device(device: ContainedDevice, interfaces: frozenset[str]) -> None:
     if device.interface not in interfaces:
         raise Malformed(f"device {device.id!r} is on {device.interface!r}, which is no segment: declare it as one")
@@ -85,8 +87,6 @@ def _check_interface(name: str) -> None:
         raise Malformed(f"{name!r} is no interface: use 1 to 15 of letters, digits, '.', '_' and '-'")
 
 
-# Successive rulesets are nearly the same, and parsing an address costs sixty times as much as remembering it.
-@functools.lru_cache(maxsize=32_768)
 def _check_mac(text: str) -> None:
     if _canonical(ids.mac, text) != text:
         raise Malformed(f"{text!r} is not written as a MAC address is here: aa:bb:cc:dd:ee:ff")
@@ -94,7 +94,7 @@ def _check_mac(text: str) -> None:
         raise Malformed(f"{text!r} is no single device's MAC address")
 
 
-@functools.lru_cache(maxsize=32_768)
+@functools.lru_cache(maxsize=RECORDERS)
 def _check_address(text: str) -> None:
     if _canonical(ids.address, text) != text:
         raise Malformed(f"{text!r} is no IPv4 or IPv6 address in canonical form")
@@ -110,7 +110,7 @@ def _is_no_host(address: IPv4Address | IPv6Address) -> bool:
     return any(address in network for network in _COMPATIBLE)
 
 
-@functools.lru_cache(maxsize=4_096)
+@functools.lru_cache(maxsize=NETWORKS)
 def _check_network(text: str) -> None:
     if _canonical(ids.network, text) != text:
         raise Malformed(f"{text!r} is no IPv4 or IPv6 network in canonical CIDR form")

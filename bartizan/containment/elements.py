@@ -4,20 +4,34 @@ A MAC or address claimed by several devices is held at the tightest of their lev
 have in common, whatever the order they come in.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import ContainedDevice, Ruleset
-from bartizan.containment.rules import ROLES, SETS, verdict
+from bartizan.containment.rules import (
+    MAC,
+    RECEIVER,
+    RECOGNISED,
+    SENDER,
+    SETS,
+    UNKNOWN_RECEIVER,
+    UNKNOWN_SENDER,
+    verdict,
+)
 from bartizan.containment.words import Key, Verdict
 from bartizan.ids import Address, Network
 
 Elements = dict[str, dict[Key, Verdict | None]]
 """By name of the set; verdicts in maps, None in plain sets. Sets that packets fill are not among them."""
 
-_MAC, _SENDER, _RECEIVER, _UNKNOWN_SENDER, _UNKNOWN_RECEIVER = (
-    {level: verdict(role, level) for level in Level} for role in ROLES
+RECOGNISED_PAIRS = 64
+"""MACs times addresses of a device that are recognised in one look; one with more goes the longer way."""
+
+_RECOGNISED, _MAC, _SENDER, _RECEIVER, _UNKNOWN_SENDER, _UNKNOWN_RECEIVER = (
+    {level: verdict(role, level) for level in Level}
+    for role in (RECOGNISED, MAC, SENDER, RECEIVER, UNKNOWN_SENDER, UNKNOWN_RECEIVER)
 )
 
 
@@ -36,8 +50,13 @@ def site_elements(ruleset: Ruleset) -> Elements:
     return found
 
 
-def device_elements(devices: Iterable[ContainedDevice], only: Collection[str]) -> Elements:
-    """Return what the sets hold about the MACs and addresses in `only`. `devices` are all that claim one of them."""
+def device_elements(devices: Collection[ContainedDevice], only: Collection[str]) -> Elements:
+    """Return what the sets hold about the MACs and addresses in `only`.
+
+    Args:
+        devices: All that claim one of them, and all that claim any MAC or address of those.
+        only: The MACs and addresses to return.
+    """
     found = _empty()
     _put_devices(found, devices, only)
     return found
@@ -66,7 +85,7 @@ def _put_site(found: Elements, ruleset: Ruleset) -> None:
         found[f"recorders{_version(recorder)}"][(recorder,)] = None
 
 
-def _put_devices(found: Elements, devices: Iterable[ContainedDevice], only: Collection[str] | None) -> None:
+def _put_devices(found: Elements, devices: Collection[ContainedDevice], only: Collection[str] | None) -> None:
     by_mac: dict[str, list[ContainedDevice]] = {}
     by_address: dict[str, list[ContainedDevice]] = {}
     for device in devices:
@@ -74,11 +93,24 @@ def _put_devices(found: Elements, devices: Iterable[ContainedDevice], only: Coll
             by_mac.setdefault(mac, []).append(device)
         for address in device.addresses:
             by_address.setdefault(address, []).append(device)
+    _put_recognised(found, devices, lambda key: len(by_mac.get(key) or by_address[key]) == 1, only)
     if only is not None:
         by_mac = {mac: claimants for mac, claimants in by_mac.items() if mac in only}
         by_address = {address: claimants for address, claimants in by_address.items() if address in only}
     _put_macs(found, by_mac)
     _put_addresses(found, by_address)
+
+
+def _put_recognised(
+    found: Elements, devices: Iterable[ContainedDevice], sole: Callable[[str], bool], only: Collection[str] | None
+) -> None:
+    for device in devices:
+        if len(device.macs) * len(device.addresses) > RECOGNISED_PAIRS:
+            continue
+        for mac, address in itertools.product(filter(sole, device.macs), filter(sole, device.addresses)):
+            if only is None or mac in only or address in only:
+                key = (device.interface, mac, address)
+                found[f"recognised{_version(address)}"][key] = _RECOGNISED[device.level]
 
 
 def _put_macs(found: Elements, claims: Mapping[str, list[ContainedDevice]]) -> None:

@@ -124,8 +124,8 @@ def _rule(rule: Rule) -> str:
 
 def _statement(statement: Statement) -> str:  # noqa: PLR0911 - one return for each of the seven words
     match statement:
-        case InSet(fields, name):
-            return f"{_fields(fields)} @{name}"
+        case InSet(fields, name, negated):
+            return f"{_fields(fields)} {'!= ' if negated else ''}@{name}"
         case OneOf(field, values):
             return f"{field.value} {_values(values)}"
         case NoneOf(field, values):

@@ -28,16 +28,17 @@ def difference(before: Ruleset, after: Ruleset) -> str:
     Only elements are touched, so evidence lives on, and its cost grows with the change and not with the ruleset.
     Empty if the two are equal.
     """
-    if before == after:
+    marks = digest(before), digest(after)
+    if marks[0] == marks[1]:
         return ""
     old, new = _differing(before, after)
     changes = (command for name in old for command in _exchange(name, old, new))
-    return nft_text.exchange_mark(digest(before), digest(after)) + "".join(changes)
+    return nft_text.exchange_mark(*marks) + "".join(changes)
 
 
 def _differing(before: Ruleset, after: Ruleset) -> tuple[Elements, Elements]:
     keys = _changed_keys(before, after)
-    old, new = (device_elements(_claimants(ruleset.devices, keys), keys) for ruleset in (before, after))
+    old, new = (device_elements(_concerned(ruleset.devices, keys), keys) for ruleset in (before, after))
     for name, contents in site_elements(before).items():
         old[name].update(contents)
     for name, contents in site_elements(after).items():
@@ -56,6 +57,12 @@ def _changed_keys(before: Ruleset, after: Ruleset) -> frozenset[str]:
         if other.get(identifier) != device
         for key in (*device.macs, *device.addresses)
     )
+
+
+def _concerned(devices: Iterable[ContainedDevice], keys: frozenset[str]) -> list[ContainedDevice]:
+    """Return the devices that claim one of `keys`, and those that share any MAC or address with them."""
+    claimants = _claimants(devices, keys)
+    return _claimants(devices, frozenset(key for device in claimants for key in (*device.macs, *device.addresses)))
 
 
 def _claimants(devices: Iterable[ContainedDevice], keys: frozenset[str]) -> list[ContainedDevice]:

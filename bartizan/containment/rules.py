@@ -6,10 +6,13 @@ Nothing here depends on which devices exist; they are elements of the sets (`bar
 offloading and every other filter. Up to three judgements, each of which may only drop; a packet passes if none does,
 so the tightest holds:
 
-1. by who sent it: its source MAC, held wherever it shows up; a MAC unknown on the camera interface it arrives at
-   gets that segment's default as well;
-2. by its source address, if that is a device's, from whatever interface it comes;
-3. by its destination address, if that is a device's, or else by the default of the camera interface it leaves to.
+1. from a camera interface, by its source MAC; a MAC unknown on this interface gets the segment's default as well as
+   the level it is known at elsewhere;
+2. from anywhere, by its source address, if that is a device's;
+3. to a camera interface, by its destination address, or by the segment's default if that is no device's.
+
+A sender whose interface, MAC and address are all one device's and nobody else's is *recognised*: its first two
+judgements are the same and are made once. That is the way of nearly every packet of a camera.
 
 So a device that takes another's address or MAC, moves to another segment, or comes back under a new MAC with an old
 address gains nothing. Packets between two camera segments pass only if both ends allow it.
@@ -31,7 +34,7 @@ ports do not, so a later fragment towards the estate passes `block-egress`, usel
 that ends before its ports is refused there. Multicast and broadcast destinations are no peer's address:
 refused from `block-egress` on, and held to the segment's default when they leave to a camera segment. A tunnel is
 judged by its outer addresses; one that ends at the gateway itself comes out on an interface that is no camera's,
-where only judgements 2 and 3 apply. ICMP errors of routers on the way are judged like the rest, so clamp the MSS
+where only the last two judgements apply. ICMP errors of routers on the way are judged like the rest, so clamp the MSS
 where the path to a recorder has a small MTU.
 
 **What it cannot hold**: frames between two devices of one switch, which never reach the gateway, and flows that
@@ -43,25 +46,42 @@ A full evidence set never opens the filter: recording and dropping are separate 
 from typing import NamedTuple
 
 from bartizan.containment.level import Level
-from bartizan.containment.words import Chain, Count, Field, InSet, LookUp, NoneOf, OneOf, Record, Rule, Set, Verdict
+from bartizan.containment.words import (
+    Chain,
+    Count,
+    Field,
+    InSet,
+    LookUp,
+    NoneOf,
+    OneOf,
+    Record,
+    Rule,
+    Set,
+    Verdict,
+)
 
 FAMILY = "inet"
 TABLE = "bartizan"
 PRIORITY = -160  # mangle - 10: before whatever marks, queues, offloads or filters
 
 
+_RETURN = Verdict("return")
+_TO_RECEIVER = Verdict("goto", "receiver")
+
+
 class Role(NamedTuple):
     """Whose level is looked at in a judgement, and where in the packet its peer stands."""
 
     name: str
-    comes_back: bool
-    """Whether rules follow the map that finds this role's level."""
+    found: str
+    """`jump` if other judgements follow where its level was found, else `goto`."""
     peer4: Field
     peer6: Field
     peer_port: Field
     pairs: tuple[tuple[tuple[Field, Field], str], ...] = ()
     """(peer, self) fields and the set of its own recorders to find them in."""
-    refusal: str = "refuse"
+    passed: Verdict = _RETURN
+    refused: Verdict = Verdict("goto", "refuse")
 
 
 EVIDENCE_SIZE = 4096  # destinations; what it takes to read them counts against the agent's memory
@@ -76,6 +96,8 @@ SETS = (
     Set("recorders4", ("ipv4_addr",)),
     Set("recorders6", ("ipv6_addr",)),
     Set("known_macs", ("ifname", "ether_addr")),
+    Set("recognised4", ("ifname", "ether_addr", "ipv4_addr"), verdicts=True),
+    Set("recognised6", ("ifname", "ether_addr", "ipv6_addr"), verdicts=True),
     Set("held_macs", ("ether_addr",), verdicts=True),
     Set("held_senders4", ("ipv4_addr",), verdicts=True),
     Set("held_senders6", ("ipv6_addr",), verdicts=True),
@@ -95,76 +117,71 @@ SETS = (
 )
 
 F = Field
-ROLES = (
-    Role(
-        "mac", True, F.TO4, F.TO6, F.TO_PORT,
-        (((F.TO4, F.FROM_MAC), "recorders_of_macs4"), ((F.TO6, F.FROM_MAC), "recorders_of_macs6")),
-    ),
-    Role(
-        "sender", True, F.TO4, F.TO6, F.TO_PORT,
-        (((F.TO4, F.FROM4), "recorders_of4"), ((F.TO6, F.FROM6), "recorders_of6")),
-    ),
-    Role(
-        "receiver", False, F.FROM4, F.FROM6, F.FROM_PORT,
-        (((F.FROM4, F.TO4), "recorders_of4"), ((F.FROM6, F.TO6), "recorders_of6")),
-        refusal="refuse_receiver",
-    ),
-    Role("unknown_sender", False, F.TO4, F.TO6, F.TO_PORT),
-    Role("unknown_receiver", False, F.FROM4, F.FROM6, F.FROM_PORT),
-)  # fmt: skip
+_OF_SENDER = (((F.TO4, F.FROM4), "recorders_of4"), ((F.TO6, F.FROM6), "recorders_of6"))
+_OF_RECEIVER = (((F.FROM4, F.TO4), "recorders_of4"), ((F.FROM6, F.TO6), "recorders_of6"))
+_OF_MAC = (((F.TO4, F.FROM_MAC), "recorders_of_macs4"), ((F.TO6, F.FROM_MAC), "recorders_of_macs6"))
+RECOGNISED = Role("recognised", "goto", F.TO4, F.TO6, F.TO_PORT, _OF_SENDER, passed=_TO_RECEIVER)
+MAC = Role("mac", "jump", F.TO4, F.TO6, F.TO_PORT, _OF_MAC)
+SENDER = Role("sender", "jump", F.TO4, F.TO6, F.TO_PORT, _OF_SENDER)
+UNKNOWN_SENDER = Role("unknown_sender", "goto", F.TO4, F.TO6, F.TO_PORT)
+RECEIVER = Role(
+    "receiver", "goto", F.FROM4, F.FROM6, F.FROM_PORT, _OF_RECEIVER, refused=Verdict("goto", "refuse_receiver")
+)
+UNKNOWN_RECEIVER = Role("unknown_receiver", "goto", F.FROM4, F.FROM6, F.FROM_PORT)
+ROLES = (RECOGNISED, MAC, SENDER, UNKNOWN_SENDER, RECEIVER, UNKNOWN_RECEIVER)
 
-_RETURN = Verdict("return")
 _WITH_PORTS = ("tcp", "udp")
 _SERVED_BY_GATEWAY = (53, 123, 853)
 
 
 def verdict(role: Role, level: Level) -> Verdict:
     """Return what a map says of a device at `level` in the part of `role`."""
-    kind = "jump" if role.comes_back else "goto"
-    match level:
-        case Level.WATCH:
-            return Verdict(kind, "watch")
-        case Level.BLOCK_EGRESS:
-            return Verdict(kind, f"{role.name}_block_egress")
-        case Level.ISOLATE:
-            return Verdict(kind, f"{role.name}_isolate")
-        case Level.QUARANTINE:
-            return Verdict(kind, role.refusal)
+    if level is Level.QUARANTINE:
+        return Verdict(role.found, role.refused.chain)
+    return Verdict(role.found, f"{role.name}_{level.value.replace('-', '_')}")
+
+
+def _chains_of(role: Role) -> tuple[Chain, ...]:
+    """One chain for each level that lets anything through."""
+    return (
+        Chain(verdict(role, Level.WATCH).chain, ((Count(), role.passed),)),
+        Chain(verdict(role, Level.BLOCK_EGRESS).chain, (*_recorders(role), *_estate(role), (role.refused,))),
+        Chain(verdict(role, Level.ISOLATE).chain, (*_recorders(role), (role.refused,))),
+    )
 
 
 def _recorders(role: Role) -> tuple[Rule, ...]:
-    """The rules that let a role's own and the declared recorders through."""
+    """Let the role's own and the declared recorders through."""
     declared: tuple[tuple[tuple[Field, ...], str], ...] = (((role.peer4,), "recorders4"), ((role.peer6,), "recorders6"))
-    return tuple((InSet(fields, name), _RETURN) for fields, name in (*role.pairs, *declared))
+    return tuple((InSet(fields, name), role.passed) for fields, name in (*role.pairs, *declared))
 
 
-def _block_egress(role: Role) -> Chain:
-    # Each word must be readable to let a packet through: a first fragment that ends before its ports is refused.
-    estate = ((role.peer4, "estate4", F.OFFSET4), (role.peer6, "estate6", F.OFFSET6))
-    lets: tuple[Rule, ...] = tuple(
-        (*words, InSet((peer,), name), _RETURN)
-        for peer, name, offset in estate
+def _estate(role: Role) -> tuple[Rule, ...]:
+    """Let the estate's networks through, but for what the gateway serves.
+
+    Each word must be readable to let a packet through: a first fragment that ends before its ports matches none.
+    """
+    return tuple(
+        (*words, InSet((peer,), name), role.passed)
+        for peer, name, offset in ((role.peer4, "estate4", F.OFFSET4), (role.peer6, "estate6", F.OFFSET6))
         for words in (
             (OneOf(F.PROTOCOL, _WITH_PORTS), NoneOf(role.peer_port, _SERVED_BY_GATEWAY)),
             (NoneOf(F.PROTOCOL, _WITH_PORTS),),
             (NoneOf(offset, (0,)),),
         )
     )
-    return Chain(f"{role.name}_block_egress", (*_recorders(role), *lets, (Verdict("goto", role.refusal),)))
-
-
-def _isolate(role: Role) -> Chain:
-    return Chain(f"{role.name}_isolate", (*_recorders(role), (Verdict("goto", role.refusal),)))
 
 
 CHAINS = (
     Chain(
         "judge",
         (
+            (LookUp((F.FROM_INTERFACE, F.FROM_MAC, F.FROM4), "recognised4"),),
+            (LookUp((F.FROM_INTERFACE, F.FROM_MAC, F.FROM6), "recognised6"),),
             (InSet((F.FROM_INTERFACE,), "segments"), Verdict("jump", "from_segment")),
             (LookUp((F.FROM4,), "held_senders4"),),
             (LookUp((F.FROM6,), "held_senders6"),),
-            (Verdict("jump", "to_receiver"),),
+            (_TO_RECEIVER,),
         ),
         base=True,
     ),
@@ -177,15 +194,15 @@ CHAINS = (
         ),
     ),
     Chain(
-        "to_receiver",
+        "receiver",
         (
+            (InSet((F.TO_INTERFACE,), "segments", negated=True), _RETURN),
             (LookUp((F.TO4,), "held_receivers4"),),
             (LookUp((F.TO6,), "held_receivers6"),),
             (LookUp((F.TO_INTERFACE,), "unknown_receivers"),),
         ),
     ),
-    Chain("watch", ((Count(),),)),
-    *(chain for role in ROLES for chain in (_block_egress(role), _isolate(role))),
+    *(chain for role in ROLES for chain in _chains_of(role)),
     Chain(
         "refuse_receiver",
         (

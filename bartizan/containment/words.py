@@ -33,10 +33,11 @@ class Verdict(NamedTuple):
 
 
 class InSet(NamedTuple):
-    """Go on if these fields are an element of a named set."""
+    """Go on if these fields are an element of a named set, or, negated, if they are none."""
 
     fields: tuple[Field, ...]
     name: str
+    negated: bool = False
 
 
 class OneOf(NamedTuple):

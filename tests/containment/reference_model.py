@@ -52,11 +52,13 @@ def _source_address_lets(ruleset: Ruleset, packet: Packet) -> bool:
 
 
 def _receiver_lets(ruleset: Ruleset, packet: Packet) -> bool:
+    default = _default(ruleset, packet.to_interface)
+    if default is None:
+        return True
     claimants = [device for device in ruleset.devices if packet.destination in device.addresses]
     if claimants:
         return _inward(ruleset, packet, _level(claimants), _recorders(claimants))
-    default = _default(ruleset, packet.to_interface)
-    return default is None or _inward(ruleset, packet, default, recorders=set())
+    return _inward(ruleset, packet, default, recorders=set())
 
 
 def _outward(ruleset: Ruleset, packet: Packet, level: Level, recorders: set[str]) -> bool:

@@ -87,6 +87,9 @@ def _loosest(device: ContainedDevice, elements: Elements) -> Level | None:
     for address in device.addresses:
         version = 6 if ":" in address else 4
         verdicts += (elements[f"held_{side}{version}"].get((address,)) for side in ("senders", "receivers"))
+        recognised = elements[f"recognised{version}"]
+        keys = ((device.interface, mac, address) for mac in device.macs)
+        verdicts += (recognised[key] for key in keys if key in recognised)
     levels = [_LEVELS.get(one) for one in verdicts]
     return None if None in levels else min(level for level in levels if level is not None)
 
