@@ -77,6 +77,8 @@ class SiteNetwork:
     def _wire_gateway(self) -> None:
         site, gateway = self.plan, self.gateway
         route_between(gateway)
+        # A plain switch has no addresses; with one it would be found as a device.
+        self._switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1")
         veth(gateway, plan.CAMERA_INTERFACE, self._switch, "uplink")
         bridge(self._switch, "br0", "uplink")
         veth(gateway, plan.RECORDER_INTERFACE, self.recorder, DEVICE_INTERFACE)
