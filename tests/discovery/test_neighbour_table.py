@@ -107,6 +107,21 @@ def test_addresses_of_one_mac_are_one_device() -> None:
     assert other.mac == OTHER_MAC
 
 
+def test_who_is_seen_is_there_with_all_its_ipv6_addresses() -> None:
+    """The kernel does not prove an address anew while it is in use: at a scan, few of them are news."""
+    macs = {
+        ("cam0", CAMERA): MAC,
+        ("cam0", Address("fd00::20")): MAC,
+        ("cam0", Address("fe80::1")): MAC,
+        ("rec0", Address("fd00::21")): MAC,
+        ("cam0", Address("10.9.0.99")): MAC,
+    }
+
+    (observation,) = merge([Sighting("cam0", CAMERA)], macs)
+
+    assert observation.addresses == (CAMERA, "fd00::20", "fe80::1")
+
+
 def test_nobody_hides_behind_the_mac_of_a_device_that_is_there() -> None:
     seen = [Sighting("cam0", CAMERA), Sighting("cam0", Address("192.168.1.64"), (maker("axis"),), claimed_mac=MAC)]
 

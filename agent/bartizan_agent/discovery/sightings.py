@@ -31,6 +31,9 @@ class Sighting(msgspec.Struct, frozen=True):
 def merge(sightings: Iterable[Sighting], macs: Mapping[Place, Mac]) -> tuple[Observation, ...]:
     """Return one observation per device: what was seen behind one MAC of one interface, else at one address.
 
+    Who is seen under one address is there under all IPv6 addresses that its MAC has on the link: the kernel does not
+    prove those anew while they are in use, and a device has several at a time.
+
     Args:
         sightings: In any order.
         macs: What the neighbour table says. It outranks every claim.
@@ -47,7 +50,18 @@ def merge(sightings: Iterable[Sighting], macs: Mapping[Place, Mac]) -> tuple[Obs
         devices.setdefault(device, []).extend(seen)
         if mac:
             known_macs[device] = mac
-    return tuple(_observation(seen, known_macs.get(device)) for device, seen in sorted(devices.items()))
+    more = _ipv6_addresses(macs)
+    return tuple(
+        _observation(seen, known_macs.get(device), more.get(device, [])) for device, seen in sorted(devices.items())
+    )
+
+
+def _ipv6_addresses(macs: Mapping[Place, Mac]) -> dict[tuple[str, str], list[Address]]:
+    found: dict[tuple[str, str], list[Address]] = {}
+    for (interface, address), mac in macs.items():
+        if ":" in address:
+            found.setdefault((interface, mac), []).append(address)
+    return found
 
 
 def _believable_claim(seen: list[Sighting], on_the_link: set[tuple[str, Mac]]) -> Mac | None:
@@ -62,10 +76,10 @@ def _believable_claim(seen: list[Sighting], on_the_link: set[tuple[str, Mac]]) -
     return None
 
 
-def _observation(seen: list[Sighting], mac: Mac | None) -> Observation:
+def _observation(seen: list[Sighting], mac: Mac | None, more: list[Address]) -> Observation:
     own = (Evidence(Fact.MAC, mac, Source.NEIGHBOUR, 100, "neighbour table"),) if mac else ()
     said = sorted({said for sighting in seen for said in sighting.evidence}, key=_heaviest_first)
-    addresses = sorted({sighting.address for sighting in seen}, key=lambda x: (":" in x, x))
+    addresses = sorted({*(sighting.address for sighting in seen), *more}, key=lambda x: (":" in x, x))
     return Observation(
         interface=seen[0].interface,
         addresses=tuple(addresses[:ADDRESS_LIMIT]),
