@@ -86,6 +86,10 @@ class Controller:
             headers = {"Content-Length": str(file.stat().st_size), "Content-Type": "application/octet-stream"}
             self._send("PUT", path, content=iter(lambda: octets.read(1024 * 1024), b""), headers=headers)
 
+    def close(self) -> None:
+        """End the connections, in a program that goes on."""
+        self._client.close()
+
     def trusted_root(self) -> bytes:
         """Return the root metadata that this person trusts.
 
