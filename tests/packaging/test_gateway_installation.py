@@ -30,7 +30,7 @@ def test_it_tells_its_version(gateway: Installation) -> None:
     assert bartizan.__version__ in done.stdout
 
 
-@pytest.mark.parametrize("command", ["scan", "enrol", "run", "status", "release", "contain"])
+@pytest.mark.parametrize("command", ["enrol", "run", "status", "explain", "scan", "contain", "release", "restore"])
 def test_every_command_explains_itself(gateway: Installation, command: str) -> None:
     """Help comes without a controller, a configuration or root."""
     done = gateway.run("bartizan-agent", command, "--help")
