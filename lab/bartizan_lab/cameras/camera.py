@@ -63,6 +63,8 @@ class Camera(abc.ABC):
         self.calls = Calls()
         self.flash: Flash | None = None
         """The write of an image since the last boot."""
+        self.flashes = 0
+        """Images whose writing was begun, ever."""
         self._staged: Installed | None = None
         self._attached: list[Service] = []
         self._setting = setting
@@ -154,6 +156,7 @@ class Camera(abc.ABC):
         """Write an image; it runs from the first boot after the write is done."""
         breaks = Fault.UPGRADE_FAILS_MIDWAY in self.state.faults
         self.flash = Flash(self._now(), self.timings.flash_seconds, breaks=breaks)
+        self.flashes += 1
         self._staged = image
         return self.flash
 
