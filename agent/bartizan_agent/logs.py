@@ -31,6 +31,6 @@ def begin(*, verbose: bool, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
-    # Their INFO lines are per request and per packet.
-    for chatty in ("httpx", "httpcore", "mqtt", "apscheduler"):
+    # Their INFO lines are per request, per packet and per missing signature.
+    for chatty in ("httpx", "httpcore", "mqtt", "apscheduler", "tuf"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
