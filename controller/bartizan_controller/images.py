@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from bartizan.errors import BadSignature, Malformed, Unavailable
 from bartizan_controller.errors import NotFound
 
 CHUNK_OCTETS = 1024 * 1024
 UPLOAD_PREFIX = ".upload-"
+T = TypeVar("T")
+
 _SHA256 = re.compile(r"\A[0-9a-f]{64}\Z")
 
 
@@ -50,26 +53,26 @@ class ImageStore:
         """
         if not _SHA256.match(sha256):
             raise Malformed("an image is named by its SHA-256: 64 hexadecimal digits in lower case")
-        try:
-            return await self._take_in(sha256, chunks, limit_octets)
-        except OSError as error:
-            raise Unavailable(f"{self._folder} cannot be written: is the disk full or read-only?") from error
+        with await self._on_disk(lambda: _Upload(self._folder)) as upload:
+            async for chunk in chunks:
+                if upload.length + len(chunk) > limit_octets:
+                    raise Malformed(f"the image is larger than {limit_octets} octets")
+                await self._on_disk(functools.partial(upload.write, chunk))
+            if upload.sha256() != sha256:
+                raise BadSignature("the image's content has another SHA-256 than its name: upload the right file")
+            await self._on_disk(lambda: upload.keep_as(self._folder / sha256))
+            return upload.length
 
     def remove_leavings(self) -> None:
         """Delete what uploads left behind when the controller was killed."""
         for path in self._folder.glob(f"{UPLOAD_PREFIX}*"):
             path.unlink(missing_ok=True)
 
-    async def _take_in(self, sha256: str, chunks: AsyncIterator[bytes], limit_octets: int) -> int:
-        with _Upload(self._folder) as upload:
-            async for chunk in chunks:
-                if upload.length + len(chunk) > limit_octets:
-                    raise Malformed(f"the image is larger than {limit_octets} octets")
-                await asyncio.to_thread(upload.write, chunk)
-            if upload.sha256() != sha256:
-                raise BadSignature("the image's content has another SHA-256 than its name: upload the right file")
-            await asyncio.to_thread(upload.keep_as, self._folder / sha256)
-            return upload.length
+    async def _on_disk(self, act: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(act)
+        except OSError as error:
+            raise Unavailable(f"{self._folder} cannot be written: is the disk full or read-only?") from error
 
 
 class _Upload:

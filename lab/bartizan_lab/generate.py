@@ -19,6 +19,9 @@ from bartizan.policy.model import Maker
 from bartizan.policy.schema import policy_schema
 from bartizan.policy.source import read_makers
 from bartizan.wire import codec
+from bartizan.wire.capability import CAPABILITY
+from bartizan.wire.schema import wire_schema
+from bartizan_lab.api_reference import openapi
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "policies"
@@ -56,6 +59,8 @@ def advisories() -> tuple[Advisory, ...]:
 
 GENERATED = (
     Generated("schemas/policy.schema.json", policy_schema),
+    Generated(f"schemas/wire-{CAPABILITY}.json", wire_schema),
+    Generated("schemas/openapi.json", openapi),
     Generated("agent/bartizan_agent/data/makers.json", lambda: _canonical(makers())),
     Generated("agent/bartizan_agent/data/advisories.json", lambda: _canonical(advisories())),
 )

@@ -5,10 +5,10 @@ import base64
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import aiomqtt
 import httpx
@@ -28,6 +28,7 @@ from bartizan.wire.up import DevicePosture, Event, Events, Hello, Posture, Repor
 
 SEALING_KEY = base64.b64encode(bytes(range(32))).decode()
 WAIT_SECONDS = 10.0
+FIRST_BOOT = BootId("boot-1")
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class Gateway:
 
     site: SiteId
     folder: Path
-    boot: BootId = BootId("boot-1")
+    boot: BootId = FIRST_BOOT
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     enrolment: Enrolment | None = None
 
@@ -111,12 +112,12 @@ class Line:
         self.client = client
         self.refused: list[str] = []
         inner = client._client
-        before = inner.on_publish
+        before = cast("Callable[..., None]", inner.on_publish)
 
         def on_publish(*arguments: object) -> None:
             if arguments[3].is_failure:  # type: ignore[attr-defined]
                 self.refused.append(str(arguments[3]))
-            before(*arguments)  # type: ignore[operator,arg-type]
+            before(*arguments)
 
         inner.on_publish = on_publish
 

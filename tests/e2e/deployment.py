@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +40,8 @@ BRISK = {
 """Agent settings that make a test short; none of them changes what is done."""
 
 Json = dict[str, Any]
-Event = tuple[str, str, int]
+Event = tuple[str, int]
+"""An event of one gateway: its boot and its sequence."""
 T = TypeVar("T")
 
 
@@ -157,15 +158,40 @@ class Deployment:
         """End the broker as a crash would."""
         os.kill(await self.broker_pid(), signal.SIGKILL)
 
-    def recorded(self, site: SiteId) -> list[Event]:
-        """Return (site, boot, sequence) of every event of a gateway in the controller's database."""
-        path = self.installation.controller_folder / "controller.db"
-        return _rows(path, "SELECT site, boot, sequence FROM events WHERE sequence IS NOT NULL AND site = ?", site)
+    @contextlib.contextmanager
+    def frozen_controller(self) -> Iterator[None]:
+        """Let the controller hang for the block, with its connections open: it hears nothing and answers nothing."""
+        os.kill(self.controller.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if self.controller.is_running:
+                os.kill(self.controller.pid, signal.SIGCONT)
 
-    def waiting(self, site: SiteId) -> int:
-        """Return how many events wait in a gateway's outbox."""
-        ((count,),) = _rows(self.folder / site / "agent.sqlite", "SELECT COUNT(*) FROM outbox")
+    async def is_site(self, site: SiteId) -> bool:
+        """Whether somebody made this site."""
+        return site in {each["id"] for each in await self._in_core(lambda api: pages(api, "sites"))}
+
+    def count(self, table: str) -> int:
+        """Return how many rows a table of the controller's database has."""
+        ((count,),) = _rows(self.installation.controller_folder / "controller.db", f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - of our own
         return int(count)
+
+    def recorded(self, site: SiteId) -> list[Event]:
+        """Return boot and sequence of every event of a gateway in the controller's database."""
+        path = self.installation.controller_folder / "controller.db"
+        return _rows(path, "SELECT boot, sequence FROM events WHERE sequence IS NOT NULL AND site = ?", site)
+
+    def waiting(self, site: SiteId) -> set[Event]:
+        """Return boot and sequence of the events in a gateway's outbox, read from its disk."""
+        query = "SELECT boot, sequence FROM outbox JOIN boots ON number = boot_number"
+        return set(_rows(self.folder / site / "agent.sqlite", query))
+
+    def newest_boot(self, site: SiteId) -> str:
+        """Return the newest start of an agent, as it noted it itself."""
+        query = "SELECT boot FROM boots ORDER BY number DESC LIMIT 1"
+        ((boot,),) = _rows(self.folder / site / "agent.sqlite", query)
+        return str(boot)
 
     def leaked(self, addresses: Iterable[str], since: float = 0.0) -> list[str]:
         """Return, for people, the packets of these addresses that a tap saw from a time (Unix seconds) on."""
@@ -187,8 +213,10 @@ class Deployment:
         programs = (self.controller, *self.agents.values())
         return "\n".join(f"--- {each.name}\n{each.tail(lines)}" for each in programs)
 
-    async def until(self, what: str, condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """Wait for something to become true. A controller that is away makes it false.
+    async def until(
+        self, what: str, condition: Callable[[], Awaitable[bool] | bool], seconds: float, poll: float = POLL_SECONDS
+    ) -> None:
+        """Wait for something to become true, looking every `poll` seconds. A controller that is away makes it false.
 
         Raises:
             AssertionError: It did not, in time; with the ends of all logs.
@@ -196,11 +224,12 @@ class Deployment:
         deadline = time.monotonic() + seconds
         while True:
             with contextlib.suppress(Failed):
-                if await condition():
+                answer = condition()
+                if answer if isinstance(answer, bool) else await answer:
                     return
             if time.monotonic() > deadline:
                 raise AssertionError(f"after {seconds:.0f} s it is still not so that {what}\n{self.logs()}")
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(poll)
 
     async def _in_core(self, ask: Callable[[Controller], T]) -> T:
         """Ask the controller from a machine in the core network."""

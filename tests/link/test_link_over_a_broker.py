@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from bartizan.containment.level import Level
-from bartizan.ids import BootId, OrganisationId, SiteId
-from bartizan.trust.orders import PAYLOAD_TYPE, OrderBook
+from bartizan.ids import BootId, SiteId
 from bartizan.trust import dsse
+from bartizan.trust.orders import PAYLOAD_TYPE, OrderBook
 from bartizan.wire import codec, events, topics
 from bartizan.wire.down import (
     CatalogueBundle,

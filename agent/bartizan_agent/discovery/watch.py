@@ -21,7 +21,7 @@ from bartizan_agent.discovery.sweep import Target, target
 from bartizan_agent.discovery.visits import Visits
 from bartizan_agent.settings import SegmentSettings
 
-_NEIGHBOUR_PAUSE_SECONDS = 5.0  # ageing entries of 200 known cameras would wake us 20 times a second
+_NEIGHBOUR_PAUSE_SECONDS = 10.0  # ageing entries of 200 known cameras would wake us 20 times a second
 _GATHER_SECONDS = 1.0  # a device that comes up says several things at once
 _RETRY_SECONDS = 30.0  # while no interface can be watched
 

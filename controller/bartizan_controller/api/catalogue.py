@@ -1,5 +1,7 @@
 """The catalogue: propose, review, sign and publish; firmware images; sealed camera credentials."""
 
+from typing import Literal
+
 import msgspec
 from litestar import Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
@@ -34,8 +36,7 @@ class PublishedCatalogue(msgspec.Struct, frozen=True):
 class NewChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The next version of a role. With nothing to add or remove, the present content lives longer."""
 
-    role: str
-    """`targets`, `policy` or `firmware`."""
+    role: Literal["targets", "policy", "firmware"]
     prepared_by: KeyId
     """The key of who prepares it; that person alone cannot approve it."""
     note: str = ""

@@ -169,7 +169,7 @@ async def revoke_gateway(request: Asking, parts: TheParts, site: FromPath[SiteId
     parts.on_revocation()
 
 
-@post("/enrol", summary="Enrol a gateway", security=[], middleware=[RateLimitConfig(("minute", 300)).middleware])
+@post("/enrol", summary="Enrol a gateway", security=[{}], middleware=[RateLimitConfig(("minute", 300)).middleware])
 async def enrol(parts: TheParts, data: JSONBody[EnrolmentRequest]) -> Enrolment:
     """Exchange a one-time token and a certificate request for a certificate."""
     now = parts.clock()

@@ -9,7 +9,7 @@ import msgspec
 
 from bartizan.errors import BartizanError
 from bartizan.policy.errors import PolicyError
-from bartizan_controller import __version__, app, config, log
+from bartizan_controller import __version__, config
 from bartizan_controller.cli import keep, make
 from bartizan_controller.directory import Folder
 
@@ -52,6 +52,8 @@ def serve(folder: Path, *, broker: str | None, as_json: bool, verbose: bool, **l
 
     What is configured in FOLDER/controller.toml holds where no option says otherwise.
     """
+    from bartizan_controller import app, log
+
     log.configure(as_json=as_json, verbose=verbose)
     where = Folder(folder.absolute())
     where.check()

@@ -13,16 +13,15 @@ from typing import TypeVar
 import click
 from sqlalchemy import Connection
 
-from bartizan.cli.connection import Controller, Profile
-from bartizan.cli.terminal import Failed
 from bartizan.ids import OrganisationId, SiteId
 from bartizan_controller import config, enrolment, estate
 from bartizan_controller.access import ApiToken, Role
 from bartizan_controller.api.estate import EnrolmentTokenShown, IssuedToken, NewEnrolmentToken, NewSite, NewToken
 from bartizan_controller.audit import GENESIS, verify
 from bartizan_controller.authority import Authority
+from bartizan_controller.cli.running import RunningController
 from bartizan_controller.directory import Folder, InUse, locked
-from bartizan_controller.errors import NotFound, SetUpWrong
+from bartizan_controller.errors import NotFound
 from bartizan_controller.store import audit as audit_rows
 from bartizan_controller.store import dialect, organisations, tokens
 from bartizan_controller.store.database import Database
@@ -71,7 +70,7 @@ def create(folder: Path, *, name: str, roles: tuple[str, ...], organisation: str
             )
         )[1]
 
-    click.echo(_either(folder, change, lambda api: api.post("tokens", IssuedToken, wanted).token))
+    click.echo(_either(folder, change, lambda api: api.ask("POST", "tokens", IssuedToken, wanted).token))
 
 
 @token.command("list")
@@ -92,7 +91,7 @@ def revoke(folder: Path, identifier: str) -> None:
     _either(
         folder,
         lambda database: database.change(lambda c: estate.revoke_token(c, identifier, by=BY, now=time.time())),
-        lambda api: api.delete(f"tokens/{identifier}", type(None)),
+        lambda api: api.ask("DELETE", f"tokens/{identifier}", type(None)),
     )
 
 
@@ -109,11 +108,11 @@ def enrolment_token(folder: Path, site: str, *, organisation: str | None, days: 
     def change(database: Database) -> str:
         return database.change(lambda c: _make_token(c, where, site, organisation, lifetime_days * 86400))
 
-    def ask(api: Controller) -> str:
+    def ask(api: RunningController) -> str:
         if organisation is not None:
             _ensure_site(api, site, organisation)
         path = f"sites/{site}/enrolment-token"
-        return api.post(path, EnrolmentTokenShown, NewEnrolmentToken(lifetime_days)).token
+        return api.ask("POST", path, EnrolmentTokenShown, NewEnrolmentToken(lifetime_days)).token
 
     click.echo(_either(folder, change, ask))
 
@@ -139,22 +138,14 @@ def verify_chain(folder: Path, *, head: str | None) -> None:
     click.echo(f"{found.entries} entries, unbroken; head {found.head}")
 
 
-def _either(folder: Path, change: Callable[[Database], T], ask: Callable[[Controller], T]) -> T:
+def _either(folder: Path, change: Callable[[Database], T], ask: Callable[[RunningController], T]) -> T:
     """Change the database if it is free, or ask the controller that holds it."""
     where = _checked(folder)
     try:
         with locked(where), _database(where) as database:
             return change(database)
     except InUse:
-        return ask(_api(where))
-
-
-def _api(where: Folder) -> Controller:
-    try:
-        url = where.api_url.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SetUpWrong("a controller is just starting or stopping here: try again in a moment") from error
-    return Controller(Profile(url=url, token_file=str(where.admin_token), ca_file=str(where.keys / "ca.pem")))
+        return ask(RunningController(where))
 
 
 def _checked(folder: Path) -> Folder:
@@ -182,11 +173,11 @@ def _make_token(
     )
 
 
-def _ensure_site(api: Controller, site: str, organisation: str) -> None:
+def _ensure_site(api: RunningController, site: str, organisation: str) -> None:
     try:
-        api.get(f"sites/{site}", Site)
-    except Failed:
-        api.post("sites", Site, NewSite(site, OrganisationId(organisation)))
+        api.ask("GET", f"sites/{site}", Site)
+    except NotFound:
+        api.ask("POST", "sites", Site, NewSite(site, OrganisationId(organisation)))
 
 
 def _state(held: ApiToken) -> str:

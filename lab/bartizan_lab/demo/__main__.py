@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bartizan_lab.cameras import Timings
 from bartizan_lab.demo import estate
+from bartizan_lab.demo.installation import Installation
 from bartizan_lab.demo.people import Claim
 from bartizan_lab.demo.story import PHONE_HOME_SECONDS, Story
 from bartizan_lab.demo.voice import Voice
@@ -31,40 +32,44 @@ def main() -> int:
     keep: bool = arguments.parse_args().keep
     folder = Path(tempfile.mkdtemp(prefix="bartizan-demo-"))
     try:
-        asyncio.run(_run(folder, keep=keep))
-    except Claim as claim:
-        sys.stderr.write(f"\nNot true: {claim}\n\nThe logs are in {folder}\n")
-        return 1
+        untrue = asyncio.run(_run(folder, keep=keep))
     except KeyboardInterrupt:
         return 130
+    if untrue is not None:
+        sys.stderr.write(f"\nNot true: {untrue}\n\nThe logs are in {folder}\n")
+        return 1
     shutil.rmtree(folder)
     return 0
 
 
-async def _run(folder: Path, *, keep: bool) -> None:
+async def _run(folder: Path, *, keep: bool) -> Claim | None:
+    """Tell the story; return the claim that did not come true, or None."""
     voice = Voice()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     timings = Timings(phone_home_seconds=PHONE_HOME_SECONDS)
     async with live(estate.SITES, timings) as running:
-        story = Story(running, folder, Path(sys.executable).parent, POLICIES, voice)
+        installation = Installation(running, folder, Path(sys.executable).parent)
         try:
-            await story.tell()
+            await Story(installation, POLICIES, voice).tell()
             voice.step("Done")
             voice.say(LAST_WORDS)
             if keep:
-                voice.say(_where(story))
+                voice.say(_where(installation))
                 await stop.wait()
+        except Claim as untrue:
+            return untrue
         finally:
-            await story.stop()
+            await installation.stop()
+    return None
 
 
-def _where(story: Story) -> str:
-    people = " ".join(story.people.namespace.command(str(Path(sys.executable).parent / "bartizan")))
-    gateway = " ".join(story.live.sites[estate.TOWN_HALL].network.gateway.command("nft", "list", "ruleset"))
+def _where(installed: Installation) -> str:
+    people = " ".join(installed.people.namespace.command(str(Path(sys.executable).parent / "bartizan")))
+    gateway = " ".join(installed.live.sites[estate.TOWN_HALL].network.gateway.command("nft", "list", "ruleset"))
     return f"""
 It stays up until Ctrl-C. In another terminal, as the same user:
-  export BARTIZAN_PROFILE={story.folder}/profile.toml
+  export BARTIZAN_PROFILE={installed.folder}/profile.toml
   {people} device list
   {gateway}"""
 

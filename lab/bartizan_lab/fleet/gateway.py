@@ -59,11 +59,17 @@ class Gateway:
         self._outbox: deque[Event] = deque()
         self._sequence = 0
         self._report: Report | None = None
+        self._acknowledged_digest = ""
 
     @property
     def pending(self) -> int:
         """Events that the controller has not acknowledged."""
         return len(self._outbox)
+
+    @property
+    def reported(self) -> bool:
+        """Whether the controller has acknowledged the present report."""
+        return self._report is not None and self._report.digest == self._acknowledged_digest
 
     def begin(self, now: float) -> None:
         """A new connection stands and listens."""
@@ -103,7 +109,9 @@ class Gateway:
                 self.synchronised = True
                 while boot == self.boot and self._outbox and self._outbox[0].sequence <= through:
                     self._outbox.popleft()
-            case ReportAck() | ReportWanted() | Certificate():
+            case ReportAck(digest):
+                self._acknowledged_digest = digest
+            case ReportWanted() | Certificate():
                 pass
             case SealedCredentials(generation):
                 sealing.open_sealed(message, self.site, self._sealing_key, held_generation=self._credentials)

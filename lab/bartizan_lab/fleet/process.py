@@ -46,6 +46,8 @@ class State(msgspec.Struct, frozen=True):
     """Whose hello the controller has answered, on the present connection."""
     pending: int = 0
     """Events that the controller has not acknowledged."""
+    reported: int = 0
+    """Whose present report the controller has acknowledged."""
     connections: int = 0
     """Made so far."""
     refused: int = 0
@@ -101,6 +103,7 @@ class _Share:
             connected=sum(session.connected for session in self._sessions),
             synchronised=sum(gateway.synchronised for gateway in self._gateways),
             pending=sum(gateway.pending for gateway in self._gateways),
+            reported=sum(gateway.reported for gateway in self._gateways),
             connections=sum(session.connections for session in self._sessions),
             refused=sum(gateway.refused for gateway in self._gateways)
             + sum(session.refusals for session in self._sessions),

@@ -1,0 +1,114 @@
+"""The demonstration's installation: a controller with its broker, an agent on each gateway, a place to type."""
+
+from pathlib import Path
+
+from bartizan.ids import SiteId
+from bartizan_lab.demo import estate
+from bartizan_lab.demo.people import Claim, Workstation
+from bartizan_lab.programs import Finished, Program, command
+from bartizan_lab.site import plan
+from bartizan_lab.site.live import LiveEstate
+
+API_PORT, GATEWAY_PORT, MQTT_PORT = 8443, 8444, 8883
+URL = f"https://{plan.CONTROLLER}:{API_PORT}"
+
+
+class Installation:
+    """Programs in the namespaces of a living estate, their state and logs in one folder."""
+
+    def __init__(self, live: LiveEstate, folder: Path, programs: Path) -> None:
+        self.live = live
+        self.folder = folder
+        self.programs = programs
+        self.people = Workstation(live.network.controller, programs, folder)
+        listen = {"listen": API_PORT, "gateway-listen": GATEWAY_PORT, "mqtt-listen": MQTT_PORT}
+        self.controller = Program(
+            "controller",
+            live.network.controller,
+            (
+                str(programs / "bartizan-controller"),
+                "serve",
+                str(self.controller_folder),
+                *(f"--{option}={plan.CONTROLLER}:{port}" for option, port in listen.items()),
+            ),
+            folder / "controller.log",
+        )
+        self.agents: dict[SiteId, Program] = {}
+
+    @property
+    def controller_folder(self) -> Path:
+        """The controller's database, keys and catalogue."""
+        return self.folder / "controller"
+
+    def key(self, approver: int) -> tuple[str, str]:
+        """Return the options that sign as an approver, 1 to 3."""
+        return "--key", f"{self.controller_folder}-offline-keys/approver-{approver}.pem"
+
+    async def found(self) -> None:
+        """Make the controller's folder, keys and catalogue."""
+        names = ("--host", plan.CONTROLLER, "--organisation", estate.ORGANISATION)
+        await self.people.do("bartizan-controller", "init", str(self.controller_folder), *names)
+
+    async def log_in(self) -> bool:
+        """Return whether the controller answers, with its broker.
+
+        Raises:
+            Claim: It ended.
+        """
+        if not self.controller.is_running:
+            raise Claim(f"the controller ended:\n{self.controller.tail()}")
+        folder = self.controller_folder
+        done = await self.people.try_to(
+            "bartizan",
+            "login",
+            URL,
+            f"--token-file={folder}/admin.token",
+            f"--ca={folder}/keys/ca.pem",
+            f"--root={folder}/catalogue/metadata/1.root.json",
+        )
+        return not done.code and bool((await self.people.ask("bartizan", "status"))["broker_connected"])
+
+    async def enrol(self, site: SiteId, token: str) -> Finished:
+        """Enrol a site's gateway."""
+        return await self.on_gateway(
+            site, "enrol", URL, "--token", token, "--interface", plan.CAMERA_INTERFACE, "--replace"
+        )
+
+    async def start_agent(self, site: SiteId) -> None:
+        """Start the agent of an enrolled gateway."""
+        program = (str(self.programs / "bartizan-agent"), *self._agent_options(site), "run")
+        gateway = self.live.sites[site].network.gateway
+        self.agents[site] = Program(f"agent of {site}", gateway, program, self.folder / f"{site}.log")
+        await self.agents[site].start()
+
+    async def on_gateway(self, site: SiteId, *arguments: str) -> Finished:
+        """Type a `bartizan-agent` command on a site's gateway."""
+        gateway = self.live.sites[site].network.gateway
+        return await command(
+            gateway, str(self.programs / "bartizan-agent"), *self._agent_options(site), *arguments, seconds=30
+        )
+
+    async def all_connected(self) -> bool:
+        """Return whether every agent's gateway is connected to the controller.
+
+        Raises:
+            Claim: An agent ended.
+        """
+        for agent in self.agents.values():
+            if not agent.is_running:
+                raise Claim(f"the {agent.name} ended:\n{agent.tail()}")
+        done = await self.people.try_to("bartizan", "status", "--json")
+        return done.code == 0 and f'"gateways_connected": {len(self.agents)}' in done.out
+
+    def logs(self) -> str:
+        """Return the ends of all logs."""
+        return "\n".join(f"--- {each.name}\n{each.tail()}" for each in (self.controller, *self.agents.values()))
+
+    async def stop(self) -> None:
+        """Stop every program."""
+        for agent in self.agents.values():
+            await agent.stop()
+        await self.controller.stop()
+
+    def _agent_options(self, site: SiteId) -> tuple[str, ...]:
+        return f"--state={self.folder / site}", f"--config={self.folder / site}.toml"
