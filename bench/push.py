@@ -5,7 +5,6 @@ what it accepted into an event and a report, and repeats both until they are ack
 with as many clients, which answer as many octets with as many others, and one collector that counts the answers.
 """
 
-import argparse
 import asyncio
 import contextlib
 import sqlite3
@@ -24,7 +23,7 @@ from bartizan_controller.api.orders import NewRaise
 from bartizan_controller.directory import Folder
 from bartizan_lab.fleet import controller, roster
 from bartizan_lab.fleet.fleet import Fleet, fleet
-from bench.floor import Goal, Result, in_turn
+from bench.floor import Goal, Result, in_turn, report
 from bench.lean_clients import floor
 
 GATEWAYS = 1_000
@@ -105,26 +104,24 @@ async def _measure(base: Path, gateways: int) -> tuple[float, float]:
             database = stack.enter_context(contextlib.closing(_read_only(folder)))
             product = Product(api, database, gateways)
             message = await asyncio.to_thread(product.fill_book)
-            print(len(message))
             bare = await asyncio.to_thread(
                 stack.enter_context, floor(folder.root, base / "fleet", gateways, REPLY_OCTETS)
             )
             loop = asyncio.get_running_loop()
 
+            def settle() -> None:
+                asyncio.run_coroutine_threadsafe(_settled(running, PUSH_SECONDS), loop).result()
+
             def push() -> float:
-                asyncio.run_coroutine_threadsafe(_settled(running, PUSH_SECONDS), loop).result()
+                settle()
                 api.get("status").raise_for_status()
-                x = product.push()
-                print("product", x)
-                return x
+                return product.push()
 
-            def fl():
-                asyncio.run_coroutine_threadsafe(_settled(running, PUSH_SECONDS), loop).result()
-                x = bare.push(message)
-                print("floor", x)
-                return x
+            def bare_push() -> float:
+                settle()
+                return bare.push(message)
 
-            return await asyncio.to_thread(in_turn, push, fl)
+            return await asyncio.to_thread(in_turn, push, bare_push)
 
 
 async def _settled(running: Fleet, seconds: float) -> None:
@@ -137,14 +134,5 @@ def _read_only(folder: Folder) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{folder.database}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
 
 
-def main() -> None:
-    """Run as the command line asks."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--gateways", type=int, default=GATEWAYS)
-    given, others = parser.parse_known_args()
-    for x in measure(given.gateways):
-        print(x, x.ratio)
-
-
 if __name__ == "__main__":
-    main()
+    report(lambda: measure(GATEWAYS))

@@ -1,5 +1,7 @@
 """Listings of nft become evidence, levels and words; what this kernel cannot make is taken from nft's own format."""
 
+from typing import Any
+
 import msgspec
 
 from bartizan.containment.elements import elements
@@ -62,7 +64,7 @@ def test_shared_keys_are_reported_at_the_tighter_level() -> None:
 
 
 def test_evidence_names_protocols_as_people_do() -> None:
-    listing = [
+    listing: list[dict[str, Any]] = [
         {
             "set": {
                 "name": "tried_portless4",

@@ -132,11 +132,13 @@ class School:
         self.sent |= deployment.waiting(SCHOOL.id)
         match victim:
             case Victim.AGENT:
-                before = self.table()
                 await deployment.agents[SCHOOL.id].kill()
-                await self._everybody_tries()
-                assert self.table() == before
-                await deployment.installation.start_agent(SCHOOL.id)
+                stands = self.table()
+                try:
+                    await self._everybody_tries()
+                    assert self.table() == stands
+                finally:
+                    await deployment.installation.start_agent(SCHOOL.id)
             case Victim.CONTROLLER:
                 await deployment.controller.kill()
                 await deployment.controller.start()

@@ -2,12 +2,13 @@
 
 import msgspec
 from litestar import Router, get, post
+from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
 from bartizan.identity.model import Device
 from bartizan.ids import DeviceId, RolloutId, SiteId
 from bartizan_controller.access import Person, Role
-from bartizan_controller.api.access import Asking, needs, require_whole_estate
+from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.parts import Parts
 from bartizan_controller.rollouts import execute
 from bartizan_controller.rollouts.model import Intent, Plan, Progress
@@ -42,7 +43,7 @@ class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/rollouts", guards=[needs(Role.ESTATES)], summary="Start a rollout")
-async def start_rollout(request: Asking, parts: Parts, data: Request) -> Choice:
+async def start_rollout(request: Asking, parts: TheParts, data: JSONBody[Request]) -> Choice:
     """Waves are fixed now; devices that the image does not suit are left out, with every reason."""
     choice = await _choose(parts, request.user, data)
     await parts.database.write(lambda c: execute.start(c, choice.intent, now=parts.clock()))
@@ -51,27 +52,29 @@ async def start_rollout(request: Asking, parts: Parts, data: Request) -> Choice:
 
 
 @post("/rollouts/preview", guards=[needs(Role.ESTATES)], status_code=200, summary="Say what a rollout would do")
-async def preview_rollout(request: Asking, parts: Parts, data: Request) -> Choice:
+async def preview_rollout(request: Asking, parts: TheParts, data: JSONBody[Request]) -> Choice:
     """As starting it, without doing so."""
     return await _choose(parts, request.user, data)
 
 
 @get("/rollouts", summary="List rollouts")
-async def list_rollouts(request: Asking, parts: Parts) -> tuple[Intent, ...]:
+async def list_rollouts(request: Asking, parts: TheParts) -> tuple[Intent, ...]:
     """The newest first."""
     require_whole_estate(request.user)
     return await parts.database.read(rollouts.intents)
 
 
 @get("/rollouts/{rollout:str}", summary="Show a rollout")
-async def show_rollout(request: Asking, parts: Parts, rollout: RolloutId) -> RolloutState:
+async def show_rollout(request: Asking, parts: TheParts, rollout: FromPath[RolloutId]) -> RolloutState:
     """Device by device, with the reasons for whatever waits."""
     require_whole_estate(request.user)
     return await _state(parts, rollout)
 
 
 @post("/rollouts/{rollout:str}/pause", guards=[needs(Role.ESTATES)], status_code=200, summary="Pause a rollout")
-async def pause_rollout(request: Asking, parts: Parts, rollout: RolloutId, data: Because) -> RolloutState:
+async def pause_rollout(
+    request: Asking, parts: TheParts, rollout: FromPath[RolloutId], data: JSONBody[Because]
+) -> RolloutState:
     """Nothing more begins; what runs is let finish."""
     require_whole_estate(request.user)
     by, now = request.user.name, parts.clock()
@@ -80,7 +83,9 @@ async def pause_rollout(request: Asking, parts: Parts, rollout: RolloutId, data:
 
 
 @post("/rollouts/{rollout:str}/resume", guards=[needs(Role.ESTATES)], status_code=200, summary="Resume a rollout")
-async def resume_rollout(request: Asking, parts: Parts, rollout: RolloutId, data: Resume) -> RolloutState:
+async def resume_rollout(
+    request: Asking, parts: TheParts, rollout: FromPath[RolloutId], data: JSONBody[Resume]
+) -> RolloutState:
     """Failures so far count as looked at."""
     require_whole_estate(request.user)
     by, now = request.user.name, parts.clock()
@@ -89,7 +94,9 @@ async def resume_rollout(request: Asking, parts: Parts, rollout: RolloutId, data
 
 
 @post("/rollouts/{rollout:str}/abort", guards=[needs(Role.ESTATES)], status_code=200, summary="Abort a rollout")
-async def abort_rollout(request: Asking, parts: Parts, rollout: RolloutId, data: Because) -> RolloutState:
+async def abort_rollout(
+    request: Asking, parts: TheParts, rollout: FromPath[RolloutId], data: JSONBody[Because]
+) -> RolloutState:
     """What has not begun is withdrawn, for good."""
     require_whole_estate(request.user)
     by, now = request.user.name, parts.clock()

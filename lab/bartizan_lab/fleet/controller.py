@@ -74,7 +74,7 @@ async def _until_it_serves(child: asyncio.subprocess.Process, folder: Folder, lo
     async with asyncio.timeout(START_SECONDS):
         while not folder.api_url.exists():
             if child.returncode is not None:
-                raise RuntimeError(f"the controller did not come up: {log.read_text(encoding='utf-8')}")
+                raise RuntimeError(f"the controller did not come up: {log} says why")
             await asyncio.sleep(0.02)
 
 
