@@ -1,6 +1,6 @@
-"""A full scan of 250 devices, against a bare scan that learns nothing and against `nmap -sV -p80`, and what it learned.
+"""A full scan of 250 devices, against a bare scan that learns nothing and against nmap, and what it learned.
 
-The site is a switch in network namespaces; its devices are the lab's, in a process of their own. What is learned is
+The site is a switch in network namespaces; its devices are the lab's, in processes of their own. What is learned is
 compared with the lab's truth: recall is how much of what could be known is known, precision how much of it is right.
 """
 
@@ -32,8 +32,9 @@ from bench.floor import Goal, Result, in_turn, report
 DEVICES = 250
 ROUNDS = 5
 INTERFACE = "cam0"
-NETWORK = "10.9.0.0/24"
-NMAP_SECONDS = 600
+NMAP_DEVICES = 20
+"""nmap -sV works on 20 hosts at a time, a minute each: all 250 took it 687 s. Our whole scan must beat these 20."""
+NMAP_SECONDS = 300
 LAB_PROCESSES = 2
 """250 real cameras answer with 250 processors; ours must not queue behind one interpreter."""
 UP_SECONDS = 120
@@ -97,10 +98,10 @@ def measure() -> Iterator[Result]:
         )
         nmap = timed(gateway, nmap_scan)
     yield Result(f"full scan, {DEVICES} devices", ours, "s", bare, Goal("value", at_most=2.0))
-    yield Result("the same, against nmap -sV -p80", ours, "s", nmap, Goal("ratio", at_most=1 / 25))
-    yield from judged(
-        found, {camera.state.mac: truth(kind, camera) for kind, camera in zip(kinds(), cameras, strict=True)}
-    )
+    name = f"the same, against nmap -sV -p80 of {NMAP_DEVICES} of them"
+    yield Result(name, ours, "s", nmap, Goal("ratio", at_most=1 / 25))
+    truths = {camera.state.mac: truth(kind, camera) for kind, camera in zip(kinds(), cameras, strict=True)}
+    yield from judged(found, truths)
 
 
 def judged(found: list[Device], truths: dict[Mac, Truth]) -> Iterator[Result]:
@@ -169,7 +170,10 @@ async def _get(address: str) -> None:
 
 
 def nmap_scan() -> None:
-    subprocess.run(["nmap", "-n", "-sV", "-p80", NETWORK], stdout=subprocess.DEVNULL, timeout=NMAP_SECONDS, check=True)
+    """The tool that people know, on devices of all kinds."""
+    sample = [f"10.9.0.{number}" for number in range(1, DEVICES + 1, DEVICES // NMAP_DEVICES)][:NMAP_DEVICES]
+    command = ["nmap", "-n", "-sV", "-p80", *sample]
+    subprocess.run(command, stdout=subprocess.DEVNULL, timeout=NMAP_SECONDS, check=True)
 
 
 @contextlib.contextmanager
