@@ -40,7 +40,7 @@ class ControllerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """How long the broker keeps messages for a gateway that is away."""
     reconnect_seconds: Seconds = 8.0
     """Connect again within this, at a random moment; doubles. Thousands of gateways must not come back at once."""
-    reconnect_seconds_at_most: Seconds = 60.0
+    reconnect_seconds_at_most: Seconds = 20.0
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Events kept for a controller that is away; older ones are thinned above this."""
     images_octets: Octets = 1024 * 1024 * 1024
     """Firmware images kept."""
-    devices: Annotated[int, msgspec.Meta(ge=1, le=20000)] = 5000
+    devices: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 5000
     updates_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     """Cameras being updated at the same time."""
     evidence_seconds: Seconds = 5.0
