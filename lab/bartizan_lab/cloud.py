@@ -34,12 +34,14 @@ class Cloud:
         self._network = network
         self._tcp_ports = tcp_ports
         self._udp_ports = udp_ports
+        self._callers: set[asyncio.StreamWriter] = set()
         self.received = Received()
 
     async def run(self) -> None:
         """Take whatever comes."""
         loop = asyncio.get_running_loop()
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._hang_up)
             families = (socket.AF_INET, socket.AF_INET6) if self._network.address6 else (socket.AF_INET,)
             for port, family in itertools.product(self._tcp_ports, families):
                 server = await asyncio.start_server(self._accept, sock=self._network.tcp_listener(port, family=family))
@@ -54,10 +56,19 @@ class Cloud:
         sender = str(writer.get_extra_info("peername")[0])
         self.received.connections[sender] += 1
         self.received.last_at[sender] = time.monotonic()
-        with contextlib.suppress(OSError):
+        self._callers.add(writer)
+        try:
             while await reader.read(READ_OCTETS):
                 self.received.last_at[sender] = time.monotonic()
-        writer.close()
+        except OSError:
+            pass  # a caller that was cut off has called all the same
+        finally:
+            self._callers.discard(writer)
+            writer.close()
+
+    def _hang_up(self) -> None:
+        for writer in tuple(self._callers):
+            writer.transport.abort()
 
 
 class _Sink(asyncio.DatagramProtocol):

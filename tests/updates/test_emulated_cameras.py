@@ -22,7 +22,7 @@ def assign_all(site: Site) -> None:
 
 async def worsen_once_written(site: Site, camera: EmulatedCamera) -> None:
     """Let the new image have a clock that begins in 1970, and an encoder that never starts."""
-    await site.until(lambda: "write" in site.told.states(camera.device.id))
+    await site.until(lambda: camera.camera.flashes)
     camera.camera.state.faults.add(Fault.WRONG_TIME)
     camera.camera.timings = replace(camera.camera.timings, settle_seconds=3600.0)
 

