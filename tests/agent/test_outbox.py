@@ -137,7 +137,7 @@ def test_thinning_takes_the_oldest_of_the_rest_when_nothing_else_is_left(store: 
     assert head.events[-1].detail["because"] == "999"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.one_of(st.integers(1, 20), st.sampled_from(["acknowledge", "restart"])), max_size=20))
 def test_every_event_is_said_until_acknowledged_and_never_under_two_numbers(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]

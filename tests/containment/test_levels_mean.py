@@ -21,7 +21,7 @@ Contents = dict[str, dict[str, str]]
 
 
 @given(rulesets(), st.lists(packets(), min_size=10, max_size=30), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_tighter_level_never_lets_more_through(ruleset: Ruleset, sent: list[Packet], data: st.DataObject) -> None:
     tighter = msgspec.structs.replace(
         ruleset,
@@ -41,7 +41,7 @@ def test_a_tighter_level_never_lets_more_through(ruleset: Ruleset, sent: list[Pa
 
 
 @given(rulesets(), rulesets())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_difference_turns_one_table_into_the_other(before: Ruleset, after: Ruleset) -> None:
     check(before)
     table = spelled(before)
@@ -53,7 +53,7 @@ def test_a_difference_turns_one_table_into_the_other(before: Ruleset, after: Rul
 
 
 @given(rulesets(), st.randoms())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_order_of_devices_changes_nothing_but_the_mark(ruleset: Ruleset, random: Random) -> None:
     shuffled = list(ruleset.devices)
     random.shuffle(shuffled)

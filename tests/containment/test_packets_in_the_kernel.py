@@ -27,7 +27,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @given(rulesets(), st.lists(packets(), min_size=60, max_size=60))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_the_kernel_passes_what_the_model_passes(site: Site, ruleset: Ruleset, sent: list[Packet]) -> None:
     cables, firewall = site
 

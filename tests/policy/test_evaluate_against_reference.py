@@ -269,7 +269,7 @@ def catalogue(policies: tuple[Policy, ...], waivers: tuple[Waiver, ...]) -> Cata
     return Catalogue({}, 0, DirectorKeys({}), policies=policies, waivers=waivers, makers=MAKERS)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(POLICIES, WAIVERS, BOOKS, SITES, DEVICES)
 def test_the_evaluator_agrees_with_the_obvious_one(
     policies: tuple[Policy, ...],
@@ -285,7 +285,7 @@ def test_the_evaluator_agrees_with_the_obvious_one(
     assert verdict.explanation.startswith(f"{verdict.level.value}, because ")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(POLICIES, WAIVERS, BOOKS, SITES, DEVICES)
 def test_no_order_book_lowers_a_level_and_taking_orders_out_never_goes_below_policy(
     policies: tuple[Policy, ...],
@@ -304,7 +304,7 @@ def test_no_order_book_lowers_a_level_and_taking_orders_out_never_goes_below_pol
         assert by_policy <= Evaluator(signed, site, fewer).verdict(device, NOW).level <= with_all
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(POLICIES, WAIVERS, SITES, DEVICES)
 def test_more_rules_never_loosen_and_more_waivers_never_tighten(
     policies: tuple[Policy, ...], waivers: tuple[Waiver, ...], site: SiteFacts, device: Device
@@ -315,7 +315,7 @@ def test_more_rules_never_loosen_and_more_waivers_never_tighten(
     assert Evaluator(catalogue(policies, waivers[1:]), site).verdict(device, NOW).level >= level
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SELECTORS, SITES, DEVICES)
 def test_an_explanation_agrees_with_the_verdict(selector: Selector, site: SiteFacts, device: Device) -> None:
     policy = Policy(PolicyId("p0"), "p", 1, 1, (Rule("r", selector, "because", contain=Level.QUARANTINE),))

@@ -482,7 +482,7 @@ class TestClock:
 class TestMutations:
     """Whatever happens to a bundle on its way, a gateway ends with what was published, or with what it held."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_no_mutation_is_accepted_as_something_else(self, estate_with_news: Any, data: st.DataObject) -> None:
         files, held, news = estate_with_news
