@@ -205,14 +205,15 @@ class _Merging:
         return Merged(self._known, tuple(self._changes))
 
     def _find(self, observation: Observation) -> Known | None:
+        at_address = [
+            device for address in observation.addresses for device in self._by_address[observation.interface, address]
+        ]
         if observation.mac:
-            candidates = self._by_mac[observation.mac]
+            # Who was there before the link told a MAC, as after an announcement, is the one who has it.
+            nameless = (device for device in at_address if not self._known[device].device.macs)
+            candidates = [*self._by_mac[observation.mac], *nameless]
         else:
-            candidates = [
-                device
-                for address in observation.addresses
-                for device in self._by_address[observation.interface, address]
-            ]
+            candidates = at_address
         entries = [self._known[device] for device in dict.fromkeys(candidates)]
         fitting = [entry for entry in entries if not _contradicts(entry.evidence, observation.evidence)]
         # Several devices behind one MAC: a router that answers for them. The address tells them apart.

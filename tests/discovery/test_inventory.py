@@ -76,6 +76,23 @@ def test_a_new_device_is_found_and_judged() -> None:
     }
 
 
+def test_who_announced_itself_before_the_link_told_its_mac_is_one_device() -> None:
+    """A multicast greeting fills no neighbour table; the first packet to us does."""
+    announced, _ = merged({}, look(*sadp(), mac=None))
+    devices, changes = merged(announced, look(mac=MAC))
+
+    assert list(devices) == [CAMERA]
+    assert devices[CAMERA].device.macs == (MAC,)
+    assert [change.kind for change in changes] == ["device.changed"]
+
+
+def test_who_has_a_mac_is_not_taken_for_who_comes_to_its_address_with_another() -> None:
+    before, _ = merged({}, look(*sadp()))
+    devices, _ = merged(before, look(mac=OTHER_MAC))
+
+    assert {known.device.macs for known in devices.values()} == {(MAC,), (OTHER_MAC,)}
+
+
 def test_seeing_it_again_changes_nothing() -> None:
     devices, _ = merged({}, look(*sadp()))
 

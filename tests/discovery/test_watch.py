@@ -74,6 +74,22 @@ def test_an_announcement_is_heard_and_leads_to_a_look(segment: Any) -> None:
     assert camera.state.mac in heard.macs()
 
 
+def test_whoever_announces_itself_right_after_another_is_known_by_its_mac_at_once(segment: Any) -> None:
+    """The neighbour table is read now and then, but never after the looks that need it."""
+    first, second, heard = make("onvif"), make("dahua"), Heard()
+
+    async def plug_in_both(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        async with first.serve(segment.plug_in("10.9.0.20", first.state.mac)):
+            await until(lambda: first.state.mac in heard.macs())
+            async with second.serve(segment.plug_in("10.9.0.21", second.state.mac)):
+                await until(lambda: "IPC-HDW5831R-ZE" in heard.models())
+
+    segment.run(lambda: watching(heard, plug_in_both))
+
+    assert heard.macs() == {first.state.mac, second.state.mac}
+
+
 def test_sadp_answers_to_somebody_else_are_overheard(segment: Any) -> None:
     network, heard = segment.plug_in("10.9.0.20", "44:47:cc:00:00:01"), Heard()
     answer = b"<ProbeMatch><DeviceSN>DS-2CD2320D-I20180919AACHC52932642</DeviceSN></ProbeMatch>"

@@ -121,7 +121,8 @@ class Neighbours:
             if isinstance(entry, Neighbour) and entry.index in self._indexes
         ]
 
-    def _read(self) -> None:
+    def catch_up(self) -> None:
+        """Take in what the kernel has told until now, without waiting for a pause to end."""
         for _ in range(_READS_PER_WAKE_UP):
             try:
                 data = self._socket.recv(_READ)
@@ -136,6 +137,9 @@ class Neighbours:
             self._learn(entry for entry in messages if isinstance(entry, Neighbour))
             if self._interfaces_changed and not all(isinstance(message, Neighbour) for message in messages):
                 self._interfaces_changed()
+
+    def _read(self) -> None:
+        self.catch_up()
         if self._pause_seconds:
             self._loop.remove_reader(self._socket)
             self._resume = self._loop.call_later(self._pause_seconds, self._loop.add_reader, self._socket, self._read)

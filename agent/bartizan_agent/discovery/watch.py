@@ -151,6 +151,7 @@ class _Listening:
             while True:
                 await self._visits.news()
                 await asyncio.sleep(_GATHER_SECONDS)
+                self._neighbours.catch_up()  # who has just announced itself is known by its MAC from the first
                 self._tell(self._visits.take())
 
     def _heard(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
