@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from http import HTTPStatus
 
 from bartizan_lab.cameras.faults import XML_BOMB, Fault
 from bartizan_lab.cameras.web import XML, Response
@@ -91,7 +90,7 @@ async def _dribble(writer: asyncio.StreamWriter, octets: bytes, seconds: float) 
 
 
 def _head(response: Response, length: int | None) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
+    lines = [f"HTTP/1.1 {response.status} {response.phrase}"]
     lines += [f"{name}: {value}" for name, value in response.headers]
     lines += [f"Content-Type: {response.content_type}", "Connection: close"]
     if length is not None:

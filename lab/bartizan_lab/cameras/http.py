@@ -9,7 +9,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import h11
@@ -158,18 +157,27 @@ class _Conversation:
 
     async def send(self, answer: Response) -> bool:
         """Send an answer whole; return whether another request may follow."""
-        headers = [
-            *answer.headers,
-            ("Content-Type", answer.content_type),
-            ("Content-Length", str(len(answer.body))),
-        ]
-        phrase = HTTPStatus(answer.status).phrase.encode()
-        octets = self._protocol.send(h11.Response(status_code=answer.status, headers=headers, reason=phrase)) or b""
-        if self._method != "HEAD" and answer.body:
+        headers = [*answer.headers, ("Content-Type", answer.content_type)]
+        if not answer.spread_seconds:
+            headers.append(("Content-Length", str(len(answer.body))))
+        head = h11.Response(status_code=answer.status, headers=headers, reason=answer.phrase.encode())
+        octets = self._protocol.send(head) or b""
+        if answer.spread_seconds:
+            self.writer.write(octets)
+            await self._spread(answer)
+            octets = b""
+        elif self._method != "HEAD" and answer.body:
             octets += self._protocol.send(h11.Data(data=answer.body)) or b""
         self.writer.write(octets + (self._protocol.send(h11.EndOfMessage()) or b""))
         await self.writer.drain()
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
+
+    async def _spread(self, answer: Response) -> None:
+        lines = answer.body.splitlines(keepends=True)
+        for line in lines:
+            self.writer.write(self._protocol.send(h11.Data(data=line)) or b"")
+            await self.writer.drain()
+            await asyncio.sleep(answer.spread_seconds / len(lines))
 
     async def _next_event(self) -> object:
         while (event := self._protocol.next_event()) is h11.NEED_DATA:

@@ -5,7 +5,7 @@ known for an emulated upgrade (family, version, build date) stands in a member o
 
     hikvision   digicap.dav: a header under a repeating XOR key, then members
     dahua       *.bin: a ZIP whose first two octets are DH instead of PK
-    axis, onvif no public layout: our own header, sealed with SHA-256
+    others      no public layout: our own header, sealed with SHA-256
 """
 
 import hashlib
@@ -152,7 +152,7 @@ class SealedImage:
     """An image of a maker whose layout is not public: a magic, what it is for, noise, and a SHA-256 over it all."""
 
     magic: bytes
-    """`AXIS_IMAGE` or `ONVIF_IMAGE`."""
+    """`AXIS_IMAGE` and its like."""
     model: str
     version: str
     build: date
@@ -180,7 +180,9 @@ class SealedImage:
 
 
 AXIS_IMAGE = b"AXIS-LAB-IMAGE\n"
+HANWHA_IMAGE = b"HANWHA-LAB-IMAGE\n"
 ONVIF_IMAGE = b"ONVIF-LAB-IMAGE\n"
+UNIVIEW_IMAGE = b"UNIVIEW-LAB-IMAGE\n"
 
 
 def _contents(family: str, version: str, build: date) -> bytes:

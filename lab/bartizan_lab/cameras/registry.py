@@ -12,6 +12,8 @@ from bartizan_lab.cameras.axis.traits import AxisTraits
 from bartizan_lab.cameras.camera import Camera
 from bartizan_lab.cameras.dahua.camera import DahuaCamera
 from bartizan_lab.cameras.dahua.traits import DahuaTraits
+from bartizan_lab.cameras.hanwha.camera import HanwhaCamera
+from bartizan_lab.cameras.hanwha.traits import HanwhaTraits
 from bartizan_lab.cameras.hikvision.camera import HikvisionCamera
 from bartizan_lab.cameras.hikvision.traits import NEUTRAL_NAMESPACE, HikvisionTraits, UpgradeForm
 from bartizan_lab.cameras.onvif.camera import OnvifCamera, OnvifTraits
@@ -107,6 +109,24 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
             "{mac}",
             "ac:cc:8e",
             user="root",
+        ),
+        "hanwha": Blueprint(
+            HanwhaCamera,
+            HanwhaTraits(),
+            "QNV-8080R",
+            "1.41.14_20230526_R372",
+            date(2023, 5, 26),
+            "ZPKE70GT{number:06}X",
+            "e4:30:22",
+        ),
+        "hanwha-samsung": Blueprint(
+            HanwhaCamera,
+            HanwhaTraits(brand="Samsung Techwin", rtsp_realm="NET-i", modules=("Kernel", "App", "Web")),
+            "SNB-6004",
+            "3.10_141209",
+            date(2014, 12, 9),
+            "C0IV6V3F{number:06}K",
+            "00:09:18",
         ),
         "onvif": Blueprint(
             OnvifCamera, OnvifTraits(), "NC-200", "1.2.3", date(2023, 1, 9), "NC200-{number:06}", "00:02:d1"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -45,6 +46,13 @@ class Response:
     body: bytes = field(default=b"", repr=False)
     content_type: str = TEXT
     headers: tuple[tuple[str, str], ...] = ()
+    spread_seconds: float = 0.0
+    """Over how long the body comes, line by line and without a length; 0 is at once."""
+
+    @property
+    def phrase(self) -> str:
+        """The words behind the status; makers have statuses of their own."""
+        return HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Status"
 
 
 class Dropped:

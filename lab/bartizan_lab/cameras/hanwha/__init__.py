@@ -1,0 +1,1 @@
+"""Hanwha Vision (Wisenet) devices: SUNAPI, their discovery, ONVIF."""
