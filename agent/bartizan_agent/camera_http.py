@@ -419,7 +419,7 @@ class _Sending:
 
 
 def _read_as(request: Request[T], answer: _Answer) -> T | Failure:
-    if not 200 <= answer.status < 300:
+    if not 200 <= answer.status < 300 and answer.status not in request.success:
         return request.explain(answer.status, answer.body) or _by_status(answer)
     try:
         return request.decode(answer.body)

@@ -23,7 +23,6 @@ RETRY_SECONDS = {Act.LATER: 300.0, Act.CREDENTIALS: AGAIN_SECONDS, Act.NEVER: AG
 AT_ONCE = 4
 ONE_SECONDS = 60.0  # for all requests of one look
 WEIGHT = 95  # of 100: said by the device itself to somebody who logged in
-_SOURCES = {"hikvision": Source.ISAPI, "dahua": Source.DAHUA_CGI, "axis": Source.VAPIX, "onvif": Source.ONVIF}
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +94,7 @@ class Reads:
             log.debug("a camera was not read", extra={"device": device.id, "code": answer.code})
             wait = max(answer.wait_seconds, RETRY_SECONDS[answer.act])
         else:
-            self._learn(device.id, evidence(answer, _SOURCES[driver.name]))
+            self._learn(device.id, evidence(answer, driver.source))
             wait = AGAIN_SECONDS
         self._due[device.id] = self._clock.monotonic() + wait
 

@@ -54,6 +54,8 @@ class Source(enum.Enum):
     ISAPI = "isapi"
     DAHUA_CGI = "dahua-cgi"
     VAPIX = "vapix"
+    SUNAPI = "sunapi"
+    LAPI = "lapi"
     ONVIF = "onvif"
     OPERATOR = "operator"
 

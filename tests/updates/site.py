@@ -60,6 +60,7 @@ MAKERS = {
     "hikvision-oem": "hikvision",
     "dahua": "dahua",
     "axis": "axis",
+    "hanwha": "hanwha",
     "onvif": "vivotek",
 }
 
@@ -161,6 +162,9 @@ def emulate(kind: str, number: int, **facts: Any) -> EmulatedCamera:
         case "axis":
             name, version = "P3265-V_12_1_5.bin", "12.1.5"
             content = made.SealedImage(made.AXIS_IMAGE, model, version, NEW_BUILD).pack()
+        case "hanwha":
+            name, version = "qnv-8080r_2.22.02.img", "2.22.02_20260301_R101"
+            content = made.SealedImage(made.HANWHA_IMAGE, model, version, NEW_BUILD).pack()
         case _:
             name, version = "nc-200.img", "1.3.0"
             content = made.SealedImage(made.ONVIF_IMAGE, model, version, NEW_BUILD).pack()

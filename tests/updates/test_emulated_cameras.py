@@ -9,7 +9,7 @@ import pytest
 from bartizan_lab.cameras.faults import Fault
 from tests.updates.site import TIMINGS, EmulatedCamera, Site, emulate, running_site
 
-KINDS = ("hikvision", "dahua", "axis", "onvif")
+KINDS = ("hikvision", "dahua", "axis", "hanwha", "onvif")
 
 
 def one_of_each(**facts: object) -> list[EmulatedCamera]:
@@ -86,7 +86,7 @@ async def test_an_update_s_steps_and_its_proof_are_told(tmp_path: Path) -> None:
         (Fault.COMES_BACK_AS_ANOTHER, dict.fromkeys(KINDS, "failed-needs-visit: another-camera")),
         (
             Fault.COMES_BACK_FACTORY_RESET,
-            dict.fromkeys(("hikvision", "axis"), "failed-needs-visit: factory-reset")
+            dict.fromkeys(("hikvision", "axis", "hanwha"), "failed-needs-visit: factory-reset")
             | dict.fromkeys(("dahua", "onvif"), "failed-needs-visit: login-lost"),
         ),
     ],
@@ -115,6 +115,7 @@ async def test_where_the_new_image_works_worse_axis_is_rolled_back_and_the_other
         "hikvision": "failed-needs-visit: picture-lost",
         "dahua": "failed-needs-visit: picture-lost",
         "axis": "failed-rolled-back: picture-lost",
+        "hanwha": "failed-needs-visit: picture-lost",
         "onvif": "failed-needs-visit: clock-wrong",
     }
     assert axis.camera.state.firmware == "11.11.160"

@@ -4,10 +4,11 @@ from bartizan.identity.model import Identity
 from bartizan_agent.drivers.axis.driver import Axis
 from bartizan_agent.drivers.contract import Driver, recognised
 from bartizan_agent.drivers.dahua.driver import Dahua
+from bartizan_agent.drivers.hanwha.driver import Hanwha
 from bartizan_agent.drivers.hikvision.driver import Hikvision
 from bartizan_agent.drivers.onvif.driver import Onvif
 
-DRIVERS: tuple[Driver, ...] = (Hikvision(), Dahua(), Axis(), Onvif())
+DRIVERS: tuple[Driver, ...] = (Hikvision(), Dahua(), Axis(), Hanwha(), Onvif())
 
 
 def driver_for(identity: Identity) -> Driver | None:

@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 import msgspec
 
 from bartizan.errors import BartizanError
-from bartizan.identity.model import Identity
+from bartizan.identity.model import Identity, Source
 from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers.family import Family
 
@@ -37,6 +37,17 @@ class Act(enum.Enum):
     """Whoever keeps the credentials: this user name and password are not accepted."""
     NEVER = "never"
     """Whoever looks after the camera: asking again gives the same answer."""
+
+
+class Tier(enum.Enum):
+    """How much a driver does with its vendor's devices. Each holds what the one before does."""
+
+    SEES = "sees"
+    """It reads who a device is, logged in."""
+    CONTAINS = "contains"
+    """It reads as well what has to go on working when a device is contained: its stream and its picture."""
+    UPDATES = "updates"
+    """It gives devices firmware as well, and proves that they work afterwards."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -99,6 +110,8 @@ class Request(Generic[T]):
     """Read no further than `limit`, and do not mind if there is more."""
     whole: bool = False
     """An answer cut short is worthless (a back-up)."""
+    success: frozenset[int] = frozenset()
+    """HTTP statuses beside 200 to 299 that this vendor's firmware gives to what it has done."""
     prime: str = ""
     """A path to read first, so that logging in is over before a large body begins; required with an `ImageFile`."""
 
@@ -193,7 +206,11 @@ class Driver:
     name: ClassVar[str]
     makers: ClassVar[tuple[str, ...]]
     """Identifiers of the makers whose units it speaks to, whatever the badge."""
-    families: ClassVar[tuple[Family, ...]]
+    tier: ClassVar[Tier]
+    source: ClassVar[Source]
+    """Under which name what it reads is evidence."""
+    families: ClassVar[tuple[Family, ...]] = ()
+    """How its models take images; none below the tier `UPDATES`."""
 
     def family(self, model: str, platform: str) -> Family | None:
         """Return how this model takes an update; None where it is not known to be safe."""

@@ -2,9 +2,10 @@
 
 import msgspec
 
+from bartizan.identity.model import Source
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.axis import messages
-from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile
+from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Tier
 from bartizan_agent.drivers.family import Family, load_families
 
 
@@ -13,6 +14,8 @@ class Axis(Driver):
 
     name = "axis"
     makers = ("axis",)
+    tier = Tier.UPDATES
+    source = Source.VAPIX
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from bartizan.identity.model import Source
 from bartizan_agent.drivers import reading
-from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Progress
+from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Progress, Tier
 from bartizan_agent.drivers.dahua import messages
 from bartizan_agent.drivers.family import Family, load_families
 
@@ -13,6 +14,8 @@ class Dahua(Driver):
 
     name = "dahua"
     makers = ("dahua",)
+    tier = Tier.UPDATES
+    source = Source.DAHUA_CGI
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:

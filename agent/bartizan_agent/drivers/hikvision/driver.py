@@ -2,8 +2,9 @@
 
 import msgspec
 
+from bartizan.identity.model import Source
 from bartizan_agent.drivers import reading
-from bartizan_agent.drivers.contract import CameraSession, CameraState, Driver, Failure, ImageFile, Progress
+from bartizan_agent.drivers.contract import CameraSession, CameraState, Driver, Failure, ImageFile, Progress, Tier
 from bartizan_agent.drivers.family import Family, load_families
 from bartizan_agent.drivers.hikvision import messages
 
@@ -13,6 +14,8 @@ class Hikvision(Driver):
 
     name = "hikvision"
     makers = ("hikvision",)
+    tier = Tier.UPDATES
+    source = Source.ISAPI
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:

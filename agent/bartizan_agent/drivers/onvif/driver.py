@@ -4,8 +4,19 @@ import asyncio
 
 import msgspec
 
+from bartizan.identity.model import Source
 from bartizan_agent.drivers import reading
-from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Picture, Stream
+from bartizan_agent.drivers.contract import (
+    Act,
+    CameraSession,
+    CameraState,
+    Driver,
+    Failure,
+    ImageFile,
+    Picture,
+    Stream,
+    Tier,
+)
 from bartizan_agent.drivers.family import Family, load_families
 from bartizan_agent.drivers.onvif import messages, security
 
@@ -17,7 +28,9 @@ class Onvif(Driver):
     """The ONVIF device service. See README.md in this folder."""
 
     name = "onvif"
-    makers = ("hanwha", "bosch", "uniview", "sony", "panasonic", "vivotek", "pelco", "avigilon", "mobotix", "milesight")
+    makers = ("bosch", "uniview", "sony", "panasonic", "vivotek", "pelco", "avigilon", "mobotix", "milesight")
+    tier = Tier.UPDATES
+    source = Source.ONVIF
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:

@@ -1,0 +1,1 @@
+"""Hanwha Vision (Wisenet, formerly Samsung Techwin) cameras and recorders: SUNAPI."""
