@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 BATCH = 100
 THIN_TO = 0.9  # of the limit, so that thinning is rare
 REPEATED_BY_REPORTS = frozenset(
-    {events.DEVICE_FOUND, events.DEVICE_CHANGED, events.DEVICE_LOST, events.CAMERA_RUBBISH, events.MESSAGE_REFUSED}
+    {events.DEVICE_FOUND, events.DEVICE_CHANGED, events.DEVICE_LOST, events.MESSAGE_REFUSED}
 )
 
 log = logging.getLogger(__name__)

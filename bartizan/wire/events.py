@@ -1,33 +1,249 @@
 """The names of events: what an operator, a SIEM and an auditor will search for.
 
-One constant per kind, and what its detail fields mean.
+Below each name stands when it is told, what its detail fields mean (all are text), and what whoever reads it should do.
+`docs/events.md` is made from this.
 """
 
-DEVICE_FOUND = "device.found"  # maker, model, interface, confidence
-DEVICE_CHANGED = "device.changed"  # field, before, after
-DEVICE_LOST = "device.lost"  # last_seen
-CATALOGUE_ACCEPTED = "catalogue.accepted"  # versions
-CATALOGUE_REFUSED = "catalogue.refused"  # code, reason
-CATALOGUE_EXPIRED = "catalogue.expired"  # since
-ORDERS_ACCEPTED = "orders.accepted"  # scope, generation
-ORDERS_REFUSED = "orders.refused"  # scope, generation, code, reason
-MESSAGE_REFUSED = "message.refused"  # topic, code, reason
-CONTAINMENT_APPLIED = "containment.applied"  # ruleset, devices, milliseconds
-CONTAINMENT_FAILED = "containment.failed"  # reason
-CONTAINMENT_DRIFT = "containment.drift"  # found, repaired
-CONTAINMENT_RELEASED = "containment.released"  # by, reason
-LEVEL_CHANGED = "level.changed"  # before, after, because
-UPDATE_STEP = "update.step"  # rollout, image, state, note
-UPDATE_SUCCEEDED = "update.succeeded"  # rollout, image, before, after
-UPDATE_FAILED = "update.failed"  # rollout, image, state, code, reason
-UPDATE_REFUSED = "update.refused"  # rollout, image, code, reason
-CAMERA_REFUSED_LOGIN = "camera.refused-login"  # driver, attempts
-CAMERA_RUBBISH = "camera.rubbish"  # source, reason
-AGENT_STARTED = "agent.started"  # version, boot
-AGENT_CLOCK = "agent.clock"  # offset_seconds
-STORE_FULL = "store.full"  # reason, lost
-STORE_DAMAGED = "store.damaged"  # file, reason
-CREDENTIALS_ACCEPTED = "credentials.accepted"  # devices
-CERTIFICATE_RENEWED = "certificate.renewed"  # not_after
+DEVICE_FOUND = "device.found"
+"""A device was seen on a segment for the first time.
+
+maker: Who built it, as in the list of makers; empty while nobody knows.
+model: Its model, as far as it says.
+interface: The gateway's interface on which it was seen.
+confidence: How sure the maker is, 0 to 100.
+
+Do: Nothing, if somebody installed it. Otherwise find out what it is: until policy knows it, it is held as strictly
+as policy holds strangers.
+"""
+DEVICE_CHANGED = "device.changed"
+"""Something that identifies a device, or where it is, is otherwise than before.
+
+field: What changed: maker, brand, model, firmware, addresses, macs, interface, vulnerabilities, presence, …
+before: As it was.
+after: As it is.
+
+Do: Look twice at a changed serial number, maker or MAC: somebody may have swapped the unit. New vulnerabilities mean
+that an advisory came that concerns it; plan an update.
+"""
+DEVICE_LOST = "device.lost"
+"""A device has not been seen for so long that it counts as gone. What holds it stays in force for its addresses.
+
+last_seen: When it was seen last, Unix seconds.
+
+Do: Ask whether it was taken down. If not, look at its power and its switch port.
+"""
+CATALOGUE_ACCEPTED = "catalogue.accepted"
+"""The gateway verified a new catalogue and goes by it from now on.
+
+versions: The version of each role, as in `policy=4 firmware=2`.
+
+Do: Nothing. A site that does not tell of it within minutes of a publication is away, or refused it.
+"""
+CATALOGUE_REFUSED = "catalogue.refused"
+"""A catalogue arrived that the gateway does not believe. It keeps enforcing the one before.
+
+code: What is wrong, for programs: bad-signature, stale, expired, malformed or too-new.
+reason: The same in words.
+unrecorded_before: How many refusals were left out since the last one told, if any: 20 an hour are told.
+
+Do: Treat it as an attack until you know better: somebody may have the broker or the controller. Compare the
+controller's `bartizan status` with what was last signed. `stale` after a restored backup is explained in the
+operating guide, and `too-new` means that this gateway's agent has to be upgraded.
+"""
+CATALOGUE_EXPIRED = "catalogue.expired"
+"""The gateway's catalogue is past its expiry. It goes on being enforced; no firmware is installed.
+
+since: When it expired, Unix seconds.
+
+Do: Find out why nothing newer arrived: is the gateway connected, and does the controller still renew its timestamp?
+If policy or firmware themselves expired, two approvers must sign them again.
+"""
+ORDERS_ACCEPTED = "orders.accepted"
+"""The gateway verified a book of orders and carries it out.
+
+scope: `estate` or `site`.
+generation: The book's number, which only rises.
+
+Do: Nothing.
+"""
+ORDERS_REFUSED = "orders.refused"
+"""A book of orders arrived that the gateway does not believe. It keeps to the one before.
+
+code: What is wrong, for programs.
+reason: The same in words.
+unrecorded_before: How many refusals were left out since the last one told, if any.
+
+Do: As for catalogue.refused.
+"""
+MESSAGE_REFUSED = "message.refused"
+"""A message could not be used. Told by the gateway of what it hears, and by the controller of what a gateway says.
+
+topic: Where it was said.
+code: What is wrong, for programs.
+reason: The same in words.
+unrecorded_before: How many the gateway left out since the last one told, if any.
+untold_before: How many the controller left out since the last one told, if any.
+
+Do: One after an upgrade is of no consequence: look whether both sides have versions that understand each other.
+Many, or from a site that names another, mean that somebody speaks who should not: shut the gateway out and enrol it
+again.
+"""
+CONTAINMENT_APPLIED = "containment.applied"
+"""Another ruleset is in force in the gateway's kernel.
+
+ruleset: Its digest, as the posture names it.
+devices: How many devices it holds.
+milliseconds: From the moment the reason for it was known until the kernel had it.
+
+Do: Nothing.
+"""
+CONTAINMENT_FAILED = "containment.failed"
+"""Something that should be enforced is not. What was in force before stays so.
+
+reason: What the kernel refused, or what goes around the packet filter (a flowtable, a bridge).
+
+Do: Act at once: log in to the gateway, run `bartizan-agent status`, and mend what it names. Until then pull the
+cameras' uplink if the site is sensitive.
+"""
+CONTAINMENT_DRIFT = "containment.drift"
+"""Somebody or something changed the gateway's packet filter table, and the agent put it back.
+
+found: What was missing or otherwise.
+repaired: `yes` or `no`.
+
+Do: Find out who: another program that flushes the ruleset (`nft flush ruleset`, a firewall service) or a person. If
+it was not repaired, act as for containment.failed.
+"""
+CONTAINMENT_RELEASED = "containment.released"
+"""Somebody lifted containment of the whole site by hand, on the gateway.
+
+by: Who, as they said.
+reason: Why, as they said.
+until: When it ends by itself, Unix seconds.
+
+Do: Call them. `bartizan contain SITE --level quarantine --reason …` ends it from afar; `bartizan-agent contain` on
+the gateway does so too.
+"""
+LEVEL_CHANGED = "level.changed"
+"""The kernel holds a device at another level than before.
+
+before: As it was; empty if nothing held it.
+after: As it is; empty if nothing holds it any more.
+because: Which rule, waiver or order decided it.
+
+Do: If it loosened and nobody signed a policy or waiver for that, ask the approvers.
+"""
+UPDATE_STEP = "update.step"
+"""A camera's update came to its next step, or waits.
+
+rollout: Which one.
+image: The image's id.
+state: The step: fetch, verify, window, preflight, back-up, write, wait, prove, commit, roll-back.
+note: What it waits for, if it waits.
+
+Do: Nothing.
+"""
+UPDATE_SUCCEEDED = "update.succeeded"
+"""A camera runs the new firmware, and was seen to work as before.
+
+rollout: Which one.
+image: The image's id.
+state: The step in which it ended.
+code: `succeeded`, or `already-installed`.
+before: The version before.
+after: The version now.
+serial: Of the unit that answered.
+boot_before: What marked its start before.
+boot_after: What marks its start now: another, for it restarted.
+picture: Width and height of its picture.
+codec: Of its stream.
+
+Do: Nothing. This is the evidence that the camera was patched.
+"""
+UPDATE_FAILED = "update.failed"
+"""A camera's update did not succeed.
+
+rollout: Which one.
+image: The image's id.
+state: The step in which it ended.
+end: `failed-before-write` (untouched), `failed-rolled-back` (as before), or `failed-needs-visit`.
+code: The cause, for programs.
+reason: The same in words.
+visit: What whoever goes there should look for, if somebody must.
+before: The version before, if the camera was read; so are the fields below.
+after: The version now.
+serial: Of the unit that answered.
+boot_before: What marked its start before.
+boot_after: What marks its start now.
+picture: Width and height of its picture.
+codec: Of its stream.
+
+Do: Send somebody if `end` is failed-needs-visit; `visit` says with what. Otherwise read the reason before you resume
+the rollout: what failed once for a reason that stays will fail again.
+"""
+UPDATE_REFUSED = "update.refused"
+"""An image must not go on this camera, or cannot: nothing was done to it.
+
+rollout: Which one.
+image: The image's id.
+state: The step in which it was found out, if an update had begun.
+code: The cause, for programs: refused, image-missing, …
+reason: The same in words.
+
+Do: Read the reason. The image is for another model or platform, would be a downgrade, or needs another one first.
+"""
+CAMERA_REFUSED_LOGIN = "camera.refused-login"
+"""A camera refused the user name and password that this site has for it. They are not tried again.
+
+attempts: How many logins it refused within the hour.
+
+Do: Give the right ones with `bartizan credentials set`; new ones are tried at once.
+"""
+AGENT_STARTED = "agent.started"
+"""The agent began to run.
+
+version: Of the agent.
+boot: The name of this run; sequence numbers count within it.
+
+Do: Nothing, if the gateway restarted or was upgraded. Several an hour: look at `journalctl -u bartizan-agent`.
+"""
+AGENT_CLOCK = "agent.clock"
+"""The gateway's clock is wrong, or was set.
+
+offset_seconds: How far it jumped, or (negative) how far it is behind the newest time known for sure.
+
+Do: Look at the gateway's time service: expiries and maintenance windows go by this clock.
+"""
+STORE_FULL = "store.full"
+"""Events were lost on the gateway, because its disk is full or too many waited for the controller.
+
+reason: Why.
+lost: How many.
+
+Do: Free disk space, or bring the gateway back to the controller. Those that reports repeat anyway go first.
+"""
+STORE_DAMAGED = "store.damaged"
+"""A file of the gateway's state could not be used, and was set aside. What it held is asked for again; until then
+the gateway holds devices at least as it did before.
+
+file: Which one.
+reason: What is wrong with it.
+
+Do: Once, after a power cut: nothing. Again: replace the gateway's disk.
+"""
+CREDENTIALS_ACCEPTED = "credentials.accepted"
+"""The gateway opened a new book of camera credentials.
+
+devices: For how many single devices it has credentials, beside those for makers.
+
+Do: Nothing.
+"""
+CERTIFICATE_RENEWED = "certificate.renewed"
+"""The gateway has a new certificate.
+
+not_after: Until when it is valid, Unix seconds.
+
+Do: Nothing.
+"""
 
 ALL = frozenset(value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str))

@@ -89,7 +89,7 @@ def test_a_batch_is_bounded(store: sqlite3.Connection) -> None:
 
 def test_what_a_camera_says_is_cut(store: sqlite3.Connection) -> None:
     box = outbox(store)
-    box.record(note(events.CAMERA_RUBBISH, CAMERA, reason="x" * 100_000))
+    box.record(note(events.MESSAGE_REFUSED, CAMERA, reason="x" * 100_000))
     head = box.head()
 
     assert head
