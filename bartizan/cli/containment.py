@@ -53,7 +53,10 @@ def contain(
 @reason_option
 @asking
 def release(terminal: Terminal, controller: Controller, order: str, reason: str) -> None:
-    """Take an order back. Its devices return to what policy demands, never below."""
+    """Take ORDER back. Its devices return to what policy demands, never below.
+
+    `bartizan order list` lists what stands.
+    """
     controller.delete(f"orders/{order}", type(None), reason=reason)
     terminal.say(f"{order} is released; policy alone counts for its devices", value={"released": order})
 

@@ -33,7 +33,7 @@ def credentials() -> None:
 @click.argument("file", type=PATH)
 @asking
 def set_credentials(terminal: Terminal, controller: Controller, site: str, file: Path) -> None:
-    """Seal the credentials in FILE (TOML) to a site's gateway and send them. They replace those before.
+    """Seal the credentials in FILE (TOML) to the gateway of SITE and send them. They replace those before.
 
     \b
     [makers.hikvision]

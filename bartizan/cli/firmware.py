@@ -36,7 +36,7 @@ def firmware() -> None:
 @note_option
 @asking
 def add(terminal: Terminal, controller: Controller, file: Path, *, key_file: Path, note: str, **facts: Any) -> None:
-    """Upload an image and propose it, with your signature. Another person approves it."""
+    """Upload the image in FILE and propose it, with your signature. Another person approves it."""
     image = _describe(file, facts)
     controller.upload(f"images/{image.id.removeprefix('sha256:')}", file)
     proposal = Proposal("firmware", images=(image,), note=note or f"add {image.file_name}")
@@ -52,7 +52,10 @@ def add(terminal: Terminal, controller: Controller, file: Path, *, key_file: Pat
 def approve(
     terminal: Terminal, controller: Controller, change: str, *, no_publish: bool, key_file: Path, yes: bool
 ) -> None:
-    """Review and sign what another proposed, and publish it once enough have signed."""
+    """Review and sign CHANGE, which another proposed, and publish it once enough have signed.
+
+    `bartizan policy changes` lists what waits.
+    """
     approval = signing.sign_change(terminal, controller, change, key_file, yes=yes)
     if approval.complete and not no_publish:
         signing.publish(terminal, controller, change)
@@ -88,7 +91,10 @@ def list_images(terminal: Terminal, controller: Controller) -> None:
 @note_option
 @asking
 def recall(terminal: Terminal, controller: Controller, image: str, *, key_file: Path, note: str) -> None:
-    """Propose that an image must not be installed any more; running rollouts of it stop once it is published."""
+    """Propose that IMAGE must not be installed any more; running rollouts of it stop once that is published.
+
+    IMAGE is its id or file name, as in `bartizan firmware list`.
+    """
     found = next(
         (i for i in controller.get("catalogue", _Published).content.images if image in (i.id, i.file_name)), None
     )

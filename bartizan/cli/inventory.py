@@ -41,7 +41,10 @@ def list_sites(terminal: Terminal, controller: Controller, organisation: str | N
 @click.option("--title", default="", help="What people call it.")
 @asking
 def add(terminal: Terminal, controller: Controller, name: str, organisation: str, title: str) -> None:
-    """Make a site. Until two people have signed what it is, it counts as sensitive."""
+    """Make a site. Until two people have signed what it is, it counts as sensitive.
+
+    NAME is its id, for ever: 1 to 64 of a-z, 0-9 and '-'. Making an organisation along with it needs the role admin.
+    """
     if organisation not in {each["id"] for each in controller.get("organisations", list[Json])}:
         controller.post("organisations", Json, {"id": organisation})
     made = controller.post("sites", Json, {"id": name, "organisation": organisation, "name": title})
@@ -52,7 +55,7 @@ def add(terminal: Terminal, controller: Controller, name: str, organisation: str
 @click.argument("name")
 @asking
 def token(terminal: Terminal, controller: Controller, name: str) -> None:
-    """Make a one-time token, with which the gateway's agent enrols."""
+    """Make a one-time token, with which the agent on the gateway of site NAME enrols."""
     made = controller.post(f"sites/{name}/enrolment-token", Json)
     terminal.say(made["token"], value=made)
 
@@ -62,7 +65,7 @@ def token(terminal: Terminal, controller: Controller, name: str) -> None:
 @click.confirmation_option(prompt="Shut this gateway out? Its cameras stay held as they are.")
 @asking
 def revoke(terminal: Terminal, controller: Controller, name: str) -> None:
-    """Shut a gateway out: its certificates are no longer accepted."""
+    """Shut the gateway of site NAME out: its certificates are no longer accepted."""
     controller.post(f"sites/{name}/revoke", type(None))
     terminal.say(f"the gateway of {name} is shut out; enrol a new one to let it in", value={"revoked": name})
 
@@ -71,7 +74,7 @@ def revoke(terminal: Terminal, controller: Controller, name: str) -> None:
 @click.argument("name", required=False)
 @asking
 def scan(terminal: Terminal, controller: Controller, name: str | None) -> None:
-    """Have a gateway, or all of them, look at their segments again."""
+    """Have the gateway of site NAME, or every gateway, look at its segments again."""
     asked = controller.post("scans", Json, {"site": name})
     terminal.say("asked for", value=asked)
 
@@ -111,7 +114,10 @@ NO_DEVICES = "No device was reported yet. Is a gateway enrolled? See: bartizan s
 @click.option("--site", help="Where it is, if it is known at several sites.")
 @asking
 def show(terminal: Terminal, controller: Controller, name: str, site: str | None) -> None:
-    """Show one device: who made it and how that is known, how it is held and why, and what changed."""
+    """Show one device: who made it and how that is known, how it is held and why, and what changed.
+
+    NAME is its id, serial number, MAC or address.
+    """
     at = find(controller, name, site)
     detail = controller.get(f"sites/{at['site']}/devices/{at['device']['id']}", Json)
     state, posture = detail["state"], detail["state"]["posture"] or {}

@@ -44,6 +44,7 @@ key_option = click.option(
     type=PATH,
     required=True,
     envvar="BARTIZAN_KEY",
+    show_envvar=True,
     help="Your signing key (PKCS#8 PEM). It never leaves this machine.",
 )
 note_option = click.option("--note", default="", help="Why, for those who approve.")

@@ -41,7 +41,10 @@ def policy() -> None:
 @click.argument("paths", nargs=-1, type=PATH, required=True)
 @speaking
 def check(terminal: Terminal, paths: tuple[Path, ...]) -> None:
-    """Read documents and tell every fault, with file, line and column."""
+    """Read documents and tell every fault, with file, line and column.
+
+    PATHS are YAML files, or folders of them.
+    """
     read = _read_all(paths)
     terminal.table(
         ("document", "holds"),
@@ -130,7 +133,7 @@ def sign(
     note: str,
     yes: bool,
 ) -> None:
-    """Propose documents with your signature, or sign what another proposed (`--change`).
+    """Propose the documents in PATHS with your signature, or sign what another proposed (`--change`).
 
     Two different people must sign; who proposed a change cannot be its only approver.
     """
@@ -148,7 +151,7 @@ def sign(
 @click.argument("change")
 @asking
 def publish(terminal: Terminal, controller: Controller, change: str) -> None:
-    """Publish an approved change: one message to the whole estate."""
+    """Publish CHANGE, once it is approved: one message to the whole estate."""
     signing.publish(terminal, controller, change)
 
 
@@ -172,7 +175,7 @@ def list_changes(terminal: Terminal, controller: Controller) -> None:
 @click.argument("change")
 @asking
 def withdraw(terminal: Terminal, controller: Controller, change: str) -> None:
-    """Forget a change that waits. What is published stays."""
+    """Forget CHANGE, which waits. What is published stays."""
     controller.delete(f"catalogue/changes/{change}", type(None))
     terminal.say(f"{change} is withdrawn", value={"withdrawn": change})
 

@@ -34,7 +34,7 @@ def rollout() -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @asking
 def start(terminal: Terminal, controller: Controller, name: str, *, image: str, waves: str, **facts: Any) -> None:
-    """Begin a rollout."""
+    """Begin a rollout, called NAME, of a vetted image to the devices that it suits."""
     body = {
         "id": name,
         "image": _image(controller, image),
@@ -81,7 +81,7 @@ def list_rollouts(terminal: Terminal, controller: Controller) -> None:
 @click.argument("name")
 @asking
 def show(terminal: Terminal, controller: Controller, name: str) -> None:
-    """Show how a rollout is, device by device, and why it waits."""
+    """Show how rollout NAME is, device by device, and why it waits."""
     state = controller.get(f"rollouts/{name}", Json)
     if not terminal.as_json:
         click.echo(_headline(state))
@@ -98,7 +98,7 @@ def show(terminal: Terminal, controller: Controller, name: str) -> None:
 @click.option("--timeout", default=3600.0, help="Seconds after which to give up.", show_default=True)
 @asking
 def watch(terminal: Terminal, controller: Controller, name: str, timeout: float) -> None:
-    """Follow a rollout until it ends or stops. Exit code 0 only if it finished."""
+    """Follow rollout NAME until it ends or stops. Exit code 0 only if it finished."""
     until, said = time.monotonic() + timeout, ""
     while True:
         state = controller.get(f"rollouts/{name}", Json)
@@ -121,7 +121,7 @@ def watch(terminal: Terminal, controller: Controller, name: str, timeout: float)
 @reason_option
 @asking
 def pause(terminal: Terminal, controller: Controller, name: str, reason: str) -> None:
-    """Begin nothing more until somebody resumes; what runs is let finish."""
+    """Begin nothing more of rollout NAME until somebody resumes it; what runs is let finish."""
     intent = controller.post(f"rollouts/{name}/pause", Json, {"reason": reason})
     terminal.say(f"{name} is paused", value=intent)
 
@@ -131,7 +131,7 @@ def pause(terminal: Terminal, controller: Controller, name: str, reason: str) ->
 @click.option("--retry", is_flag=True, help="Try failed devices once more. They are skipped otherwise.")
 @asking
 def resume(terminal: Terminal, controller: Controller, name: str, *, retry: bool) -> None:
-    """Go on, having looked at what failed."""
+    """Go on with rollout NAME, having looked at what failed."""
     intent = controller.post(f"rollouts/{name}/resume", Json, {"retry": retry})
     terminal.say(f"{name} goes on", value=intent)
 
@@ -141,7 +141,7 @@ def resume(terminal: Terminal, controller: Controller, name: str, *, retry: bool
 @reason_option
 @asking
 def abort(terminal: Terminal, controller: Controller, name: str, reason: str) -> None:
-    """Withdraw what has not begun, for good."""
+    """Withdraw what has not begun of rollout NAME, for good."""
     intent = controller.post(f"rollouts/{name}/abort", Json, {"reason": reason})
     terminal.say(f"{name} is aborted", value=intent)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bartizan import __version__
+from bartizan.cli.audit import audit
 from bartizan.cli.connection import Controller, Profile, profile_path
 from bartizan.cli.containment import contain, order, release
 from bartizan.cli.credentials import credentials
@@ -71,7 +72,7 @@ def status(terminal: Terminal, controller: Controller) -> None:
     )
 
 
-for command in (policy, firmware, site, device, event, rollout, contain, release, order, credentials):
+for command in (policy, firmware, site, device, event, rollout, contain, release, order, credentials, audit):
     bartizan.add_command(command)
 
 

@@ -106,6 +106,16 @@ def test_json_is_one_document_and_nothing_else(person: Person) -> None:
         assert person.ask(command, "list") == []
 
 
+def test_the_audit_chain_can_be_read(person: Person) -> None:
+    """Every entry, oldest first; from any number on."""
+    entries = person.ask("audit", "list")
+
+    assert [entry["number"] for entry in entries] == list(range(1, len(entries) + 1))
+    assert "token.issue" in {entry["action"] for entry in entries}
+    assert "init" in person.do("audit", "list")
+    assert "Nothing was changed" in person.do("audit", "list", "--after", "100000")
+
+
 def test_two_people_publish_a_policy(person: Person) -> None:
     """One signature is refused with what is missing; two are published, and the catalogue holds the policy."""
     change = person.ask("policy", "sign", POLICY, *person.key(1))["change"]

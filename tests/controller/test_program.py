@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import update
@@ -130,6 +131,12 @@ async def test_one_folder_is_served_once_and_looked_after_meanwhile(template: Pa
     assert controller("token", "revoke", folder, identifier).exit_code == 0
     assert f"{identifier}  revoked" in controller("token", "list", folder).stdout
     assert "entries, unbroken" in controller("audit", "verify", folder).stdout
+
+    as_json = {("token", "list"): list, ("audit", "verify"): dict}
+    for command, kind in as_json.items():
+        assert msgspec.json.decode(controller(*command, folder, "--json").stdout, type=kind)
+    issued = msgspec.json.decode(controller("enrolment-token", folder, "north", "--json").stdout)
+    assert issued["token"].startswith("bz1.north.")
 
 
 async def test_it_ends_when_asked_and_takes_the_broker_along(template: Path, tmp_path: Path) -> None:

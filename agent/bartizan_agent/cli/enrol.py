@@ -18,7 +18,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("url", metavar="URL", help="the controller's API: https://host:port")
     parser.add_argument(
-        "--token", default="", help="as `bartizan token` printed it; without this it is read from standard input"
+        "--token", default="", help="as `bartizan site token` printed it; without this it is read from standard input"
     )
     parser.add_argument(
         "--interface", "-i", action="append", default=[], metavar="NAME", help="where the cameras are; may be repeated"

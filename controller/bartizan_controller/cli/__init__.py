@@ -42,7 +42,7 @@ def main() -> None:
 @main.command()
 @FOLDER
 @click.option("--broker", "broker", metavar="URL", help="Use this broker (mqtts://host:port), start none.")
-@click.option("--listen", metavar="ADDR:PORT", help="API and console.")
+@click.option("--listen", metavar="ADDR:PORT", help="The API, for people and programs.")
 @click.option("--gateway-listen", metavar="ADDR:PORT", help="Images and catalogue, for gateways.")
 @click.option("--mqtt-listen", metavar="ADDR:PORT", help="The broker that the controller starts.")
 @click.option("--json", "as_json", is_flag=True, help="Log JSON, one object a line.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+import msgspec
 from sqlalchemy import Connection
 
 from bartizan.ids import OrganisationId, SiteId
@@ -29,6 +30,7 @@ from bartizan_controller.store.organisations import Site
 
 BY = "local administrator"
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 T = TypeVar("T")
 
@@ -51,14 +53,17 @@ def token() -> None:
 )
 @click.option("--organisation", help="Only this one and what is below it.  [default: the whole estate]")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is valid.  [default: for ever]")
-def create(folder: Path, *, name: str, roles: tuple[str, ...], organisation: str | None, days: float | None) -> None:
-    """Print a new token. It is shown only now."""
+@JSON
+def create(
+    folder: Path, *, name: str, roles: tuple[str, ...], organisation: str | None, days: float | None, as_json: bool
+) -> None:
+    """Make an API token for the controller in FOLDER, and print it. It is shown only now."""
     wanted = NewToken(
         name, tuple(Role(role) for role in roles), OrganisationId(organisation) if organisation else None, days
     )
 
-    def change(database: Database) -> str:
-        return database.change(
+    def change(database: Database) -> IssuedToken:
+        about, token = database.change(
             lambda c: estate.issue_token(
                 c,
                 wanted.name,
@@ -68,26 +73,33 @@ def create(folder: Path, *, name: str, roles: tuple[str, ...], organisation: str
                 now=time.time(),
                 lifetime_seconds=days * 86400 if days else None,
             )
-        )[1]
+        )
+        return IssuedToken(token, about)
 
-    click.echo(_either(folder, change, lambda api: api.ask("POST", "tokens", IssuedToken, wanted).token))
+    issued = _either(folder, change, lambda api: api.ask("POST", "tokens", IssuedToken, wanted))
+    _say(issued.token, issued, as_json=as_json)
 
 
 @token.command("list")
 @FOLDER
-def list_(folder: Path) -> None:
-    """Print every token's id, holder, roles and state."""
+@JSON
+def list_(folder: Path, *, as_json: bool) -> None:
+    """Print id, state, roles, organisation and holder of every token of the controller in FOLDER."""
     with _database(_checked(folder)) as database:
-        for held in database.query(tokens.all_api_tokens):
-            roles = ",".join(role.value for role in held.roles)
-            click.echo(f"{held.id}  {_state(held):<22}  {roles:<12}  {held.organisation or '-':<16}  {held.name}")
+        found = database.query(tokens.all_api_tokens)
+    lines = (
+        f"{held.id}  {_state(held):<22}  {','.join(role.value for role in held.roles):<12}"
+        f"  {held.organisation or '-':<16}  {held.name}"
+        for held in found
+    )
+    _say("\n".join(lines), found, as_json=as_json)
 
 
 @token.command("revoke")
 @FOLDER
 @click.argument("identifier", metavar="ID")
 def revoke(folder: Path, identifier: str) -> None:
-    """Make the token with this ID invalid."""
+    """Make the token with this ID invalid, at the controller in FOLDER."""
     _either(
         folder,
         lambda database: database.change(lambda c: estate.revoke_token(c, identifier, by=BY, now=time.time())),
@@ -100,8 +112,9 @@ def revoke(folder: Path, identifier: str) -> None:
 @click.argument("site")
 @click.option("--organisation", help="Make the site in this organisation if there is none of that name.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is valid.  [default: 7]")
-def enrolment_token(folder: Path, site: str, *, organisation: str | None, days: float | None) -> None:
-    """Print a one-time token that enrols the gateway of SITE."""
+@JSON
+def enrolment_token(folder: Path, site: str, *, organisation: str | None, days: float | None, as_json: bool) -> None:
+    """Print a one-time token that enrols the gateway of SITE with the controller in FOLDER."""
     where = _checked(folder)
     lifetime_days = days or config.load(where.config).enrolment_token_days
 
@@ -114,7 +127,8 @@ def enrolment_token(folder: Path, site: str, *, organisation: str | None, days: 
         path = f"sites/{site}/enrolment-token"
         return api.ask("POST", path, EnrolmentTokenShown, NewEnrolmentToken(lifetime_days)).token
 
-    click.echo(_either(folder, change, ask))
+    made = _either(folder, change, ask)
+    _say(made, {"site": site, "token": made}, as_json=as_json)
 
 
 @click.group()
@@ -125,8 +139,9 @@ def audit() -> None:
 @audit.command("verify")
 @FOLDER
 @click.option("--head", help="Digest that was noted earlier; it must be in the chain.")
-def verify_chain(folder: Path, *, head: str | None) -> None:
-    """Walk the chain and print its newest digest, which is to be kept somewhere else."""
+@JSON
+def verify_chain(folder: Path, *, head: str | None, as_json: bool) -> None:
+    """Walk the chain of the controller in FOLDER and print its newest digest, to be kept somewhere else."""
     with _database(_checked(folder)) as database:
         found = database.query(lambda c: verify(audit_rows.walk(c), wanted=head or GENESIS))
     if found.broken_at is not None:
@@ -135,7 +150,11 @@ def verify_chain(folder: Path, *, head: str | None) -> None:
         )
     if not found.has_wanted:
         raise click.ClickException(f"the chain has no entry {head}: its end was cut off, or it was written anew")
-    click.echo(f"{found.entries} entries, unbroken; head {found.head}")
+    _say(f"{found.entries} entries, unbroken; head {found.head}", found, as_json=as_json)
+
+
+def _say(text: str, value: object, *, as_json: bool) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() if as_json else text)
 
 
 def _either(folder: Path, change: Callable[[Database], T], ask: Callable[[RunningController], T]) -> T:

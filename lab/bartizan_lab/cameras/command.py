@@ -49,7 +49,7 @@ class _CloudParameter(click.ParamType[CloudAddress]):
     "--flash-seconds", default=Timings().flash_seconds, show_default=True, help="How long it writes an image."
 )
 def camera(kind: str, *, address: str, address6: str | None, interface: str, **options: Any) -> None:
-    """Serve one emulated device until interrupted."""
+    """Serve one emulated device of this KIND until interrupted."""
     timings = Timings(reboot_seconds=options.pop("reboot_seconds"), flash_seconds=options.pop("flash_seconds"))
     setting = Setting(timings, cloud=options.pop("cloud"), https=options.pop("https"))
     faults = {Fault(name) for name in options.pop("faults")}
