@@ -59,6 +59,7 @@ MAKERS = {
     "hikvision-nvr": "hikvision",
     "hikvision-oem": "hikvision",
     "dahua": "dahua",
+    "dahua-oem": "dahua",
     "axis": "axis",
     "hanwha": "hanwha",
     "onvif": "vivotek",
@@ -157,7 +158,8 @@ def emulate(kind: str, number: int, **facts: Any) -> EmulatedCamera:
             )
             name, version, content = "digicap.dav", "V5.8.1 build 260301", packed.pack()
         case "dahua":
-            name, version = "DH_IPC.bin", "2.880.0000000.5.R"
+            name = "DH_IPC.bin"
+            version = "2.880.00IB005.0.R" if kind == "dahua-oem" else "2.880.0000000.5.R"
             content = made.DahuaImage(traits.family, version, NEW_BUILD).pack()
         case "axis":
             name, version = "P3265-V_12_1_5.bin", "12.1.5"

@@ -28,7 +28,7 @@ async def worsen_once_written(site: Site, camera: EmulatedCamera) -> None:
 
 
 async def test_every_maker_s_camera_is_updated_and_proven(tmp_path: Path) -> None:
-    kinds = (*KINDS, "hikvision-nvr", "hikvision-oem")
+    kinds = (*KINDS, "hikvision-nvr", "hikvision-oem", "dahua-oem")
     cameras = [emulate(kind, number) for number, kind in enumerate(kinds, start=1)]
     async with running_site(tmp_path, cameras) as site:
         assign_all(site)
