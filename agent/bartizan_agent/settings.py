@@ -22,6 +22,7 @@ class SegmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A network of cameras, as this gateway reaches it."""
 
     interface: Interface
+    """The interface on which the cameras are."""
     networks: tuple[Network, ...] = ()
     """Its addresses, CIDR; empty: as the interface is configured."""
     ports_isolated: bool = False
@@ -32,15 +33,19 @@ class ControllerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Where the controller is. Who it is, is pinned by the certificate authority kept at enrolment."""
 
     broker_host: str
+    """MQTT broker: host name or address, as in its certificate."""
     images_url: str
     """Base of the gateway port: images and mirrors, HTTPS with a client certificate."""
     broker_port: Port = 8883
+    """MQTT over TLS."""
     keepalive_seconds: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
+    """Silence after which the broker is asked whether it is there."""
     session_expiry_seconds: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFE)] = 86400
     """How long the broker keeps messages for a gateway that is away."""
     reconnect_seconds: Seconds = 8.0
     """Connect again within this, at a random moment; doubles. Thousands of gateways must not come back at once."""
     reconnect_seconds_at_most: Seconds = 20.0
+    """The most that the time to reconnect doubles to."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +56,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images_octets: Octets = 1024 * 1024 * 1024
     """Firmware images kept."""
     devices: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 5000
+    """Devices listed; beyond this new ones are held at the segment's default, unlisted."""
     updates_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     """Cameras being updated at the same time."""
     evidence_seconds: Seconds = 5.0
@@ -67,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured on one gateway."""
 
     site: SiteId
+    """This gateway's site, as in its certificate."""
     controller: ControllerSettings
     segments: tuple[SegmentSettings, ...]
     limits: Limits = Limits()

@@ -13,6 +13,7 @@ from bartizan_controller.errors import SetUpWrong
 
 Days = Annotated[float, msgspec.Meta(gt=0, le=3650)]
 Octets = Annotated[int, msgspec.Meta(ge=1024)]
+Advertised = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class Listen(msgspec.Struct, frozen=True):
@@ -33,8 +34,9 @@ class ExternalBroker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca_file: str = ""
     """What its certificate is checked against; empty: the controller's CA."""
     username: str = ""
+    """What to log in as, beside the certificate; empty: the broker goes by the certificate."""
     password_file: str = ""
-    """Empty: the controller shows its certificate."""
+    """A file that holds the password; empty: none is sent."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,14 +45,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hosts: tuple[str, ...]
     """Names and addresses by which gateways and people reach the controller; the first one is told to gateways."""
     listen: str = "0.0.0.0:8443"
-    """API and console."""
+    """The API, for people and programs."""
     gateway_listen: str = "0.0.0.0:8444"
     """Images and the catalogue, for gateways with a certificate."""
     mqtt_listen: str = "0.0.0.0:8883"
     """The broker that the controller brings along."""
-    gateway_port_advertised: int = 0
+    gateway_port_advertised: Advertised = 0
     """Port told to gateways, if a forwarding device changes it; 0: as listened on."""
-    mqtt_port_advertised: int = 0
+    mqtt_port_advertised: Advertised = 0
+    """The same for MQTT."""
     database: str = ""
     """SQLAlchemy URL of a PostgreSQL database; empty: SQLite in the controller's folder."""
     broker: ExternalBroker | None = None
@@ -60,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_octets: Octets = 8 * 1024 * 1024
     """Largest request that is not an image."""
     enrolment_token_days: Days = 7.0
+    """How long a gateway's one-time token is valid, unless it is made with another time."""
     events_days: Days = 400.0
     """How long events are kept."""
 

@@ -1,6 +1,7 @@
 """The page about every command of the four programs, read off their own help."""
 
 import argparse
+import inspect
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,12 +15,35 @@ from bartizan_lab.cli import main as bartizan_lab
 INTRODUCTION = """\
 # Commands
 
-Made from the programs' own help: `COMMAND --help` says the same. Every `bartizan` command takes `--json`.
+Made from the programs' own help: `COMMAND --help` says the same. Every `bartizan` command takes `--json`; then it prints one
+JSON document and nothing else.
 
 * [bartizan](#bartizan), for people: talks to a controller
 * [bartizan-controller](#bartizan-controller), on the controller's own machine
 * [bartizan-agent](#bartizan-agent), on a gateway
 * [bartizan-lab](#bartizan-lab), emulated cameras and sites
+
+## Exit codes
+
+| code | bartizan | bartizan-controller | bartizan-agent | bartizan-lab |
+|---|---|---|---|---|
+| 0 | done | done | done; for `status`: healthy | done |
+| 1 | refused or failed; a case or rollout that did not come out | refused or failed; the audit chain is broken | failed; for `status`: degraded | failed |
+| 2 | called wrongly, or a file cannot be used | called wrongly | called wrongly | called wrongly |
+| 3 | the controller cannot be reached | - | this gateway is not enrolled | - |
+| 4 | not allowed: the token is not valid, or its roles do not include this | - | - | - |
+| 130 | ended by Ctrl-C, or a question was not answered | - | ended by Ctrl-C | - |
+
+What goes wrong is one line on standard error that says what to do.
+
+## Environment
+
+| variable | program | |
+|---|---|---|
+| `BARTIZAN_PROFILE` | bartizan | the profile that `login` writes, instead of the one in the user's configuration folder |
+| `BARTIZAN_KEY` | bartizan | the signing key, as with `--key` |
+| `BARTIZAN_STATE` | bartizan-agent | the folder of its state, as with `--state` |
+| `BARTIZAN_CONFIG` | bartizan-agent | its configuration, as with `--config` |
 """
 KEPT_LINES = "\b\n"  # how a paragraph of click's help begins that is not to be wrapped
 
@@ -65,7 +89,7 @@ def _of_click(command: click.Command, context: click.Context) -> Iterator[Comman
     yield Command(
         path=context.command_path,
         usage=" ".join([context.command_path, *command.collect_usage_pieces(context)]),
-        help=command.help or "",
+        help=inspect.cleandoc(command.help or ""),
         parameters=tuple(_click_parameter(each, context) for each in command.params),
         is_group=bool(inner),
     )

@@ -21,7 +21,11 @@ from bartizan.policy.source import read_makers
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.schema import wire_schema
-from bartizan_lab.api_reference import openapi
+from bartizan_lab.api_reference import api_page, openapi
+from bartizan_lab.command_reference import commands
+from bartizan_lab.event_reference import event_page
+from bartizan_lab.settings_reference import settings_page
+from bartizan_lab.support_reference import supported
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "policies"
@@ -61,6 +65,11 @@ GENERATED = (
     Generated("schemas/policy.schema.json", policy_schema),
     Generated(f"schemas/wire-{CAPABILITY}.json", wire_schema),
     Generated("schemas/openapi.json", openapi),
+    Generated("docs/commands.md", commands),
+    Generated("docs/api.md", api_page),
+    Generated("docs/settings.md", settings_page),
+    Generated("docs/events.md", event_page),
+    Generated("SUPPORTED.md", lambda: supported(makers(), advisories())),
     Generated("agent/bartizan_agent/data/makers.json", lambda: _canonical(makers())),
     Generated("agent/bartizan_agent/data/advisories.json", lambda: _canonical(advisories())),
 )

@@ -100,7 +100,7 @@ async def list_sites(
     after: FromQuery[str] = "",
     limit: Limit = PAGE,
 ) -> SitePage:
-    """By id."""
+    """Those that you may see, by id."""
     sites = await parts.database.read(
         lambda c: organisations.page_of_sites(
             c, request.user.scope, organisation=organisation, after=after, limit=limit
@@ -122,7 +122,7 @@ async def make_site(request: Asking, parts: TheParts, data: JSONBody[NewSite]) -
 
 @get("/sites/{site:str}", summary="Show a site")
 async def show_site(request: Asking, parts: TheParts, site: FromPath[SiteId]) -> Site:
-    """One site."""
+    """Its name and organisation. What policy goes by is in the catalogue."""
     return await parts.database.read(lambda c: organisations.find_site(c, site, request.user.scope))
 
 

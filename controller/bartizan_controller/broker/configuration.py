@@ -26,6 +26,7 @@ class BrokerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queued_messages: int = 200_000
     """Waiting for one client. The stock limit of 1,000 loses answers behind a busy controller."""
     queued_octets: int = 512 * 1024 * 1024
+    """Waiting for one client, in octets."""
     autosave_seconds: int = 30
     """Between two writes of sessions and queues to disk; the stock 1,800 forgets half an hour."""
 
