@@ -1,7 +1,7 @@
 """Which published vulnerabilities a device is open to, by its maker, model, version and build date. Never by trying.
 
-"Unknown" is a verdict: no model, no build date, a version that cannot be compared, a pattern that needs a person, or a
-badge that hides the maker's model name. It is never taken for "fixed".
+"Unknown" is a verdict: no model, no build date, a version that cannot be compared, a pattern that needs a person, an
+import that was not understood, or a badge that hides the maker's model name. It is never taken for "fixed".
 """
 
 import enum
@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bartizan.firmware import patterns, versions
-from bartizan.firmware.model import Advisory, AffectedRule
-from bartizan.firmware.versions import Ordering, Version
-from bartizan.identity.model import Identity
+from bartizan.firmware import bounds, patterns
+from bartizan.firmware.bounds import Place, Unit
+from bartizan.firmware.model import Advisory, AffectedRule, Grade
+from bartizan.identity.model import Identity, Kind
 
 
 class Standing(enum.Enum):
@@ -34,11 +34,17 @@ class Finding(msgspec.Struct, frozen=True):
     rule: str
     """The models and versions that decided, in the vendor's terms."""
     because: str
+    grade: Grade
+    """What that rule rests on."""
+    source: str = ""
+    """Where that rule comes from."""
+    title: str = ""
     inferred: bool = False
     """Known by lineage only: the device bears another badge than the maker's that the advisory names."""
-    confirmed: bool = True
-    """Whether the advisory's version rules are confirmed."""
-    known_exploited: bool = False
+    cvss: float | None = None
+    known_exploited_since: str = ""
+    due: str = ""
+    """By when CISA has US agencies mend it; empty if it is not in the KEV catalogue."""
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -52,8 +58,8 @@ def findings(identity: Identity, advisories: Iterable[Advisory]) -> tuple[Findin
     """Return how a device stands to every advisory about its maker; nothing if its maker is unknown."""
     if not identity.maker:
         return ()
-    device = _Device(identity)
-    return tuple(_finding(device, advisory) for advisory in advisories if advisory.maker == identity.maker)
+    unit = Unit(identity)
+    return tuple(_finding(unit, advisory) for advisory in advisories if advisory.maker == identity.maker)
 
 
 def exposure(found: Iterable[Finding]) -> Exposure:
@@ -67,16 +73,52 @@ def exposure(found: Iterable[Finding]) -> Exposure:
     return Exposure(tuple(dict.fromkeys(open_to)), tuple(dict.fromkeys(undecided)))
 
 
-class _Device:
-    """What of an identity decides, taken apart once."""
+def by_urgency(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order in which people should read them: open first, exploited first, then by score."""
+    order = list(Standing)
+    return tuple(
+        sorted(
+            found,
+            key=lambda each: (
+                order.index(each.standing),
+                not each.known_exploited_since,
+                each.due,
+                -(each.cvss or 0),
+                each.advisory,
+            ),
+        )
+    )
 
-    def __init__(self, identity: Identity) -> None:
-        self.maker = identity.maker
-        self.model = identity.model.strip()
-        self.version = versions.parse(identity.maker, identity.firmware, identity.build_date)
-        self.firmware = identity.firmware
-        self.build_date = self.version.build_date if self.version else versions.iso_date(identity.build_date)
-        self.is_rebadged = bool(identity.lineage)
+
+def sentence(finding: Finding) -> str:
+    """Return a finding in a sentence: the verdict, why, and what that rests on."""
+    marks = [
+        f"known exploited since {finding.known_exploited_since}, due {finding.due or 'at no date'}"
+        if finding.known_exploited_since
+        else "",
+        "inferred from who built it, not from its badge" if finding.inferred else "",
+        f"graded {finding.grade.value}",
+    ]
+    rule = f" (rule: {finding.rule})" if finding.rule else ""
+    return f"{finding.standing.value}: {finding.because}{rule}; {'; '.join(mark for mark in marks if mark)}"
+
+
+def describe(rule: AffectedRule) -> str:
+    """Return a rule in words: `DS-2CD2xx2F-I from V5.2.0 build 140721 up to V5.4.0 build 160530`."""
+    limits = (
+        ("on", " or ".join(rule.platforms)),
+        ("from", rule.from_version),
+        ("up to", rule.up_to_version),
+        ("before", rule.before_version),
+        ("built before", rule.before_build),
+        ("fixed in", rule.fixed_version),
+    )
+    said = [f"{word} {bound}" for word, bound in limits if bound]
+    if rule.undetermined:
+        said.append("versions not published")
+    elif not said or said == [f"on {' or '.join(rule.platforms)}"]:
+        said.append("every version")
+    return " ".join([_models(rule.models), *said])
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -92,178 +134,104 @@ class _Outcome(msgspec.Struct, frozen=True):
         return order.index(Standing.FIXED) * 2 + 1 if self.gives_way else order.index(self.standing) * 2
 
 
-def _finding(device: _Device, advisory: Advisory) -> Finding:
-    outcomes = [(_outcome(device, rule), rule) for rule in advisory.rules]
+def _finding(unit: Unit, advisory: Advisory) -> Finding:
+    outcomes = [(_outcome(unit, rule), rule) for rule in advisory.rules]
     outcome, rule = min(outcomes, key=lambda pair: pair[0].place, default=(_NO_RULE, None))
+    if advisory.unread and outcome.standing is not Standing.VULNERABLE:
+        outcome, rule = _Outcome(Standing.UNKNOWN, _unread(advisory)), None
     return Finding(
         advisory=advisory.id,
         standing=outcome.standing,
         rule=describe(rule) if rule else "",
         because=outcome.because,
-        inferred=device.is_rebadged,
-        confirmed=advisory.confidence == "confirmed",
-        known_exploited=bool(advisory.known_exploited_since),
+        grade=(rule.grade if rule else None) or advisory.grade,
+        source=(rule.source if rule else "") or advisory.source,
+        title=advisory.title,
+        inferred=unit.is_rebadged,
+        cvss=advisory.cvss,
+        known_exploited_since=advisory.known_exploited_since,
+        due=advisory.due,
     )
 
 
-def describe(rule: AffectedRule) -> str:
-    """Return a rule in words: `DS-2CD2xx2F-I from V5.2.0 build 140721 up to V5.4.0 build 160530`."""
-    bounds = (
-        ("from", rule.from_version),
-        ("up to", rule.up_to_version),
-        ("before", rule.before_version),
-        ("built before", rule.before_build),
-        ("fixed in", rule.fixed_version),
-    )
-    said = [f"{word} {bound}" for word, bound in bounds if bound]
-    if rule.undetermined:
-        said.append("versions not published")
-    return " ".join([", ".join(rule.models), *(said or ["every version"])])
-
-
-def _outcome(device: _Device, rule: AffectedRule) -> _Outcome:
-    if not device.model and "*" not in rule.models:
-        return _Outcome(Standing.UNKNOWN, "its model is unknown")
-    answers = [patterns.covers(device.maker, pattern, device.model) for pattern in rule.models]
+def _outcome(unit: Unit, rule: AffectedRule) -> _Outcome:
+    if not unit.model and "*" not in rule.models:
+        return _without_model(unit, rule)
+    answers = [patterns.covers(unit.maker, pattern, unit.model) for pattern in rule.models]
     if True in answers:
-        return _by_version(device, rule)
+        return _by_version(unit, rule)
     if None in answers:
         unread = rule.models[answers.index(None)]
         return _Outcome(Standing.UNKNOWN, f"the model pattern {unread!r} needs a person to read it")
-    if device.is_rebadged:
-        return _by_lineage(device, rule)
-    return _Outcome(Standing.NOT_AFFECTED, f"{device.model} is none of the models named")
+    if unit.is_rebadged:
+        return _by_lineage(unit, rule)
+    return _Outcome(Standing.NOT_AFFECTED, f"{unit.model} is none of the models named")
 
 
-def _by_lineage(device: _Device, rule: AffectedRule) -> _Outcome:
-    """A rebadged unit bears another model name: only its version can acquit it, and nothing can convict it."""
-    outcome = _by_version(device, rule)
+def _without_model(unit: Unit, rule: AffectedRule) -> _Outcome:
+    if is_about := _other_kind(unit, rule):
+        return _Outcome(Standing.NOT_AFFECTED, is_about)
+    return _Outcome(Standing.UNKNOWN, "its model is unknown")
+
+
+def _by_lineage(unit: Unit, rule: AffectedRule) -> _Outcome:
+    """A rebadged unit bears another model name: only its kind or version acquits it, and nothing can convict it."""
+    if is_about := _other_kind(unit, rule):
+        return _Outcome(Standing.NOT_AFFECTED, is_about)
+    outcome = _by_version(unit, rule)
     if outcome.standing in {Standing.FIXED, Standing.NOT_AFFECTED}:
         return outcome
     return _Outcome(Standing.UNKNOWN, f"another badge hides the maker's model name; {outcome.because}")
 
 
-class _Place(enum.Enum):
-    """Where a version stands to the range that a rule gives. The first of several wins, in this order."""
+def _other_kind(unit: Unit, rule: AffectedRule) -> str:
+    """Say that a rule is about another kind of thing than the unit; empty if it may be about it.
 
-    BELOW = Standing.NOT_AFFECTED
-    ABOVE = Standing.FIXED
-    UNSURE = Standing.UNKNOWN
-    WITHIN = Standing.VULNERABLE
-
-
-def _by_version(device: _Device, rule: AffectedRule) -> _Outcome:
-    if family := _other_family(device, rule):
-        because = f"{device.firmware} is of another firmware family than {family}"
-        return _Outcome(Standing.UNKNOWN, because, gives_way=True)
-    places = list(_places(device, rule)) or [(_Place.WITHIN, "every version is affected")]
-    place = next(place for place in _Place if place in {found for found, _ in places})
-    if place is _Place.WITHIN and rule.undetermined:
-        return _Outcome(Standing.UNKNOWN, "which versions are affected was not published")
-    return _Outcome(place.value, ", and ".join(because for found, because in places if found is place))
-
-
-def _other_family(device: _Device, rule: AffectedRule) -> str:
-    """Return the firmware family that a rule is about, where the device's is another; lists of families have gaps."""
-    if device.maker not in versions.FAMILY_MAKERS or device.version is None:
+    Consulted only where the model does not decide, because a kind is often guessed from open ports.
+    """
+    if not rule.kinds or unit.kind in rule.kinds:
         return ""
-    bounds = (rule.from_version, rule.up_to_version, rule.before_version, rule.fixed_version)
-    families = {wanted.family for bound in bounds if bound and (wanted := versions.parse(device.maker, bound))}
-    return "" if not families or device.version.family in families else min(families)
+    wanted = " or ".join(kind.value for kind in rule.kinds)
+    if unit.kind is not Kind.UNKNOWN:
+        return f"it is a {unit.kind.value}, and the rule is about another kind ({wanted})"
+    if Kind.CAMERA in rule.kinds or Kind.RECORDER in rule.kinds:
+        return ""
+    return "the rule is about neither cameras nor recorders, but named models"
 
 
-def _places(device: _Device, rule: AffectedRule) -> Iterable[tuple[_Place, str]]:
-    if rule.before_build:
-        yield _by_date(device, rule.before_build)
-    if rule.from_version:
-        yield _from(device, rule.from_version)
-    if rule.before_version:
-        yield _before(device, rule.before_version)
-    if rule.up_to_version:
-        yield _up_to(device, rule)
-    elif rule.fixed_version and not rule.before_version and not rule.before_build:
-        yield _before(device, rule.fixed_version)
+def _by_version(unit: Unit, rule: AffectedRule) -> _Outcome:
+    if family := bounds.other_family(unit, rule):
+        because = f"{unit.firmware} is of another firmware family than {family}"
+        return _Outcome(Standing.UNKNOWN, because, gives_way=True)
+    is_platform = bounds.is_platform(unit, rule)
+    if is_platform is False:
+        because = f"its platform {unit.platform} is none of {', '.join(rule.platforms)}"
+        return _Outcome(Standing.NOT_AFFECTED, because)
+    place, because = bounds.place(unit, rule)
+    if place is Place.WITHIN and rule.undetermined:
+        return _Outcome(Standing.UNKNOWN, "which versions are affected was not published")
+    if place is Place.WITHIN and is_platform is None:
+        return _Outcome(Standing.UNKNOWN, f"its platform is unknown, and the rule is about {', '.join(rule.platforms)}")
+    return _Outcome(_STANDINGS[place], because)
 
 
-def _by_date(device: _Device, floor: str) -> tuple[_Place, str]:
-    if not device.build_date:
-        return _Place.UNSURE, f"its build date is unknown, and the rule is a build date ({floor})"
-    if versions.iso_date(floor) != floor:
-        return _Place.UNSURE, f"the rule's build date {floor!r} is no date"
-    if device.build_date < floor:
-        return _Place.WITHIN, f"built {device.build_date}, before {floor}"
-    return _Place.ABOVE, f"built {device.build_date}, not before {floor}"
+def _models(models: tuple[str, ...]) -> str:
+    if len(models) <= _SHOWN_MODELS:
+        return ", ".join(models)
+    return f"{', '.join(models[:_SHOWN_MODELS])} and {len(models) - _SHOWN_MODELS} more"
 
 
-def _from(device: _Device, bound: str) -> tuple[_Place, str]:
-    match _compare(device, bound):
-        case None:
-            return _Place.UNSURE, _incomparable(device, bound)
-        case Ordering.OLDER:
-            return _Place.BELOW, f"{device.firmware} is older than {bound}"
-        case _:
-            return _Place.WITHIN, f"{device.firmware} is {bound} or newer"
+def _unread(advisory: Advisory) -> str:
+    count = len(advisory.unread)
+    more = f" and {count - 1} more" if count > 1 else ""
+    return f"the import left something for a person to read: {advisory.unread[0]}{more}"
 
 
-def _before(device: _Device, bound: str) -> tuple[_Place, str]:
-    ordering = _compare(device, bound)
-    if ordering is None:
-        return _Place.UNSURE, _incomparable(device, bound)
-    if ordering is not Ordering.OLDER:
-        return _Place.ABOVE, f"{device.firmware} is {bound} or newer"
-    if _is_patched_elsewhere(device, bound):
-        return _Place.UNSURE, f"{device.firmware} is on a long-term track with fixes of its own"
-    return _Place.WITHIN, f"{device.firmware} is older than {bound}"
-
-
-def _up_to(device: _Device, rule: AffectedRule) -> tuple[_Place, str]:
-    bound = rule.up_to_version
-    ordering = _compare(device, bound, to_its_length=True)
-    if ordering is None:
-        return _Place.UNSURE, _incomparable(device, bound)
-    if ordering is Ordering.NEWER:
-        return _after_last_affected(device, rule)
-    if _is_patched_elsewhere(device, bound):
-        return _Place.UNSURE, f"{device.firmware} is on a long-term track with fixes of its own"
-    return _Place.WITHIN, f"{device.firmware} is not newer than {bound}"
-
-
-def _after_last_affected(device: _Device, rule: AffectedRule) -> tuple[_Place, str]:
-    """Between the last version named as affected and the first named as fixed, nothing is known."""
-    fixed = rule.fixed_version
-    if fixed and _compare(device, fixed) not in {Ordering.SAME, Ordering.NEWER}:
-        return _Place.UNSURE, f"{device.firmware} is newer than {rule.up_to_version}, but {fixed} is the fix"
-    return _Place.ABOVE, f"{device.firmware} is newer than {rule.up_to_version}"
-
-
-def _compare(device: _Device, bound: str, *, to_its_length: bool = False) -> Ordering | None:
-    """Compare the device's version with a bound; `to_its_length`: 11.5.64 counts as 11.5 against the bound 11.5."""
-    wanted = versions.parse(device.maker, bound)
-    if device.version is None or wanted is None:
-        return None
-    version = device.version
-    if to_its_length:
-        version = msgspec.structs.replace(version, numbers=version.numbers[: len(wanted.numbers)])
-    return versions.order(device.maker, version, wanted)
-
-
-def _is_patched_elsewhere(device: _Device, bound: str) -> bool:
-    """Whether the device is on an Axis long-term track while the bound is on another: the rule says nothing of it."""
-    wanted = versions.parse(device.maker, bound)
-    if device.maker != versions.AXIS or device.version is None or wanted is None:
-        return False
-    track = _track(device.version)
-    return track in versions.AXIS_LONG_TERM_TRACKS and track != _track(wanted)
-
-
-def _track(version: Version) -> tuple[int, ...]:
-    return version.numbers[:2]
-
-
-def _incomparable(device: _Device, bound: str) -> str:
-    if not device.firmware:
-        return "its firmware is unknown"
-    return f"{device.firmware} cannot be compared with {bound}"
-
-
+_SHOWN_MODELS = 8
+_STANDINGS = {
+    Place.BELOW: Standing.NOT_AFFECTED,
+    Place.ABOVE: Standing.FIXED,
+    Place.UNSURE: Standing.UNKNOWN,
+    Place.WITHIN: Standing.VULNERABLE,
+}
 _NO_RULE = _Outcome(Standing.UNKNOWN, "the advisory has no rule that could decide")

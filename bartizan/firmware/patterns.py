@@ -69,6 +69,9 @@ def _piece(maker: str, piece: re.Match[str]) -> str:
         return f"(?:{re.escape(text[1:-1]).replace('x', '[A-Z0-9]{1,2}')})?"
     if maker == DAHUA:
         return _dahua_piece(text)
+    if maker == HIKVISION:
+        # Its tables of door terminals write DS-K1T804AXX; a single X is part of a name (NXI, iDS-7204HQHI-M1/FA/X).
+        text = re.sub(r"XX+", lambda run: run.group().lower(), text)
     return re.escape(text).replace("x", "[A-Z0-9]")
 
 

@@ -8,21 +8,39 @@ import enum
 from collections.abc import Iterable
 
 from bartizan.firmware import patterns, versions
-from bartizan.firmware.model import Advisory, AffectedRule
+from bartizan.firmware.model import Advisory, AffectedRule, Grade, Imported
+from bartizan.identity.model import Kind
 from bartizan.policy.document import Node, Place, read_document
-from bartizan.policy.fields import Faults, Fields, items, suggestion
+from bartizan.policy.fields import Faults, Fields, choice_of, items, suggestion
 from bartizan.policy.model import Maker
 
-ADVISORY_FIELDS = ("advisory", "title", "maker", "cvss", "known-exploited", "confidence", "source", "affected")
+ADVISORY_FIELDS = (
+    "advisory",
+    "title",
+    "maker",
+    "cvss",
+    "known-exploited",
+    "grade",
+    "source",
+    "imported",
+    "unread",
+    "affected",
+)
 EXPLOITED_FIELDS = ("since", "due")
-RULE_FIELDS = ("models", "from", "up-to", "before", "built-before", "fixed", "versions", "source")
-
-
-class Confidence(enum.Enum):
-    """How sure an advisory's version rules are."""
-
-    CONFIRMED = "confirmed"
-    UNCONFIRMED = "unconfirmed"
+IMPORTED_FIELDS = ("feed", "document", "version", "date")
+RULE_FIELDS = (
+    "models",
+    "kinds",
+    "platforms",
+    "from",
+    "up-to",
+    "before",
+    "built-before",
+    "fixed",
+    "versions",
+    "grade",
+    "source",
+)
 
 
 class Versions(enum.Enum):
@@ -72,10 +90,12 @@ def _advisory(node: Node, faults: Faults, makers: frozenset[str]) -> Advisory:
         maker=maker,
         rules=tuple(_rule(item, faults, maker) for item in items(affected, faults, "affected")) if affected else (),
         source=fields.text("source"),
+        grade=fields.choice("grade", Grade),
         cvss=fields.score("cvss"),
         known_exploited_since=since,
         due=due,
-        confidence=fields.choice("confidence", Confidence, Confidence.CONFIRMED).value,
+        imported=_imported(fields.node("imported"), faults),
+        unread=fields.texts("unread"),
     )
 
 
@@ -90,6 +110,14 @@ def _exploited(node: Node | None, faults: Faults) -> tuple[str, str]:
     return since, due
 
 
+def _imported(node: Node | None, faults: Faults) -> Imported | None:
+    if node is None:
+        return None
+    fields = Fields(node, faults, "imported", IMPORTED_FIELDS)
+    fields.required("date")
+    return Imported(fields.text("feed"), fields.text("document"), fields.text("version"), fields.day("date"))
+
+
 def _rule(node: Node, faults: Faults, maker: str) -> AffectedRule:
     fields = Fields(node, faults, "affected entry", RULE_FIELDS)
     models = fields.required("models")
@@ -97,6 +125,8 @@ def _rule(node: Node, faults: Faults, maker: str) -> AffectedRule:
         items(models, faults, "models")
     rule = AffectedRule(
         models=fields.converted("models", lambda pattern: _pattern(maker, pattern)),
+        kinds=_kinds(fields),
+        platforms=fields.texts("platforms"),
         from_version=_version(fields, "from", maker),
         up_to_version=_version(fields, "up-to", maker),
         before_version=_version(fields, "before", maker),
@@ -104,10 +134,20 @@ def _rule(node: Node, faults: Faults, maker: str) -> AffectedRule:
         fixed_version=_version(fields, "fixed", maker),
         undetermined=fields.choice("versions", Versions, Versions.PUBLISHED) is Versions.UNPUBLISHED,
         source=fields.text("source", ""),
+        grade=fields.choice("grade", Grade) if fields.has("grade") else None,
     )
     if rule.up_to_version and rule.before_version:
         faults.add(fields.place_of("before"), "'up-to' and 'before' say the same thing in two ways: keep one")
     return rule
+
+
+def _kinds(fields: Fields) -> tuple[Kind, ...]:
+    node = fields.node("kinds")
+    return (
+        tuple(choice_of(item, fields.faults, "kind", Kind) for item in items(node, fields.faults, "kinds"))
+        if node
+        else ()
+    )
 
 
 def _pattern(maker: str, pattern: str) -> str:

@@ -12,7 +12,7 @@ from datetime import date
 
 import msgspec
 
-HIKVISION, DAHUA, AXIS, UNIVIEW, HANWHA = "hikvision", "dahua", "axis", "uniview", "hanwha"
+HIKVISION, DAHUA, AXIS, UNIVIEW, HANWHA, TVT = "hikvision", "dahua", "axis", "uniview", "hanwha", "tvt"
 TEXT_LIMIT = 128  # characters; the longest real version string seen has 40
 
 AXIS_LONG_TERM_TRACKS = ((6, 50), (8, 40), (9, 80), (10, 12), (11, 11))
@@ -114,7 +114,7 @@ def _by_build(first: Version, second: Version) -> Ordering:
 
 
 def _hikvision(text: str) -> Version | None:
-    """`V5.5.6build 180326`, `V4.62.210`, `V5.03.020 build 240110`, `1.4.0_build221212`, `V2.3.8-8`."""
+    """`V5.5.6build 180326`, `V4.62.210`, `V5.03.020 build 240110`, `1.4.0_build221212`, `V5.7.13_230822`."""
     match = _HIKVISION.fullmatch(text)
     if match is None:
         return None
@@ -153,6 +153,15 @@ def _hanwha(text: str) -> Version | None:
     return match and Version(text, _numbers(match["numbers"]), build_date=_from_digits(match["day"] or ""))
 
 
+def _tvt(text: str) -> Version | None:
+    """`1.3.4.22966B181219.D14.U1(8A41T)`: numbers, the build, and which hardware it is for."""
+    match = _TVT.fullmatch(text)
+    if match is None:
+        return _generic(text)
+    built = _from_digits(match["day"])
+    return Version(text, _numbers(match["numbers"]), family=match["hardware"].upper(), build_date=built)
+
+
 def _generic(text: str) -> Version | None:
     """Dotted numbers: `9.80.3.11`, `v1.2`. Axis writes them so too."""
     match = _DOTTED.fullmatch(text)
@@ -184,7 +193,7 @@ _MONTH_NAME = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\.? +(\d{{1,2}}),? +(\d
 _DIGITS = re.compile(r"(?<!\d)(?:\d{8}|\d{6})(?!\d)", re.ASCII)
 _HIKVISION = re.compile(
     r"V?(?P<numbers>\d{1,6}(?:\.\d{1,6}){1,4}(?:-\d{1,4})?)"
-    r"(?:[\s_,]*build[\s:_]*(?P<build>\d{8}|\d{6})|_(?P<day>\d{8}))?",
+    r"(?:[\s_,]*build[\s:_]*(?P<build>\d{8}|\d{6})|_(?P<day>\d{8}|\d{6}))?",
     _FLAGS,
 )
 _DAHUA = re.compile(
@@ -198,6 +207,10 @@ _UNIVIEW = re.compile(
     r"(?:(?P<prefix>[A-Z]{2,6}(?:_[A-Z0-9]{1,8})?)[\s_-]+)?(?P<code>B\d{4})(?P<rest>(?:\.[A-F]?\d{1,6}){0,6})", _FLAGS
 )
 _HANWHA = re.compile(r"V?(?P<numbers>\d{1,4}(?:\.\d{1,6}){1,3})(?:_(?P<day>\d{8}|\d{6}))?(?:_R\d{1,6})?", _FLAGS)
+_TVT = re.compile(
+    r"V?(?P<numbers>\d{1,4}(?:\.\d{1,6}){2,4})B(?P<day>\d{6})\.(?P<hardware>[A-Z0-9.]{1,16}(?:\([A-Z0-9]{1,12}\))?)",
+    _FLAGS,
+)
 _DOTTED = re.compile(r"V?(?P<numbers>\d{1,9}(?:\.\d{1,9}){0,6})", _FLAGS)
 
 _GRAMMARS: dict[str, Callable[[str], Version | None]] = {
@@ -205,4 +218,5 @@ _GRAMMARS: dict[str, Callable[[str], Version | None]] = {
     DAHUA: _dahua,
     UNIVIEW: _uniview,
     HANWHA: _hanwha,
+    TVT: _tvt,
 }

@@ -45,6 +45,8 @@ MAKERS_PATH = "policy/makers.json"
 ADVISORIES_PATH = "policy/advisories.json"
 SITES_PREFIX = "policy/sites-"
 SUFFIX = ".json"
+ADVISORIES_CAPABILITY = 2
+"""What a program must understand to read the list of advisories."""
 _LISTS = frozenset({WAIVERS_PATH, MAKERS_PATH, ADVISORIES_PATH})
 
 _FILE_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._+ ()-]{0,127}\Z")
@@ -119,13 +121,14 @@ def check_content(path: str, content: bytes, capability: int) -> None:
 
 
 def needed_capability(contents: Mapping[str, bytes]) -> int:
-    """Return the greatest capability that the policies among these targets need; 1 where there are none.
+    """Return the greatest capability that the policies and advisories among these targets need; 1 where there are none.
 
     Raises:
         Malformed: A policy is none.
     """
     policies = [path for path in contents if _is_policy(path)]
-    return max([1, *(_decode(contents[path], _PolicyHeader, path).needs_capability for path in policies)])
+    advisories = ADVISORIES_CAPABILITY if ADVISORIES_PATH in contents else 1
+    return max([advisories, *(_decode(contents[path], _PolicyHeader, path).needs_capability for path in policies)])
 
 
 def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
@@ -144,7 +147,7 @@ def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
         policies=tuple(policies),
         waivers=_list(contents, WAIVERS_PATH, Waiver, lambda waiver: waiver.id),
         makers=_list(contents, MAKERS_PATH, Maker, lambda maker: maker.id),
-        advisories=_list(contents, ADVISORIES_PATH, Advisory, lambda advisory: advisory.id),
+        advisories=_list(contents, ADVISORIES_PATH, Advisory, lambda advisory: f"{advisory.id} {advisory.maker}"),
         sites=_unique(sites, lambda site: site.id, "site"),
     )
 

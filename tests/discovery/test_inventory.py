@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bartizan.firmware.model import Advisory, AffectedRule
+from bartizan.firmware.model import Advisory, AffectedRule, Grade
 from bartizan.identity.model import Evidence, Fact, Observation, Source
 from bartizan.ids import Address, DeviceId, Mac
 from bartizan.policy.model import Maker
@@ -31,6 +31,7 @@ ADVISORIES = (
         maker="hikvision",
         rules=(AffectedRule(models=("*",), before_build="2025-08-07"),),
         source="test",
+        grade=Grade.PUBLISHED,
     ),
 )
 NOON = 1_800_000_000.0

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bartizan.firmware.model import Advisory, AffectedRule
+from bartizan.firmware.model import Advisory, AffectedRule, Grade, Imported
 from bartizan.firmware.source import read_advisories
+from bartizan.identity.model import Kind
 from bartizan.policy.errors import PolicyError
 from bartizan.policy.model import Maker
 
@@ -15,13 +16,18 @@ advisories:
     maker: hikvision
     cvss: 10.0
     known-exploited: {since: 2026-03-05, due: 2026-03-26}
-    confidence: unconfirmed
+    grade: V
+    imported: {feed: csaf, document: ICSA-17-124-01, version: "1", date: 2022-10-10}
+    unread: ["all, see web"]
     source: CISA
     affected:
       - models: [DS-2CD2xx2F-I, "DS-76xxNXI-Kx(/xP) including(D)、(E)"]
         from: V5.2.0 build 140721
         up-to: V5.4.0 build 160530
         fixed: V5.4.5 build 170123
+        kinds: [camera]
+        platforms: [IPC_G3]
+        grade: V-code
         source: Table 1
       - models: ["*"]
         built-before: 2021-06-25
@@ -41,6 +47,9 @@ def test_an_advisory_is_read_whole() -> None:
                     from_version="V5.2.0 build 140721",
                     up_to_version="V5.4.0 build 160530",
                     fixed_version="V5.4.5 build 170123",
+                    kinds=(Kind.CAMERA,),
+                    platforms=("IPC_G3",),
+                    grade=Grade.THIRD_PARTY,
                     source="Table 1",
                 ),
                 AffectedRule(models=("*",), before_build="2021-06-25", undetermined=True),
@@ -49,7 +58,9 @@ def test_an_advisory_is_read_whole() -> None:
             cvss=10.0,
             known_exploited_since="2026-03-05",
             due="2026-03-26",
-            confidence="unconfirmed",
+            grade=Grade.PUBLISHED,
+            imported=Imported("csaf", "ICSA-17-124-01", "1", "2022-10-10"),
+            unread=("all, see web",),
         ),
     )
 
@@ -62,7 +73,10 @@ def test_an_advisory_is_read_whole() -> None:
         ("cvss: 10.0", "cvss: high", "a number from 0.0 to 10.0, not 'high'"),
         ("due: 2026-03-26", "due: 2026-03-01", "it cannot be due before it was listed"),
         ("since: 2026-03-05, ", "", "this known-exploited lacks 'since'"),
-        ("unconfirmed", "perhaps", "confidence 'perhaps' is not known"),
+        ("grade: V\n", "grade: perhaps\n", "grade 'perhaps' is not known; possible are: M, V, V-code"),
+        ("    grade: V\n", "", "this advisory lacks 'grade'"),
+        ("kinds: [camera]", "kinds: [toaster]", "kind 'toaster' is not known"),
+        (", date: 2022-10-10", "", "this imported lacks 'date'"),
         ("DS-2CD2xx2F-I,", "DS; all,", "'DS; all' cannot be read as a model pattern"),
         ('models: ["*"]', "models: []", "must not be empty"),
         ('      - models: ["*"]\n        built-', "      - built-", "this affected entry lacks 'models'"),

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bartizan.firmware.match import Exposure, Finding, Standing, exposure, findings
-from bartizan.firmware.model import Advisory, AffectedRule
-from bartizan.identity.model import Identity
+from bartizan.firmware.match import Exposure, Finding, Standing, by_urgency, exposure, findings, sentence
+from bartizan.firmware.model import Advisory, AffectedRule, Grade
+from bartizan.identity.model import Identity, Kind
 
 CAMERA = Identity(
     maker="hikvision", brand="Hikvision", model="DS-2CD2042F-I", firmware="V5.4.0", build_date="2016-04-01"
@@ -15,7 +15,18 @@ CAMERA = Identity(
 
 
 def flaw(*rules: AffectedRule, maker: str = "hikvision", known_exploited_since: str = "") -> Advisory:
-    return Advisory("CVE-1", "title", maker, rules, "source", known_exploited_since=known_exploited_since)
+    due = "2026-03-26" if known_exploited_since else ""
+    return Advisory(
+        "CVE-1",
+        "title",
+        maker,
+        rules,
+        "source",
+        Grade.PUBLISHED,
+        cvss=10.0,
+        known_exploited_since=known_exploited_since,
+        due=due,
+    )
 
 
 def standing(advisory: Advisory, **changes: str) -> Standing:
@@ -39,7 +50,12 @@ def test_a_finding_names_the_rule_and_the_reason() -> None:
             standing=Standing.VULNERABLE,
             rule="DS-2CD2xx2F-I from V5.2.0 build 140721 up to V5.4.0 build 160530 fixed in V5.4.5 build 170123",
             because="V5.4.0 is V5.2.0 build 140721 or newer, and V5.4.0 is not newer than V5.4.0 build 160530",
-            known_exploited=True,
+            grade=Grade.PUBLISHED,
+            source="source",
+            title="title",
+            cvss=10.0,
+            known_exploited_since="2026-03-05",
+            due="2026-03-26",
         ),
     )
 
@@ -171,7 +187,7 @@ def test_a_bound_on_the_long_term_track_itself_decides() -> None:
 
 def test_exposure_keeps_what_is_sure_and_what_cannot_be_told_apart() -> None:
     found = [
-        Finding(name, standing, "", "")
+        Finding(name, standing, "", "", Grade.PUBLISHED)
         for name, standing in (
             ("CVE-1", Standing.VULNERABLE),
             ("CVE-2", Standing.UNKNOWN),
@@ -182,6 +198,106 @@ def test_exposure_keeps_what_is_sure_and_what_cannot_be_told_apart() -> None:
     ]
 
     assert exposure(found) == Exposure(("CVE-1",), ("CVE-2",))
+
+
+@pytest.mark.parametrize(
+    ("platform", "built", "expected"),
+    [
+        ("G3", "2021-06-26", Standing.VULNERABLE),
+        ("IPC_G3", "2021-06-26", Standing.VULNERABLE),
+        ("g3", "2021-06-28", Standing.FIXED),
+        ("G5", "2021-06-26", Standing.NOT_AFFECTED),
+        ("", "2021-06-26", Standing.UNKNOWN),
+        ("", "2021-06-28", Standing.FIXED),
+        ("G3", "", Standing.UNKNOWN),
+    ],
+)
+def test_a_rule_for_a_platform_binds_that_platform_only(platform: str, built: str, expected: Standing) -> None:
+    rule = AffectedRule(("DS-2CD2*",), platforms=("IPC_G3",), before_build="2021-06-28")
+
+    assert standing(flaw(rule), platform=platform, build_date=built) is expected
+
+
+@pytest.mark.parametrize(
+    ("firmware", "built", "expected"),
+    [
+        ("V5.02.005 build 230926", "", Standing.VULNERABLE),
+        ("V5.2.5", "2023-09-26", Standing.VULNERABLE),
+        ("V5.02.006 build 230101", "", Standing.FIXED),
+        ("V5.02.010", "", Standing.FIXED),
+        ("V4.99.999 build 991231", "", Standing.NOT_AFFECTED),
+    ],
+)
+def test_a_bound_without_a_date_compares_numbers_among_the_models_it_names(
+    firmware: str, built: str, expected: Standing
+) -> None:
+    rule = AffectedRule(("DS-76xxNI-Mx",), from_version="V5.00.000", before_version="V5.02.006")
+
+    assert standing(flaw(rule), model="DS-7608NI-M2", firmware=firmware, build_date=built) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "lineage", "expected"),
+    [
+        (Kind.CAMERA, "C800", "badge Annke", Standing.NOT_AFFECTED),
+        (Kind.RECORDER, "N48PAW", "badge Annke", Standing.UNKNOWN),
+        (Kind.UNKNOWN, "N48PAW", "badge Annke", Standing.UNKNOWN),
+        (Kind.CAMERA, "", "", Standing.NOT_AFFECTED),
+        (Kind.UNKNOWN, "", "", Standing.UNKNOWN),
+        (Kind.CAMERA, "DS-7604NI-K1/4P", "", Standing.VULNERABLE),
+    ],
+)
+def test_what_kind_of_thing_it_is_decides_only_where_the_model_does_not(
+    kind: Kind, model: str, lineage: str, expected: Standing
+) -> None:
+    unit = msgspec.structs.replace(CAMERA, kind=kind, model=model, lineage=lineage)
+    rule = AffectedRule(("DS-76*",), kinds=(Kind.RECORDER,), before_build="2021-06-25")
+
+    assert findings(unit, (flaw(rule),))[0].standing is expected
+
+
+def test_software_for_a_pc_is_never_held_against_a_unit_of_unknown_kind() -> None:
+    unit = Identity(maker="tvt", brand="Provision-ISR", model="SH-4050A5-5L(MM)", lineage="badge Provision-ISR")
+    rule = AffectedRule(("NVMS-1000",), kinds=(Kind.OTHER,), undetermined=True)
+
+    assert findings(unit, (flaw(rule, maker="tvt"),))[0].standing is Standing.NOT_AFFECTED
+
+
+@pytest.mark.parametrize(
+    ("model", "built", "expected"),
+    [
+        ("DS-2CD2042F-I", "2016-04-01", Standing.VULNERABLE),
+        ("DS-2CD2042F-I", "2024-01-01", Standing.UNKNOWN),
+        ("DS-2CD2143G2-I", "2024-01-01", Standing.UNKNOWN),
+    ],
+)
+def test_an_import_that_was_not_understood_acquits_nobody(model: str, built: str, expected: Standing) -> None:
+    advisory = msgspec.structs.replace(flaw(FLOOR), unread=("versions: all, see web",))
+    [finding] = findings(msgspec.structs.replace(CAMERA, model=model, build_date=built), (advisory,))
+
+    assert finding.standing is expected
+    if expected is Standing.UNKNOWN:
+        assert finding.because == "the import left something for a person to read: versions: all, see web"
+
+
+def test_the_deciding_rule_gives_grade_and_source() -> None:
+    read_between_the_lines = msgspec.structs.replace(FLOOR, grade=Grade.UNCONFIRMED, source="HSRC-202109-01")
+    [finding] = findings(CAMERA, (flaw(read_between_the_lines),))
+
+    assert (finding.grade, finding.source) == (Grade.UNCONFIRMED, "HSRC-202109-01")
+
+
+def test_a_finding_in_a_sentence_and_findings_by_urgency() -> None:
+    exploited = flaw(FLOOR, known_exploited_since="2026-03-05")
+    quiet = msgspec.structs.replace(flaw(FLOOR), id="CVE-2")
+    elsewhere = msgspec.structs.replace(flaw(AffectedRule(("DS-9*",))), id="CVE-0")
+    ordered = by_urgency(findings(CAMERA, (elsewhere, quiet, exploited)))
+
+    assert [finding.advisory for finding in ordered] == ["CVE-1", "CVE-2", "CVE-0"]
+    assert sentence(ordered[0]) == (
+        "vulnerable: built 2016-04-01, before 2021-06-25 (rule: DS-2CD2xx2F-I built before 2021-06-25); "
+        "known exploited since 2026-03-05, due 2026-03-26; graded V"
+    )
 
 
 @given(

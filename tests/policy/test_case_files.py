@@ -4,7 +4,7 @@ import pytest
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import Ruleset
-from bartizan.firmware.model import Advisory, AffectedRule
+from bartizan.firmware.model import Advisory, AffectedRule, Grade
 from bartizan.ids import PolicyId
 from bartizan.policy.cases import Difference, parse_case, run
 from bartizan.policy.errors import PolicyError
@@ -80,7 +80,9 @@ def test_a_case_that_comes_out_otherwise_says_in_what() -> None:
 
 
 def test_a_device_is_weighed_against_advisories_unless_the_case_says_what_it_is_open_to() -> None:
-    flaw = Advisory("CVE-1", "t", "hikvision", (AffectedRule(("*",)),), "s", known_exploited_since="2024-01-01")
+    flaw = Advisory(
+        "CVE-1", "t", "hikvision", (AffectedRule(("*",)),), "s", Grade.PUBLISHED, known_exploited_since="2024-01-01"
+    )
     unit = "T\n\nmaker: hikvision\nmodel: DS-1\nfirmware: V5.0.0\n"
 
     assert run(parse_case(f"{unit}---\nlevel: quarantine\n", "c.txt"), catalogue(flaw)).passed

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bartizan.firmware.match import Standing, findings
-from bartizan.firmware.model import Advisory
+from bartizan.firmware.model import Advisory, Grade
 from bartizan.identity.model import Identity, Kind
 from bartizan.policy.cases import parse_case, run
 from bartizan.policy.model import Maker, Subject
@@ -130,17 +130,69 @@ def test_every_prefix_of_the_table_is_there(makers: tuple[Maker, ...]) -> None:
     assert prefixes["axis"] == 4
 
 
-def test_flaws_of_servers_and_of_other_things_are_not_held_against_cameras(advisories: tuple[Advisory, ...]) -> None:
-    left_out = {
-        "CVE-2025-34067",
-        "CVE-2025-30023",
-        "CVE-2023-21405",
-        "CVE-2017-13673",
-        "CVE-2019-20085",
-        "CVE-2023-28809",
-    }
+def test_flaws_of_servers_and_of_other_things_are_left_out(advisories: tuple[Advisory, ...]) -> None:
+    left_out = {"CVE-2025-34067", "CVE-2025-30023", "CVE-2023-21407", "CVE-2017-13673", "CVE-2023-6895"}
 
     assert left_out.isdisjoint(advisory.id for advisory in advisories)
+
+
+@pytest.mark.parametrize("kind", [Kind.CAMERA, Kind.RECORDER, Kind.UNKNOWN])
+@pytest.mark.parametrize("lineage", ["", "badge somebody's"])
+@pytest.mark.parametrize(
+    ("maker", "model", "flaw"),
+    [
+        ("hikvision", "DS-2CD2042F-I", "CVE-2023-28809"),
+        ("hikvision", "DS-7616NXI-K2/16P(D)", "CVE-2025-66176"),
+        ("hikvision", "DS-2CD2042F-I", "CVE-2023-28808"),
+        ("tvt", "TD-2104TS-CL", "CVE-2019-20085"),
+        ("axis", "P3265-V", "CVE-2023-21405"),
+    ],
+)
+def test_flaws_of_door_terminals_storage_and_software_are_never_held_against_cameras(
+    kind: Kind, lineage: str, maker: str, model: str, flaw: str, advisories: tuple[Advisory, ...]
+) -> None:
+    unit = Identity(maker=maker, kind=kind, model=model, firmware="V1.0.0", lineage=lineage)
+
+    assert [found.standing for found in findings(unit, advisories) if found.advisory == flaw] == [Standing.NOT_AFFECTED]
+
+
+def test_every_row_of_cameras_and_recorders_in_the_kev_snapshot_is_there(advisories: tuple[Advisory, ...]) -> None:
+    exploited = {advisory.id: advisory.maker for advisory in advisories if advisory.known_exploited_since}
+
+    assert exploited == {
+        "CVE-2014-8361": "realtek",
+        "CVE-2016-11021": "dlink",
+        "CVE-2017-7921": "hikvision",
+        "CVE-2018-14933": "nuuo",
+        "CVE-2019-11001": "reolink",
+        "CVE-2019-20085": "tvt",
+        "CVE-2020-25078": "dlink",
+        "CVE-2020-25079": "dlink",
+        "CVE-2020-5735": "dahua",
+        "CVE-2021-33044": "dahua",
+        "CVE-2021-33045": "dahua",
+        "CVE-2021-35394": "realtek",
+        "CVE-2021-35395": "realtek",
+        "CVE-2021-36260": "hikvision",
+        "CVE-2021-40407": "reolink",
+        "CVE-2022-23227": "nuuo",
+        "CVE-2022-40799": "dlink",
+        "CVE-2023-47565": "qnap",
+        "CVE-2024-11120": "geovision",
+        "CVE-2024-6047": "geovision",
+        "CVE-2024-8956": "ptzoptics",
+        "CVE-2024-8957": "ptzoptics",
+        "CVE-2025-1316": "edimax",
+    }
+
+
+def test_whatever_is_unconfirmed_says_so_in_its_grade(advisories: tuple[Advisory, ...]) -> None:
+    by_id = {advisory.id: advisory for advisory in advisories}
+
+    assert by_id["CVE-2017-7921"].grade is Grade.PUBLISHED
+    assert by_id["CVE-2021-36260"].grade is Grade.UNCONFIRMED
+    assert [rule.grade for rule in by_id["CVE-2021-33045"].rules] == [None, None, Grade.UNCONFIRMED]
+    assert not [advisory.id for advisory in advisories if advisory.unread or advisory.imported]
 
 
 def test_the_kev_catalogues_dates_are_kept(advisories: tuple[Advisory, ...]) -> None:
@@ -156,6 +208,21 @@ def test_the_kev_catalogues_dates_are_kept(advisories: tuple[Advisory, ...]) -> 
     [
         (("hikvision", "DS-2CD2042F-I", "V5.4.0 build 160401", ""), "CVE-2017-7921", Standing.VULNERABLE),
         (("hikvision", "DS-2CD2042F-I", "V5.4.3 build 161230", ""), "CVE-2017-7921", Standing.UNKNOWN),
+        (("hikvision", "DS-2CD4024FWD", "V5.4.5 build 170123", ""), "CVE-2017-7921", Standing.UNKNOWN),
+        (("hikvision", "DS-2CD4024FWD", "V5.4.5 build 170228", ""), "CVE-2017-7921", Standing.FIXED),
+        (("hikvision", "DS-2CD2042F-I", "V5.4.5 build 170123", ""), "CVE-2017-7923", Standing.UNKNOWN),
+        (("hikvision", "DS-2CD2042F-I", "V5.4.0 build 160401", ""), "CVE-2017-7923", Standing.VULNERABLE),
+        (("hikvision", "DS-2CD2143G2-I", "V5.5.800 build 210626", ""), "CVE-2021-36260", Standing.UNKNOWN),
+        (("hikvision", "DS-2CD2143G2-I", "V5.5.800 build 210628", ""), "CVE-2021-36260", Standing.FIXED),
+        (("hikvision", "DS-7604NI-K1/4P(B)", "V4.30.096build221220", ""), "CVE-2024-29947", Standing.VULNERABLE),
+        (("hikvision", "DS-7604NI-K1/4P(B)", "V4.30.097 build 230101", ""), "CVE-2024-29947", Standing.FIXED),
+        (("hikvision", "DS-7608NI-M2", "V5.02.005 build 230801", ""), "CVE-2024-29949", Standing.VULNERABLE),
+        (("hikvision", "DS-2CD1043G2-I", "V5.7.13_230822", ""), "CVE-2025-66177", Standing.VULNERABLE),
+        (("hikvision", "DS-2CD1043G2-I", "V5.7.19 build 240901", ""), "CVE-2025-66177", Standing.FIXED),
+        (("hikvision", "DS-K1T341AMF", "V3.2.30 build 221223", ""), "CVE-2023-28809", Standing.VULNERABLE),
+        (("hikvision", "DS-K1T804AEF", "1.4.0_build221213", ""), "CVE-2023-28809", Standing.FIXED),
+        (("hikvision", "DS-A71024R", "V2.3.8-8", ""), "CVE-2023-28808", Standing.VULNERABLE),
+        (("hikvision", "DS-A71024R", "V2.3.9", ""), "CVE-2023-28808", Standing.FIXED),
         (("hikvision", "DS-2CD2042F-I", "V5.4.5 build 170123", ""), "CVE-2017-7921", Standing.FIXED),
         (("hikvision", "DS-2CD2042F-I", "V5.1.0 build 130101", ""), "CVE-2017-7921", Standing.NOT_AFFECTED),
         (("hikvision", "DS-7616NXI-K2/16P(D)", "V4.76.005", "2025-08-06"), "CVE-2025-66177", Standing.VULNERABLE),
@@ -163,6 +230,25 @@ def test_the_kev_catalogues_dates_are_kept(advisories: tuple[Advisory, ...]) -> 
         (("hikvision", "DS-2CD2143G2-I", "V5.7.18", ""), "CVE-2021-36260", Standing.UNKNOWN),
         (("dahua", "IPC-HDW5831R-ZE", "2.800.0000016.0.R", "2020-06-05"), "CVE-2021-33044", Standing.VULNERABLE),
         (("dahua", "IPC-HDW5831R-ZE", "2.800.0000016.0.R", "2020-06-05"), "CVE-2021-33045", Standing.FIXED),
+        (("dahua", "TPC-BF2221-B7F8", "2.630.0000000.9.R", "2021-05-31"), "CVE-2021-33044", Standing.VULNERABLE),
+        (("dahua", "NVR4216-16P-4KS2", "4.001.0000000.2.R", "2024-01-30"), "CVE-2024-39944", Standing.VULNERABLE),
+        (("dahua", "NVR4216-16P-4KS2", "4.001.0000000.2.R", "2024-01-30"), "CVE-2024-39949", Standing.FIXED),
+        (("dahua", "DHI-NVR4216-16P", "4.001.0000000.2.R", "2024-01-21"), "CVE-2024-39950", Standing.VULNERABLE),
+        (("dahua", "DH-NVR1104HS-P", "3.200.0001.3.R", "2016-12-01"), "CVE-2017-7925", Standing.UNKNOWN),
+        (("dahua", "H4L2GR1", "2.420.HW01.31.20190301", ""), "CVE-2019-18228", Standing.VULNERABLE),
+        (("dahua", "H4L2GR1", "2.420.HW01.33.20190812", ""), "CVE-2019-18228", Standing.FIXED),
+        (("dahua", "H4L2GR1", "2.420.0000000.31.R.190301", ""), "CVE-2019-18228", Standing.UNKNOWN),
+        (("axis", "P3265-V", "11.11.93", ""), "CVE-2024-6979", Standing.VULNERABLE),
+        (("axis", "P3265-V", "11.11.94", ""), "CVE-2024-6979", Standing.FIXED),
+        (("axis", "P3265-V", "11.11.160", ""), "CVE-2024-6509", Standing.UNKNOWN),
+        (("axis", "P3265-V", "11.9.60", ""), "CVE-2024-7784", Standing.UNKNOWN),
+        (("axis", "P3265-V", "12.11.77", ""), "CVE-2024-7784", Standing.FIXED),
+        (("axis", "A1001", "1.65.4", ""), "CVE-2023-21406", Standing.VULNERABLE),
+        (("hanwha", "PNM-9000QB", "2.22.00", ""), "CVE-2023-5038", Standing.VULNERABLE),
+        (("uniview", "IPC322LB-SF28-A", "DIPC-B1229.1.67.230104", ""), "CVE-2023-0773", Standing.VULNERABLE),
+        (("tvt", "TD-2104TS-CL", "1.3.4.22966B181219.D14.U1(8A41T)", ""), "CVE-2024-7339", Standing.VULNERABLE),
+        (("tvt", "TD-2104TS-CL", "1.3.5.30000B200101.D14.U1(8A41T)", ""), "CVE-2024-7339", Standing.UNKNOWN),
+        (("ptzoptics", "PT30X-SDI-GY-G2", "6.3.39", ""), "CVE-2024-8956", Standing.VULNERABLE),
         (("axis", "P3265-V", "11.5.64", ""), "CVE-2023-21415", Standing.VULNERABLE),
         (("axis", "P3265-V", "10.12.91", ""), "CVE-2023-21415", Standing.UNKNOWN),
         (("axis", "P3265-V", "12.11.77", ""), "CVE-2023-21415", Standing.FIXED),

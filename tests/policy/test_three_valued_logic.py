@@ -2,7 +2,7 @@
 
 import pytest
 
-from bartizan.firmware.model import Advisory
+from bartizan.firmware.model import Advisory, Grade
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import DeviceId, OrganisationId, SiteId
 from bartizan.policy.facts import Facts
@@ -13,8 +13,8 @@ FACTS = Facts(
     SiteFacts(SiteId("hq"), OrganisationId("")),
     (Maker("axis", "Axis", "SE", "x"), Maker("hikvision", "Hikvision", "CN", "x", subject_to=("law",))),
     (
-        Advisory("CVE-1", "t", "axis", (), "s", known_exploited_since="2024-01-01"),
-        Advisory("CVE-2", "t", "axis", (), "s"),
+        Advisory("CVE-1", "t", "axis", (), "s", Grade.PUBLISHED, known_exploited_since="2024-01-01"),
+        Advisory("CVE-2", "t", "axis", (), "s", Grade.PUBLISHED),
     ),
 )
 

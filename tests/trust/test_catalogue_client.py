@@ -19,6 +19,7 @@ from bartizan.policy.model import Policy
 from bartizan.trust.keys import PublicKey, SigningKey, from_seed
 from bartizan.trust.tufdata import moment, to_tuf_key
 from bartizan.wire import codec
+from bartizan.wire.capability import CAPABILITY
 from bartizan_agent.catalogue import CatalogueClient, FolderFiles
 from tests.trust.estate import DAY, NOW, SHA, Estate, Forger, image, policy, sign_with
 
@@ -318,7 +319,9 @@ class TestRefusesContent:
     """Two people signed it; it is still not believed when it breaks the rules of what a catalogue holds."""
 
     def test_a_policy_for_newer_programs_refuses_the_whole(self, estate: Estate, gateway: CatalogueClient) -> None:
-        newer = codec.encode(policy("future", needs=2)).replace(b'"title"', b'"unknown_restriction":true,"title"')
+        newer = codec.encode(policy("future", needs=CAPABILITY + 1)).replace(
+            b'"title"', b'"unknown_restriction":true,"title"'
+        )
 
         refuses(gateway, approved_target(estate, "policy/future.json", newer), TooNew)
 
@@ -327,7 +330,7 @@ class TestRefusesContent:
     ) -> None:
         forger = Forger(estate.all_files())
         metadata = forger.metadata("policy")
-        metadata.signed.unrecognized_fields["x-bartizan-prepared"]["needs_capability"] = 2
+        metadata.signed.unrecognized_fields["x-bartizan-prepared"]["needs_capability"] = CAPABILITY + 1
         forger.put("policy", metadata)
         forger.put_target("policy", "policy/of the future.csv", b"", *estate.keys.approvers[:2])
         forger.put_online(estate.keys.online.snapshot, estate.keys.online.timestamp, expires_at=NOW + DAY)

@@ -8,10 +8,12 @@ import pytest
 
 from bartizan.containment.level import Level
 from bartizan.errors import BadSignature, Expired, Malformed, TooNew, Unavailable
+from bartizan.firmware.model import Advisory, Grade
 from bartizan.trust.approval import signing_payload
 from bartizan.trust.catalogue import RoleKeys
 from bartizan.trust.keys import from_pem, from_seed
 from bartizan.wire import codec
+from bartizan.wire.capability import CAPABILITY
 from bartizan_controller.catalogue import (
     CatalogueRepository,
     ChangeId,
@@ -142,6 +144,20 @@ class TestApproval:
 
 
 class TestProposing:
+    def test_advisories_need_programs_that_know_their_grades(self, estate: Estate) -> None:
+        about = tuple(Advisory("CVE-1", "title", maker, (), "source", Grade.PUBLISHED) for maker in ("dahua", "axis"))
+        change = estate.repository.propose(
+            "policy",
+            add={"policy/advisories.json": codec.encode(about)},
+            prepared_by=estate.keys.approvers[0].id,
+            now=NOW,
+        )
+        estate.approve(change, *estate.keys.approvers[:2])
+        estate.repository.publish(change, now=NOW)
+
+        assert estate.repository.catalogue().advisories == about
+        assert b'"needs_capability":2' in estate.all_files()["metadata/2.policy.json"]
+
     def test_the_same_change_twice_is_one_change(self, estate: Estate) -> None:
         assert estate.propose_policy(policy()) == estate.propose_policy(policy())
 
@@ -152,7 +168,7 @@ class TestProposing:
         with pytest.raises(Malformed):
             propose("policy/a.json", b"{}")
         with pytest.raises(TooNew):
-            propose("policy/a.json", codec.encode(policy("a", needs=2)))
+            propose("policy/a.json", codec.encode(policy("a", needs=CAPABILITY + 1)))
         with pytest.raises((ValueError, Malformed)):
             propose("firmware/a.json", codec.encode(policy("a")))
 
