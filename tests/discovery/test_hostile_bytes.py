@@ -9,17 +9,23 @@ from hypothesis import strategies as st
 
 from bartizan.ids import Address
 from bartizan_agent.discovery import (
+    bosch,
     dhdiscover,
+    hanwha,
     hikvision_port,
     http_banner,
     loose_xml,
     mdns,
     open_doors,
+    panasonic,
     rtnetlink,
     rtsp_banner,
     sadp,
+    sony,
     ssdp,
     tls_subject,
+    ubiquiti,
+    vivotek,
     ws_discovery,
 )
 from bartizan_agent.discovery.answer import TEXT_LIMIT, Answer, Heard, Rubbish, clean
@@ -36,6 +42,12 @@ PARSERS: tuple[Callable[[bytes], Answer], ...] = (
     rtsp_banner.parse,
     hikvision_port.parse,
     tls_subject.parse,
+    hanwha.parse,
+    bosch.parse,
+    vivotek.parse,
+    sony.parse,
+    panasonic.parse,
+    ubiquiti.parse,
 )
 SEEDS = (
     sadp.request(UUID(int=1)),
@@ -59,6 +71,13 @@ SEEDS = (
     b"HTTP/1.1 200 OK\r\nLocation: http://10.9.0.20/a\r\nUSN: uuid:5ea0c2e2-0000-1000-8000-4447cc37ce81\r\n\r\n",
     b'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="IP Camera(1)"\r\n\r\n',
     b"<root><device><manufacturer>a</manufacturer><modelName>b c</modelName></device></root>",
+    b"\x0b".ljust(0x13, b"\x00") + b"00:09:18:11:22:33".ljust(0x5A, b"\x00") + b"XND-6080".ljust(0x99, b"\x00"),
+    bytes.fromhex("9939a427 00000001 000463112233 0000 0a090014 ffffff00 0a090001 00000000"),
+    b"<a><serialNumber>1</serialNumber><physAddress>00-04-63-11-22-33</physAddress><HTTPPort>80</HTTPPort></a>",
+    bytes.fromhex("01 4a5d8f1c 0206 0002d1112233 0402 0906") + b"IB9387",
+    b"\x02ACK:ENQ\xffMODEL:SNC-VB770\xffMAC:00-01-4a-11-22-33\xffWEBPORT:80\xff\x03",
+    b"\x00\x01\x00\x12\x00\x0d".ljust(48, b"\x08") + b"\x00\x00\x00\x01\x02\x00\xa8\x00\x07WV-S213\xff\xff",
+    b"\x01\x00\x00\x17\x01\x00\x06\xdc\x9f\xdb\x11\x22\x33\x0c\x00\x06AirCam\x03\x00\x02v1",
 )
 
 

@@ -69,6 +69,11 @@ def read_port(text: object) -> int | None:
     return port if 0 < port < 65536 else None
 
 
+def c_string(data: bytes) -> str:
+    """Return text that ends with a zero octet, or with the field it stands in."""
+    return data.partition(b"\x00")[0].decode("utf-8", "replace").strip()
+
+
 def pair(header: str, value: str) -> str:
     """Return a header and its value as the detail of a statement."""
     return f"{header}: {value}" if value else header

@@ -5,10 +5,32 @@ from uuid import UUID
 
 import msgspec
 
-from bartizan_agent.discovery import dhdiscover, mdns, sadp, ssdp, ws_discovery
+from bartizan_agent.discovery import (
+    bosch,
+    dhdiscover,
+    hanwha,
+    mdns,
+    panasonic,
+    sadp,
+    sony,
+    ssdp,
+    ubiquiti,
+    vivotek,
+    ws_discovery,
+)
 from bartizan_agent.discovery.answer import Answer
+from bartizan_agent.discovery.interfaces import Interface
 
 BROADCAST = "255.255.255.255"
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One asking of a protocol on an interface. Rounds repeat because datagrams get lost."""
+
+    number: int
+    """From 0."""
+    uuid: UUID
+    interface: Interface
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -16,18 +38,23 @@ class Channel(msgspec.Struct, frozen=True):
 
     name: str
     port: int
+    """Where devices are asked."""
     destinations: tuple[str, ...]
-    """IPv4 groups, and broadcast, that are asked in turn: one a round."""
-    request: Callable[[UUID, int], bytes]
-    """The request of a round, numbered from 0; rounds repeat because datagrams get lost."""
+    """IPv4 groups, and broadcast, that are asked in turn: one a round. None: it is only overheard."""
+    request: Callable[[Round], bytes]
     parse: Callable[[bytes], Answer]
     destinations_v6: tuple[str, ...] = ()
-    answers_to_group: bool = False
-    """Whether some devices answer to the group, or to the well-known port, so that we must ask from that port."""
+    answer_port: int = 0
+    """Where answers come whoever asked, so that we ask from there; 0 where they come to the asker alone."""
 
     def groups(self, *, v6: bool) -> tuple[str, ...]:
         """Return the groups to be joined to overhear it."""
         return self.destinations_v6 if v6 else tuple(x for x in self.destinations if x != BROADCAST)
+
+    @property
+    def overheard_port(self) -> int:
+        """Where announcements, and answers to others, can be heard without asking; 0 if nowhere."""
+        return self.answer_port or (self.port if self.groups(v6=False) else 0)
 
 
 def channels() -> tuple[Channel, ...]:
@@ -45,39 +72,41 @@ _MDNS = Channel(
     port=mdns.PORT,
     destinations=(mdns.GROUP,),
     destinations_v6=(mdns.GROUP_V6,),
-    request=lambda _uuid, _round: mdns.request(),
+    request=lambda _: mdns.request(),
     parse=mdns.parse,
-    answers_to_group=True,
+    answer_port=mdns.PORT,
 )
 _ALL = (
     Channel(
         name="SADP",
         port=sadp.PORT,
         destinations=(sadp.GROUP,),
-        request=lambda uuid, _round: sadp.request(uuid),
+        request=lambda asked: sadp.request(asked.uuid),
         parse=sadp.parse,
-        answers_to_group=True,
+        answer_port=sadp.PORT,  # much firmware answers to the group
     ),
     Channel(
         name="WS-Discovery",
         port=ws_discovery.PORT,
         destinations=(ws_discovery.GROUP,),
         destinations_v6=(ws_discovery.GROUP_V6,),
-        request=lambda uuid, number: ws_discovery.request(uuid, ws_discovery.TYPES[number % len(ws_discovery.TYPES)]),
+        request=lambda asked: ws_discovery.request(
+            asked.uuid, ws_discovery.TYPES[asked.number % len(ws_discovery.TYPES)]
+        ),
         parse=ws_discovery.parse,
     ),
     Channel(
         name="DHDiscover",
         port=dhdiscover.PORT,
         destinations=(dhdiscover.GROUP, BROADCAST),
-        request=lambda _uuid, _round: dhdiscover.request(),
+        request=lambda _: dhdiscover.request(),
         parse=dhdiscover.parse,
     ),
     Channel(
         name="DHDiscover (UDP 5050)",
         port=dhdiscover.OLD_PORT,
         destinations=(BROADCAST,),
-        request=lambda _uuid, _round: dhdiscover.old_request(),
+        request=lambda _: dhdiscover.old_request(),
         parse=dhdiscover.parse_old,
     ),
     _MDNS,
@@ -85,7 +114,61 @@ _ALL = (
         name="SSDP",
         port=ssdp.PORT,
         destinations=(ssdp.GROUP,),
-        request=lambda _uuid, _round: ssdp.request(),
+        request=lambda _: ssdp.request(),
         parse=ssdp.parse,
+    ),
+    Channel(
+        name="Hanwha",
+        port=hanwha.PORT,
+        destinations=(BROADCAST,),
+        request=lambda _: hanwha.request(),
+        parse=hanwha.parse,
+        answer_port=hanwha.ANSWER_PORT,
+    ),
+    Channel(
+        name="Bosch",
+        port=bosch.PORT,
+        destinations=(BROADCAST,),
+        request=lambda asked: bosch.request(asked.uuid),
+        parse=bosch.parse,
+        answer_port=bosch.ANSWER_PORT,
+    ),
+    Channel(
+        name="Vivotek",
+        port=vivotek.PORT,
+        destinations=(BROADCAST,),
+        request=lambda asked: vivotek.request(asked.number),
+        parse=vivotek.parse,
+    ),
+    Channel(
+        name="Sony",
+        port=sony.PORT,
+        destinations=(BROADCAST,),
+        request=lambda _: sony.request(),
+        parse=sony.parse,
+    ),
+    Channel(
+        name="Panasonic",
+        port=panasonic.PORT,
+        destinations=(BROADCAST,),
+        request=lambda asked: panasonic.request(asked.interface),
+        parse=panasonic.parse,
+        answer_port=panasonic.ANSWER_PORT,
+    ),
+    Channel(
+        name="Panasonic (answers by broadcast)",
+        port=panasonic.PORT,
+        destinations=(),
+        request=lambda asked: panasonic.request(asked.interface),
+        parse=panasonic.parse,
+        answer_port=panasonic.PORT,
+    ),
+    Channel(
+        name="Ubiquiti",
+        port=ubiquiti.PORT,
+        destinations=(ubiquiti.GROUP, BROADCAST),
+        request=lambda _: ubiquiti.request(),
+        parse=ubiquiti.parse,
+        answer_port=ubiquiti.PORT,  # they answer by broadcast, and announce themselves there
     ),
 )

@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from bartizan.identity.model import Evidence, Fact, Kind, Source
-from bartizan_agent.discovery.answer import Answer, Heard, Rubbish, read_mac, read_port, say
+from bartizan_agent.discovery.answer import Answer, Heard, Rubbish, c_string, read_mac, read_port, say
 
 PORT = 37810
 GROUP = "239.255.255.251"
@@ -78,8 +78,8 @@ def parse_old(data: bytes) -> Answer:
     second = data[_OLD_LENGTH : _OLD_LENGTH + second_length]
     third = data[_OLD_LENGTH + second_length : _OLD_LENGTH + second_length + third_length]
     lines = dict(line.partition(":")[::2] for line in third.decode("utf-8", "replace").splitlines())
-    model = _c_string(second[17:]) or lines.get("Device", "") or _c_string(data[0x28:0x38])
-    claimed = read_mac(_c_string(second[:17]))
+    model = c_string(second[17:]) or lines.get("Device", "") or c_string(data[0x28:0x38])
+    claimed = read_mac(c_string(second[:17]))
     return Heard(
         evidence=(
             *say(Fact.MAKER, MAKER, Source.DHDISCOVER, 75, "answers on UDP 5050"),
@@ -150,10 +150,6 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     return value.strip("\x00 ") if isinstance(value, str) else ""
-
-
-def _c_string(data: bytes) -> str:
-    return data.partition(b"\x00")[0].decode("utf-8", "replace").strip()
 
 
 def _ports(value: object) -> tuple[int, ...]:

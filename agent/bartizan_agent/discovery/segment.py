@@ -10,7 +10,7 @@ from typing import Self
 
 from bartizan.ids import Address
 from bartizan_agent.discovery.answer import Heard, Rubbish, read_address
-from bartizan_agent.discovery.channels import Channel
+from bartizan_agent.discovery.channels import Channel, Round
 from bartizan_agent.discovery.interfaces import Interface
 from bartizan_agent.discovery.sockets import datagram_socket, destination
 
@@ -29,14 +29,14 @@ class Segment:
         interface: The only interface they send and hear on.
         channels: The protocols.
         tell: Called with every answer that says something of its sender, rubbish included.
-        listen: Bind the well-known ports and join the groups, to overhear announcements too.
+        listen: Only overhear: announcements, and answers to others, where these come to well-known ports and groups.
     """
 
     def __init__(self, interface: Interface, channels: Iterable[Channel], tell: Tell, *, listen: bool = False) -> None:
         self.interface = interface
         self.problems: list[str] = []
         """Which protocols cannot be spoken here, and why."""
-        self._channels = tuple(channels)
+        self._channels = tuple(channel for channel in channels if channel.overheard_port or not listen)
         self._tell = tell
         self._listen = listen
         self._sockets: list[tuple[socket.socket, Channel]] = []
@@ -64,17 +64,19 @@ class Segment:
         """Send the requests of one round, each to one of its protocol's groups."""
         for sock, channel in self._sockets:
             v6 = sock.family is socket.AF_INET6
-            request = channel.request(uuid.uuid4(), number)
             groups = channel.destinations_v6 if v6 else channel.destinations
+            if not groups:
+                continue
+            request = channel.request(Round(number, uuid.uuid4(), self.interface))
             group = groups[number % len(groups)]
             with contextlib.suppress(OSError):  # no address of this family (yet): nobody could answer
                 sock.sendto(request, destination(self.interface, group, channel.port))
 
     def _open(self, channel: Channel, family: socket.AddressFamily) -> None:
-        own_port = self._listen or channel.answers_to_group
-        groups = channel.groups(v6=family is socket.AF_INET6) if own_port else ()
+        port = channel.overheard_port if self._listen else channel.answer_port
+        groups = channel.groups(v6=family is socket.AF_INET6) if port else ()
         try:
-            sock = datagram_socket(self.interface, family, port=channel.port if own_port else 0, groups=groups)
+            sock = datagram_socket(self.interface, family, port=port, groups=groups)
         except OSError as error:
             self.problems.append(f"{channel.name} on {self.interface.name} is left out: {error.strerror}")
             return

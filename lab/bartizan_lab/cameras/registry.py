@@ -18,7 +18,9 @@ from bartizan_lab.cameras.hikvision.camera import HikvisionCamera
 from bartizan_lab.cameras.hikvision.traits import NEUTRAL_NAMESPACE, HikvisionTraits, UpgradeForm
 from bartizan_lab.cameras.onvif.camera import OnvifCamera, OnvifTraits
 from bartizan_lab.cameras.printer import Printer
+from bartizan_lab.cameras.simple import SimpleCamera, SimpleTraits
 from bartizan_lab.cameras.state import DeviceState, Setting
+from bartizan_lab.cameras.vendor_discovery import PANASONIC, SONY, UBIQUITI, VIVOTEK
 
 PASSWORD = "Bartizan-lab-1"
 """Of every emulated device, unless told otherwise."""
@@ -130,6 +132,44 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
         ),
         "onvif": Blueprint(
             OnvifCamera, OnvifTraits(), "NC-200", "1.2.3", date(2023, 1, 9), "NC200-{number:06}", "00:02:d1"
+        ),
+        "vivotek": Blueprint(
+            SimpleCamera,
+            SimpleTraits(VIVOTEK, "VIVOTEK Inc."),
+            "IB9387-H",
+            "VVTK-0200c",
+            date(2022, 5, 17),
+            "{mac}",
+            "00:02:d1",
+            user="root",
+        ),
+        "sony": Blueprint(
+            SimpleCamera,
+            SimpleTraits(SONY, "Sony"),
+            "SNC-VB770",
+            "2.7.0",
+            date(2019, 3, 5),
+            "{number:07}",
+            "00:01:4a",
+        ),
+        "panasonic": Blueprint(
+            SimpleCamera,
+            SimpleTraits(PANASONIC, "Panasonic"),
+            "WV-S2136L",
+            "3.00",
+            date(2023, 6, 20),
+            "XAV{number:05}",
+            "d4:2d:c5",
+        ),
+        "ubiquiti": Blueprint(
+            SimpleCamera,
+            SimpleTraits(UBIQUITI, "Ubiquiti"),
+            "UVC",
+            "3.10.13",
+            date(2020, 2, 11),
+            "{mac}",
+            "dc:9f:db",
+            user="ubnt",
         ),
         "printer": Blueprint(
             lambda state, _, setting: Printer(state, setting),

@@ -1,0 +1,98 @@
+"""Discovery as Vivotek, Sony, Panasonic and Ubiquiti devices answer it, each over a UDP port of its own."""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bartizan_lab.cameras.datagrams import Datagram
+from bartizan_lab.cameras.state import DeviceState
+from bartizan_lab.network import Network
+
+BROADCAST = "255.255.255.255"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One vendor's protocol: where it is spoken, and the answer to a datagram."""
+
+    port: int
+    respond: Callable[[Datagram, DeviceState, Network], Iterator[Datagram]]
+    groups: tuple[str, ...] = ()
+
+
+def _vivotek(asked: Datagram, state: DeviceState, network: Network) -> Iterator[Datagram]:
+    magic = bytes.fromhex("4a5d8f1c")
+    if len(asked.octets) == 5 and asked.octets[1:] == magic:
+        values = (
+            (1, b"Network Camera"),
+            (2, _octets(state)),
+            (3, socket.inet_aton(network.address)),
+            (9, state.model.encode()),
+        )
+        # Type 4 has no length: the octet in its place is the value.
+        listed = b"\x04\x02" + b"".join(bytes([kind, len(value)]) + value for kind, value in values)
+        yield Datagram(asked.octets[:1] + magic + listed, asked.peer)
+
+
+def _sony(asked: Datagram, state: DeviceState, network: Network) -> Iterator[Datagram]:
+    if asked.octets == b"\x02ENQ:allinfo\xff\x03":
+        lines = (
+            "ACK:ENQ",
+            "INFO:allinfo",
+            f"MAC:{state.mac.upper().replace(':', '-')}",
+            f"MODEL:{state.model}",
+            f"SERIAL:{state.serial}",
+            f"SOFTVERSION:{state.firmware}",
+            f"IPADR:{network.address}",
+            "WEBPORT:80",
+        )
+        answer = b"\x02" + b"".join(line.encode() + b"\xff" for line in lines) + b"\x03"
+        yield Datagram(answer, (BROADCAST, asked.peer[1]))
+    elif asked.octets.startswith(b"\x02") and not asked.octets.startswith(b"\x02ACK"):
+        state.meddling.append(f"Sony setup from {asked.peer[0]}")
+
+
+def _panasonic(asked: Datagram, state: DeviceState, network: Network) -> Iterator[Datagram]:
+    head = b"\x00\x01"
+    if len(asked.octets) < 52 or asked.octets[:2] != head or any(asked.octets[6:12]):
+        return
+    if asked.octets[4:6] != b"\x00\x0d":
+        state.meddling.append(f"Panasonic setup from {asked.peer[0]}")
+        return
+    values = (
+        (0x00, b"\x00"),
+        (0x20, socket.inet_aton(network.address)),
+        (0x21, b"\xff\xff\xff\x00"),
+        (0x25, struct.pack(">H", 80)),
+        (0xA7, b"WV-camera\x00"),
+        (0xA8, state.model.encode() + b"\x00"),
+        (0xA9, state.firmware.encode() + b"\x00"),
+        (0xD1, state.serial.encode() + b"\x00"),
+    )
+    listed = b"".join(struct.pack(">HH", kind, len(value)) + value for kind, value in values)
+    answer = (head + b"\x00\x12\x00\x0d" + _octets(state)).ljust(48, b"\x00") + listed + b"\xff\xff"
+    yield Datagram(answer + struct.pack(">H", (sum(answer) + 1) & 0xFFFF), (BROADCAST, 10669))
+
+
+def _ubiquiti(asked: Datagram, state: DeviceState, network: Network) -> Iterator[Datagram]:
+    if asked.octets == b"\x01\x00\x00\x00":
+        values = (
+            (0x02, _octets(state) + socket.inet_aton(network.address)),
+            (0x01, _octets(state)),
+            (0x03, f"UVC.S2L.v{state.firmware}.67.abcdef0.{state.build:%y%m%d}.1200".encode()),
+            (0x0B, b"camera"),
+            (0x0C, state.model.encode()),
+        )
+        listed = b"".join(struct.pack(">BH", kind, len(value)) + value for kind, value in values)
+        yield Datagram(b"\x01\x00" + struct.pack(">H", len(listed)) + listed, asked.peer)
+
+
+VIVOTEK = Dialect(10000, _vivotek)
+SONY = Dialect(2380, _sony)
+PANASONIC = Dialect(10670, _panasonic)
+UBIQUITI = Dialect(10001, _ubiquiti, groups=("233.89.188.1",))
+
+
+def _octets(state: DeviceState) -> bytes:
+    return bytes.fromhex(state.mac.replace(":", ""))
