@@ -6,7 +6,7 @@ from bartizan.firmware.model import Advisory
 from bartizan.policy.model import Maker
 from bartizan_agent.drivers import DRIVERS
 from bartizan_agent.drivers.contract import Driver
-from bartizan_lab.cameras.registry import KINDS
+from bartizan_lab.cameras.registry import BLUEPRINTS
 
 INTRODUCTION = """\
 # Supported devices
@@ -53,6 +53,7 @@ of other projects, where such exist.
 | ONVIF WS-Discovery | ONVIF cameras and recorders of any maker |
 | SADP | Hikvision, and badges on its units |
 | DHDiscover | Dahua, and badges on its units |
+| Hanwha's own (UDP 7701) | Hanwha, and Samsung Techwin before it |
 | mDNS | Axis among others (needs the extra `bartizan-agent[mdns]`) |
 | SSDP | whatever has UPnP on |
 | neighbour table and sweep | everything that has an address |
@@ -77,7 +78,11 @@ def supported(makers: tuple[Maker, ...], advisories: tuple[Advisory, ...]) -> st
 
 def emulated_as(driver: Driver) -> tuple[str, ...]:
     """Return the kinds of emulated device that the tests update with this driver."""
-    return tuple(kind for kind in KINDS if kind.partition("-")[0] == driver.name)
+    return tuple(
+        kind
+        for kind, blueprint in BLUEPRINTS.items()
+        if kind.partition("-")[0] == driver.name and driver.family(blueprint.model, "") is not None
+    )
 
 
 def _driver(driver: Driver, names: dict[str, str]) -> str:
