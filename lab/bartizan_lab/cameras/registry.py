@@ -20,6 +20,8 @@ from bartizan_lab.cameras.onvif.camera import OnvifCamera, OnvifTraits
 from bartizan_lab.cameras.printer import Printer
 from bartizan_lab.cameras.simple import SimpleCamera, SimpleTraits
 from bartizan_lab.cameras.state import DeviceState, Setting
+from bartizan_lab.cameras.uniview.camera import UniviewCamera
+from bartizan_lab.cameras.uniview.traits import UniviewTraits
 from bartizan_lab.cameras.vendor_discovery import PANASONIC, SONY, UBIQUITI, VIVOTEK
 
 PASSWORD = "Bartizan-lab-1"
@@ -129,6 +131,33 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
             date(2014, 12, 9),
             "C0IV6V3F{number:06}K",
             "00:09:18",
+        ),
+        "uniview": Blueprint(
+            UniviewCamera,
+            UniviewTraits(),
+            "IPC3614SB-ADF28KM",
+            "DIPC-B1216.5.7.230109",
+            date(2023, 1, 9),
+            "210235C5{number:012}",
+            "48:ea:63",
+        ),
+        "uniview-old": Blueprint(
+            UniviewCamera,
+            UniviewTraits(basic_info_only=True, main_stream="/media/video1"),
+            "IPC3232ER3-DVZ28",
+            "IPC_G6103 B6103.16.10.B25.201218",
+            date(2020, 12, 18),
+            "210235T2{number:012}",
+            "6c:f1:7e",
+        ),
+        "uniview-nvr": Blueprint(
+            UniviewCamera,
+            UniviewTraits(done_status=599, device_type=2),
+            "NVR301-04S2-P4",
+            "NVR-B3801.20.17.240507",
+            date(2024, 5, 7),
+            "210235X4{number:012}",
+            "88:26:3f",
         ),
         "onvif": Blueprint(
             OnvifCamera, OnvifTraits(), "NC-200", "1.2.3", date(2023, 1, 9), "NC200-{number:06}", "00:02:d1"

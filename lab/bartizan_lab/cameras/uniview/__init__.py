@@ -1,0 +1,1 @@
+"""Uniview devices: LAPI, ONVIF."""
