@@ -62,6 +62,9 @@ MAKERS = {
     "dahua-oem": "dahua",
     "axis": "axis",
     "hanwha": "hanwha",
+    "uniview": "uniview",
+    "uniview-old": "uniview",
+    "uniview-nvr": "uniview",
     "onvif": "vivotek",
 }
 
@@ -167,6 +170,9 @@ def emulate(kind: str, number: int, **facts: Any) -> EmulatedCamera:
         case "hanwha":
             name, version = "qnv-8080r_2.22.02.img", "2.22.02_20260301_R101"
             content = made.SealedImage(made.HANWHA_IMAGE, model, version, NEW_BUILD).pack()
+        case "uniview":
+            name, version = "update.bin", f"{camera.state.firmware[:-6]}260301"
+            content = made.SealedImage(made.UNIVIEW_IMAGE, model, version, NEW_BUILD).pack()
         case _:
             name, version = "nc-200.img", "1.3.0"
             content = made.SealedImage(made.ONVIF_IMAGE, model, version, NEW_BUILD).pack()

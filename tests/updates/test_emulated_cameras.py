@@ -9,7 +9,7 @@ import pytest
 from bartizan_lab.cameras.faults import Fault
 from tests.updates.site import TIMINGS, EmulatedCamera, Site, emulate, running_site
 
-KINDS = ("hikvision", "dahua", "axis", "hanwha", "onvif")
+KINDS = ("hikvision", "dahua", "axis", "hanwha", "uniview", "onvif")
 
 
 def one_of_each(**facts: object) -> list[EmulatedCamera]:
@@ -28,7 +28,7 @@ async def worsen_once_written(site: Site, camera: EmulatedCamera) -> None:
 
 
 async def test_every_maker_s_camera_is_updated_and_proven(tmp_path: Path) -> None:
-    kinds = (*KINDS, "hikvision-nvr", "hikvision-oem", "dahua-oem")
+    kinds = (*KINDS, "hikvision-nvr", "hikvision-oem", "dahua-oem", "uniview-old", "uniview-nvr")
     cameras = [emulate(kind, number) for number, kind in enumerate(kinds, start=1)]
     async with running_site(tmp_path, cameras) as site:
         assign_all(site)
@@ -87,7 +87,7 @@ async def test_an_update_s_steps_and_its_proof_are_told(tmp_path: Path) -> None:
         (
             Fault.COMES_BACK_FACTORY_RESET,
             dict.fromkeys(("hikvision", "axis", "hanwha"), "failed-needs-visit: factory-reset")
-            | dict.fromkeys(("dahua", "onvif"), "failed-needs-visit: login-lost"),
+            | dict.fromkeys(("dahua", "uniview", "onvif"), "failed-needs-visit: login-lost"),
         ),
     ],
 )
@@ -116,6 +116,7 @@ async def test_where_the_new_image_works_worse_axis_is_rolled_back_and_the_other
         "dahua": "failed-needs-visit: picture-lost",
         "axis": "failed-rolled-back: picture-lost",
         "hanwha": "failed-needs-visit: picture-lost",
+        "uniview": "failed-needs-visit: picture-lost",
         "onvif": "failed-needs-visit: clock-wrong",
     }
     assert axis.camera.state.firmware == "11.11.160"

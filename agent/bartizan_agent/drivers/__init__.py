@@ -7,8 +7,9 @@ from bartizan_agent.drivers.dahua.driver import Dahua
 from bartizan_agent.drivers.hanwha.driver import Hanwha
 from bartizan_agent.drivers.hikvision.driver import Hikvision
 from bartizan_agent.drivers.onvif.driver import Onvif
+from bartizan_agent.drivers.uniview.driver import Uniview
 
-DRIVERS: tuple[Driver, ...] = (Hikvision(), Dahua(), Axis(), Hanwha(), Onvif())
+DRIVERS: tuple[Driver, ...] = (Hikvision(), Dahua(), Axis(), Hanwha(), Uniview(), Onvif())
 
 
 def driver_for(identity: Identity) -> Driver | None:

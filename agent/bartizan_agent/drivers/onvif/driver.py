@@ -28,7 +28,7 @@ class Onvif(Driver):
     """The ONVIF device service. See README.md in this folder."""
 
     name = "onvif"
-    makers = ("bosch", "uniview", "sony", "panasonic", "vivotek", "pelco", "avigilon", "mobotix", "milesight")
+    makers = ("bosch", "sony", "panasonic", "vivotek", "pelco", "avigilon", "mobotix", "milesight")
     tier = Tier.UPDATES
     source = Source.ONVIF
     families = load_families(__package__)

@@ -1,0 +1,1 @@
+"""Uniview cameras and recorders, and those built by Uniview under other badges: LAPI."""

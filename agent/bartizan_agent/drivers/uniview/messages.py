@@ -1,0 +1,181 @@
+"""LAPI: requests and what their answers mean. Sources: clients that others wrote against real units.
+
+Answers are JSON in an envelope, `{"Response": {"ResponseCode": 0, "Data": {…}}}`; some firmware leaves the envelope
+out, and some gives HTTP status 599 to what it has done.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from bartizan.errors import Malformed
+from bartizan.firmware import versions
+from bartizan_agent.drivers.body import form
+from bartizan_agent.drivers.contract import Act, CameraState, Declined, Failure, ImageFile, Picture, Request, T
+from bartizan_agent.drivers.family import Family
+from bartizan_agent.drivers.jpeg import picture
+
+MAIN_STREAMS = ("/unicast/c1/s0/live", "/media/video1")
+"""By firmware: the second is that of older cameras."""
+_BASE = "/LAPI/V1.0"
+_BASIC_INFO = f"{_BASE}/System/DeviceBasicInfo"
+_DONE_ALL_THE_SAME = frozenset({599})
+_BY_UPLOAD = 3
+"""`UpgradeType`: the image comes by HTTP."""
+_TASK = re.compile(r"\A[0-9A-Za-z-]{1,40}\Z")
+_NO_IMAGE = frozenset({400, 406, 413, 415, 422})
+
+Fields = Mapping[str, object]
+
+
+def device_info() -> Request[CameraState]:
+    """Ask who it is."""
+    return _ask(f"{_BASE}/System/DeviceInfo", _decode_device_info)
+
+
+def device_basic_info() -> Request[CameraState]:
+    """Ask an older camera who it is."""
+    return _ask(_BASIC_INFO, _decode_device_info)
+
+
+def snapshot() -> Request[Picture]:
+    """Ask for a picture of the first channel."""
+    path = f"{_BASE}/Channels/0/Media/Video/Streams/0/Snapshot"
+    return Request("GET", path, _decode_snapshot, _explain, beginning_is_enough=True, success=_DONE_ALL_THE_SAME)
+
+
+def begin_upgrade() -> Request[str]:
+    """Announce an image; return the task that it is to be uploaded for."""
+    return Request(
+        "POST",
+        f"{_BASE}/System/Upgrade",
+        _decode_task,
+        _explain,
+        body=(msgspec.json.encode({"UpgradeType": _BY_UPLOAD}),),
+        content_type="application/json",
+        success=_DONE_ALL_THE_SAME,
+    )
+
+
+def upload_firmware(task: str, image: ImageFile, family: Family) -> Request[None]:
+    """Hand over an image as a form."""
+    body, content_type = form((family.field, "application/octet-stream", image))
+    return Request(
+        "POST",
+        f"{_BASE}/System/UploadFirmware?UpgradeTaskID={task}",
+        _decode_upload,
+        _explain_upload,
+        body=body,
+        content_type=content_type,
+        seconds=family.upload_seconds,
+        success=_DONE_ALL_THE_SAME,
+        prime=_BASIC_INFO,
+    )
+
+
+def _ask(path: str, decode: Callable[[bytes], T]) -> Request[T]:
+    return Request("GET", path, decode, _explain, success=_DONE_ALL_THE_SAME)
+
+
+def _decode_device_info(body: bytes) -> CameraState:
+    said = _data(body)
+    serial, firmware = _text(said, "SerialNumber"), _text(said, "FirmwareVersion", "SoftwareVersion")
+    if not serial or not firmware:
+        raise Malformed("the answer to DeviceInfo has no SerialNumber or FirmwareVersion")
+    version = versions.parse(versions.UNIVIEW, firmware)
+    return CameraState(
+        serial=serial,
+        model=_text(said, "DeviceModel", "Model"),
+        firmware=firmware,
+        build_date=version.build_date if version is not None else "",
+        hardware=_text(said, "HardwareID", "HardwareVersion"),
+        platform=version.family if version is not None else "",
+        manufacturer=_text(said, "Manufacturer"),
+    )
+
+
+def _decode_snapshot(body: bytes) -> Picture:
+    if body.lstrip().startswith(b"{"):
+        _data(body)
+        raise Declined(Act.LATER, "not-ready", "the encoder gives no picture yet")
+    return picture(body)
+
+
+def _decode_task(body: bytes) -> str:
+    task = _text(_data(body), "UpgradeTaskID")
+    if not _TASK.match(task):
+        raise Malformed("the answer to Upgrade has no usable UpgradeTaskID")
+    return task
+
+
+def _decode_upload(body: bytes) -> None:
+    if not body.strip():
+        return
+    try:
+        _data(body)
+    except Declined as declined:
+        raise Declined(Act.NEVER, "image-refused", declined.failure.reason) from declined
+
+
+def _data(body: bytes) -> Fields:
+    """Return what stands in the envelope, with what stands beside it: tasks are named in either place.
+
+    Raises:
+        Malformed: It is no JSON object.
+        Declined: The camera says no.
+    """
+    document = _object(body)
+    response = document.get("Response", document)
+    if not isinstance(response, dict):
+        raise Malformed("the camera's Response is no object")
+    failure = _refusal(response)
+    if failure is not None:
+        raise Declined(failure.act, failure.code, failure.reason)
+    data = response.get("Data")
+    return response | data if isinstance(data, dict) else response
+
+
+def _refusal(response: Fields) -> Failure | None:
+    code = response.get("ResponseCode", 0)
+    if code in {0, "0"}:
+        return None
+    said = _text(response, "ResponseString", "StatusString") or "no words"
+    return Failure(Act.NEVER, "declined", f"LAPI: {said} ({str(code)[:20]})")
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed("the camera's answer is no JSON object") from error
+
+
+def _text(said: Fields, *names: str) -> str:
+    """Return the first field of these names that holds text or a whole number; older firmware names them otherwise."""
+    for name in names:
+        value = said.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return ""
+
+
+def _explain(status: int, body: bytes) -> Failure | None:
+    if status == 401:
+        return None  # a challenge comes in an envelope too, with a code of its own
+    try:
+        _data(body)
+    except Declined as declined:
+        return declined.failure
+    except Malformed:
+        pass
+    return None
+
+
+def _explain_upload(status: int, body: bytes) -> Failure | None:
+    if status in _NO_IMAGE:
+        said = " ".join(body[:200].decode("utf-8", "replace").split())
+        return Failure(Act.NEVER, "image-refused", f"LAPI: {status} {said}".strip())
+    return _explain(status, body)
