@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 from bartizan.identity.model import Device
 from bartizan.ids import Mac
-from bartizan_agent.cli.scan import packaged_knowledge
 from bartizan_agent.discovery.interfaces import dump, named
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.rtnetlink import RTM_GETNEIGH, Neighbour
 from bartizan_agent.discovery.scan import scan
 from bartizan_agent.discovery.sweep import target
 from bartizan_agent.inventory import merge
+from bartizan_agent.knowledge import packaged
 from bartizan_lab.cameras import Camera, make
 from bartizan_lab.netns import Namespace, bridge, sweep, veth
 from bartizan_lab.network import HostNetwork
@@ -140,9 +140,9 @@ def timed(gateway: Namespace, action: Callable[[], None]) -> float:
 
 def full_scan(found: list[Device]) -> None:
     """The product: from the first packet to identities and advisories."""
-    knowledge = packaged_knowledge()
+    knowledge = packaged()
     observations = asyncio.run(scan([target(named(INTERFACE), None, Limits())]))
-    merged = merge({}, observations, makers=knowledge.makers, advisories=knowledge.advisories, at=time.time())
+    merged = merge({}, observations, directory=knowledge.directory, advisories=knowledge.advisories, at=time.time())
     found[:] = [entry.device for entry in merged.devices.values()]
 
 

@@ -24,9 +24,10 @@ from bartizan_agent.containment import Containment
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.gateway import CameraWork, Gateway, Parts
 from bartizan_agent.identity_keys import IdentityKeys
+from bartizan_agent.knowledge import known
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
-from bartizan_agent.roster import Knowledge, Learn, Roster
+from bartizan_agent.roster import Learn, Roster
 from bartizan_agent.segments import Links
 from bartizan_agent.settings import Limits, Settings
 from bartizan_agent.state import LastGood
@@ -90,7 +91,7 @@ def build(
     told = Announcements(connection, events)
     last_good = LastGood(places, site, keys)
     last_good.load()
-    devices = Roster(connection, lambda: _knowledge(last_good), limit=limits.devices)
+    devices = Roster(connection, lambda: known(last_good.catalogue), limit=limits.devices)
 
     def cameras(learn: Learn) -> CameraWork:
         from bartizan_agent.cameras import Cameras
@@ -125,17 +126,6 @@ def build(
         cameras=cameras,
         updates_unfinished=bool(journal.Journal(connection).unfinished()),
     )
-
-
-def _knowledge(last_good: LastGood) -> Knowledge:
-    """Return what the catalogue says of makers, or, before there is one, what came with this program."""
-    catalogue = last_good.catalogue
-    if catalogue.versions:
-        return catalogue.makers, catalogue.advisories
-    from bartizan_agent.cli.scan import packaged_knowledge
-
-    packaged = packaged_knowledge()
-    return packaged.makers, packaged.advisories
 
 
 async def _main(settings: Settings, places: Places, firewall: Firewall, foreign: AsyncIterator[object]) -> int:

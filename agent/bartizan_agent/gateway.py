@@ -34,6 +34,7 @@ from bartizan_agent.evidence import Reporter, busiest, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.inventory import Change
+from bartizan_agent.knowledge import known
 from bartizan_agent.link_state import LinkState
 from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
@@ -361,7 +362,7 @@ def _with_driver(device: Device) -> Device:
 
 
 def _knows_otherwise(before: Catalogue, after: Catalogue) -> bool:
-    return (before.makers, before.advisories) != (after.makers, after.advisories)
+    return known(before) != known(after)
 
 
 def _ids(books: Iterable[OrderBook]) -> frozenset[str]:

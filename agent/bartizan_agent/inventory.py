@@ -13,11 +13,11 @@ import msgspec
 
 from bartizan.firmware.match import exposure, findings
 from bartizan.firmware.model import Advisory
+from bartizan.identity.directory import Directory
 from bartizan.identity.model import Device, Evidence, Fact, Identity, Observation
 from bartizan.identity.naming import stable_id
 from bartizan.identity.score import identify, serial_number
 from bartizan.ids import Address, DeviceId, Mac
-from bartizan.policy.model import Maker
 from bartizan.wire import events
 
 LOST_AFTER_SECONDS = 3600.0
@@ -62,7 +62,7 @@ def merge(
     known: Mapping[DeviceId, Known],
     observations: Iterable[Observation],
     *,
-    makers: tuple[Maker, ...],
+    directory: Directory,
     advisories: tuple[Advisory, ...],
     at: float,
 ) -> Merged:
@@ -71,12 +71,12 @@ def merge(
     Args:
         known: The inventory before; not changed.
         observations: As a scan or the watch gives them.
-        makers: Of the catalogue, or those packaged with the agent.
+        directory: Makers and fingerprints of the catalogue, or those packaged with the agent.
         advisories: Likewise.
         at: When they were made; Unix seconds.
     """
     observations = tuple(observations)
-    merging = _Merging(known, _Judge(makers, advisories), at)
+    merging = _Merging(known, _Judge(directory, advisories), at)
     merging.note_rival_serials(observations)
     for observation in observations:
         merging.take(observation)
@@ -88,7 +88,7 @@ def add_evidence(
     device: DeviceId,
     evidence: Iterable[Evidence],
     *,
-    makers: tuple[Maker, ...],
+    directory: Directory,
     advisories: tuple[Advisory, ...],
 ) -> Merged:
     """Return the inventory after more was learned of one device, as by an authenticated read.
@@ -97,17 +97,15 @@ def add_evidence(
         KeyError: There is no such device.
     """
     before = known[device]
-    judged = _Judge(makers, advisories).judge(
+    judged = _Judge(directory, advisories).judge(
         msgspec.structs.replace(before, evidence=remember(before.evidence, evidence))
     )
     return Merged({**known, device: judged}, tuple(_differences(before.device, judged.device)))
 
 
-def judge_again(
-    known: Mapping[DeviceId, Known], *, makers: tuple[Maker, ...], advisories: tuple[Advisory, ...]
-) -> Merged:
+def judge_again(known: Mapping[DeviceId, Known], *, directory: Directory, advisories: tuple[Advisory, ...]) -> Merged:
     """Return the inventory as a new catalogue sees it: other makers, brands or advisories."""
-    judge = _Judge(makers, advisories)
+    judge = _Judge(directory, advisories)
     judged = {device: judge.judge(entry) for device, entry in known.items()}
     changes = (
         change for device, entry in known.items() for change in _differences(entry.device, judged[device].device)
@@ -137,8 +135,8 @@ def remember(earlier: Iterable[Evidence], said: Iterable[Evidence]) -> tuple[Evi
 class _Judge:
     """Turns evidence into an identity, and that into what the device is open to."""
 
-    def __init__(self, makers: tuple[Maker, ...], advisories: tuple[Advisory, ...]) -> None:
-        self._makers = makers
+    def __init__(self, directory: Directory, advisories: tuple[Advisory, ...]) -> None:
+        self._directory = directory
         self._advisories = advisories
 
     def judge(self, entry: Known) -> Known:
@@ -160,7 +158,7 @@ class _Judge:
         return msgspec.structs.replace(entry, device=judged)
 
     def identity(self, observation: Observation) -> Identity:
-        return identify(observation, self._makers)
+        return identify(observation, self._directory)
 
 
 class _Merging:

@@ -7,19 +7,17 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device, Evidence, Observation
 from bartizan.ids import DeviceId
-from bartizan.policy.model import Maker
 from bartizan.wire import codec
 from bartizan_agent.inventory import Change, Known, Merged, add_evidence, judge_again, merge
+from bartizan_agent.knowledge import Knowledge
 from bartizan_agent.store import transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS roster (device TEXT PRIMARY KEY, known BLOB NOT NULL) WITHOUT ROWID;
 """
 
-Knowledge = tuple[tuple[Maker, ...], tuple[Advisory, ...]]
 Learn = Callable[[DeviceId, tuple[Evidence, ...]], None]
 """Told what a device said of itself once it was logged in to."""
 
@@ -31,7 +29,7 @@ class Roster:
 
     Args:
         connection: The agent's store, with `SCHEMA` made.
-        knowledge: Gives the makers and advisories to judge devices by.
+        knowledge: Gives what to judge devices by.
         limit: Devices listed at most. More are held by their segment's default, like any stranger.
     """
 
@@ -55,18 +53,20 @@ class Roster:
 
     def observe(self, observations: Iterable[Observation], at: float) -> tuple[Change, ...]:
         """Take in what was seen, and return what changed by it."""
-        makers, advisories = self._knowledge()
-        return self._take(merge(self._known, observations, makers=makers, advisories=advisories, at=at))
+        by = self._knowledge()
+        merged = merge(self._known, observations, directory=by.directory, advisories=by.advisories, at=at)
+        return self._take(merged)
 
     def learn(self, device: DeviceId, evidence: Iterable[Evidence]) -> tuple[Change, ...]:
         """Take in what a device said of itself once it was logged in to, and return what changed by it."""
-        makers, advisories = self._knowledge()
-        return self._take(add_evidence(self._known, device, evidence, makers=makers, advisories=advisories))
+        by = self._knowledge()
+        merged = add_evidence(self._known, device, evidence, directory=by.directory, advisories=by.advisories)
+        return self._take(merged)
 
     def judge_again(self) -> tuple[Change, ...]:
         """See all devices by what is known of makers now, and return what changed by it."""
-        makers, advisories = self._knowledge()
-        return self._take(judge_again(self._known, makers=makers, advisories=advisories))
+        by = self._knowledge()
+        return self._take(judge_again(self._known, directory=by.directory, advisories=by.advisories))
 
     def _take(self, merged: Merged) -> tuple[Change, ...]:
         left_out = self._beyond_limit(merged.devices)

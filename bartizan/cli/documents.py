@@ -1,4 +1,4 @@
-"""The documents that people write (policies, waivers, sites, makers, advisories), and the targets they become."""
+"""The documents that people write: policies, waivers, sites, makers, fingerprints, advisories. And their targets."""
 
 import itertools
 import re
@@ -9,6 +9,8 @@ from typing import TypeVar
 from bartizan.cli.terminal import Exit, Failed
 from bartizan.firmware.model import Advisory
 from bartizan.firmware.source import read_advisories
+from bartizan.identity.fingerprints import Fingerprint
+from bartizan.identity.source import read_fingerprints
 from bartizan.policy.document import read_document
 from bartizan.policy.fields import Faults
 from bartizan.policy.model import Maker, Policy, Selector, SiteFacts, Waiver
@@ -17,11 +19,18 @@ from bartizan.policy.source import SelectorReader, read_makers, read_policy, rea
 from bartizan.wire import codec
 
 LARGEST = 4 * 1024 * 1024  # octets
-Document = Policy | tuple[Waiver, ...] | tuple[SiteFacts, ...] | tuple[Maker, ...] | tuple[Advisory, ...]
+Document = (
+    Policy
+    | tuple[Waiver, ...]
+    | tuple[SiteFacts, ...]
+    | tuple[Maker, ...]
+    | tuple[Fingerprint, ...]
+    | tuple[Advisory, ...]
+)
 
 T = TypeVar("T")
 
-_FIRST_KEY = re.compile(r"^(policy|waivers|sites|makers|advisories)\s*:", re.MULTILINE)
+_FIRST_KEY = re.compile(r"^(policy|waivers|sites|makers|fingerprints|advisories)\s*:", re.MULTILINE)
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
@@ -58,10 +67,13 @@ def read(path: Path, makers: Iterable[Maker] = ()) -> Document:
             return read_sites(text, str(path))
         case "makers":
             return read_makers(text, str(path))
+        case "fingerprints":
+            return read_fingerprints(text, str(path), makers)
         case "advisories":
             return read_advisories(text, str(path), makers)
         case _:
-            raise Failed(f"{path}: begin with one of policy:, waivers:, sites:, makers:, advisories:", Exit.USAGE)
+            kinds = "policy:, waivers:, sites:, makers:, fingerprints:, advisories:"
+            raise Failed(f"{path}: begin with one of {kinds}", Exit.USAGE)
 
 
 def read_text(path: Path) -> str:
@@ -126,6 +138,8 @@ def _targets_of(document: Document) -> list[tuple[str, bytes]]:
         return [("policy/waivers.json", codec.encode(document))]
     if isinstance(document[0], Maker):
         return [("policy/makers.json", codec.encode(document))]
+    if isinstance(document[0], Fingerprint):
+        return [("policy/fingerprints.json", codec.encode(document))]
     sites = sorted(entries(document, SiteFacts), key=_by_organisation)
     return [
         (f"policy/sites-{organisation}.json", codec.encode(tuple(group)))

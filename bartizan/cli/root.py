@@ -11,6 +11,7 @@ from bartizan.cli.connection import Controller, Profile, profile_path
 from bartizan.cli.containment import contain, order, release
 from bartizan.cli.credentials import credentials
 from bartizan.cli.firmware import firmware
+from bartizan.cli.identify import identify
 from bartizan.cli.inventory import Json, device, event, site
 from bartizan.cli.options import PATH, asking, speaking
 from bartizan.cli.policy import policy
@@ -72,7 +73,7 @@ def status(terminal: Terminal, controller: Controller) -> None:
     )
 
 
-for command in (policy, firmware, site, device, event, rollout, contain, release, order, credentials, audit):
+for command in (policy, firmware, site, device, event, rollout, contain, release, order, credentials, audit, identify):
     bartizan.add_command(command)
 
 

@@ -41,8 +41,9 @@ class Terminal:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        # A pipe has no width: nothing is folded for it.
-        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+        # A pipe has no width: nothing is folded for it. What cameras say of themselves is text, never markup.
+        width = None if sys.stdout.isatty() else WIDE
+        self._console = Console(highlight=False, markup=False, emoji=False, width=width)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[object]], *, value: object, nothing: str) -> None:
         """Print rows, or `value` as JSON, or what to do where there is nothing."""

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from bartizan.identity import dialects
 from bartizan.identity.dialects import Tier
+from bartizan.identity.directory import Directory
+from bartizan.identity.fingerprints import OF_A_MAKER, Match, Where
 from bartizan.identity.model import Evidence, Fact, Source
 from bartizan.ids import Mac, is_locally_administered
-from bartizan.policy.model import Maker
 
 
 class Claim(NamedTuple):
@@ -23,48 +24,6 @@ class Claim(NamedTuple):
     """Claims of one source count once."""
 
 
-class Directory:
-    """The makers, by the words and numbers that devices use."""
-
-    def __init__(self, makers: Iterable[Maker]) -> None:
-        self._makers = {maker.id: maker for maker in makers}
-        self._by_name = {
-            word.casefold(): maker.id for maker in self._makers.values() for word in (maker.id, maker.name)
-        }
-        self._by_brand: dict[str, list[str]] = {}
-        self._spelling: dict[str, str] = {}
-        for maker in self._makers.values():
-            for brand in maker.brands:
-                self._by_brand.setdefault(brand.casefold(), []).append(maker.id)
-                self._spelling.setdefault(brand.casefold(), brand)
-
-    def name(self, maker: str) -> str:
-        """Return how a maker is called."""
-        return self._makers[maker].name if maker in self._makers else maker
-
-    def named(self, word: str) -> str:
-        """Return the maker that is called so; empty if none is."""
-        return self._by_name.get(word.casefold(), "")
-
-    def sellers(self, badge: str) -> tuple[str, ...]:
-        """Return the makers whose units are sold under a badge."""
-        owner = self.named(badge)
-        return (owner,) if owner else tuple(self._by_brand.get(badge.casefold(), ()))
-
-    def spelled(self, badge: str) -> str:
-        """Return a badge as it is usually spelled."""
-        owner = self.named(badge)
-        return self.name(owner) if owner else self._spelling.get(badge.casefold(), badge)
-
-    def owner(self, mac: Mac) -> str:
-        """Return the maker with the longest registered prefix of a MAC address; empty if none has one."""
-        digits = mac.replace(":", "").upper()
-        owners = {
-            prefix: maker.id for maker in self._makers.values() for prefix in maker.oui if digits.startswith(prefix)
-        }
-        return owners[max(owners, key=len)] if owners else ""
-
-
 def claims(evidence: Iterable[Evidence], directory: Directory) -> Iterator[Claim]:
     """Yield what each statement says about the maker, directly or by the way it was made."""
     for item in evidence:
@@ -76,10 +35,19 @@ def claims(evidence: Iterable[Evidence], directory: Directory) -> Iterator[Claim
                 yield from _badge(item.value, directory)
             case Fact.OEM_CODE:
                 yield from _oem_code(item)
-            case Fact.FIRMWARE:
-                yield from _firmware_form(item)
             case _:
                 pass
+
+
+def fingerprint_claims(matches: Iterable[Match]) -> Iterator[Claim]:
+    """Yield the makers that fingerprints speak for."""
+    for match in matches:
+        row, said = match.row, match.said
+        if row.maker and row.where not in OF_A_MAKER:
+            is_form = row.where is Where.FIRMWARE
+            tier = Tier.FIRMWARE if is_form else dialects.TIERS[said.source]
+            source = "firmware form" if is_form else said.source.value
+            yield Claim(row.maker, tier, row.weight, _label(match), said.value, source)
 
 
 def address_claims(mac: Mac | None, directory: Directory) -> Iterator[Claim]:
@@ -122,10 +90,9 @@ def _oem_code(item: Evidence) -> Iterator[Claim]:
         yield Claim(spoken[0], tier, dialects.OEM_CODE_WEIGHT, label, item.value, item.source.value)
 
 
-def _firmware_form(item: Evidence) -> Iterator[Claim]:
-    maker, _, label = dialects.maker_of_firmware(item.value)
-    if maker:
-        yield Claim(maker, Tier.FIRMWARE, dialects.FIRMWARE_FORM_WEIGHT, label, item.value, "firmware form")
+def _label(match: Match) -> str:
+    """A firmware form that names a badge is told by it: `firmware form Amcrest`."""
+    return f"{match.label} {match.row.brand}" if match.row.where is Where.FIRMWARE and match.row.brand else match.label
 
 
 _OWN_MAKERS = frozenset(maker for maker, _, _ in dialects.SPOKEN_BY.values())

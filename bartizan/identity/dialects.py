@@ -42,6 +42,8 @@ TIERS: dict[Source, Tier] = {
     Source.HTTP: Tier.ANSWER,
     Source.RTSP: Tier.ANSWER,
     Source.TLS: Tier.ANSWER,
+    Source.DHCP: Tier.ANSWER,
+    Source.CONTROL_PORT: Tier.ANSWER,
     Source.MDNS: Tier.ANSWER,
     Source.SSDP: Tier.ANSWER,
     Source.WS_DISCOVERY: Tier.ANSWER,
@@ -65,9 +67,11 @@ NAMES: dict[Source, str] = {
     Source.PANASONIC: "Panasonic discovery",
     Source.UBIQUITI: "Ubiquiti discovery",
     Source.OPERATOR: "operator",
-    Source.HTTP: "HTTP server",
-    Source.RTSP: "RTSP server",
+    Source.HTTP: "HTTP",
+    Source.RTSP: "RTSP",
     Source.TLS: "TLS certificate",
+    Source.DHCP: "DHCP",
+    Source.CONTROL_PORT: "control port",
     Source.MDNS: "mDNS",
     Source.SSDP: "SSDP",
     Source.WS_DISCOVERY: "WS-Discovery",
@@ -94,15 +98,8 @@ SPOKEN_BY: dict[Source, tuple[str, int, str]] = {
 """Interfaces that only one maker's firmware has: the maker, the weight of hearing it at all, and its name."""
 
 OEM_CODE_WEIGHT = 92
-OWN_OEM_CODE = "1"
-"""Hikvision's OEMCode for its own badge; every other code is somebody else's."""
-
 OUI_WEIGHT = 60
 BADGE_WEIGHT = 30
-FIRMWARE_FORM_WEIGHT = 85
-
-DAHUA_BADGES = {"AC": "Amcrest", "LR": "Lorex", "IB": "Intelbras", "HW": "Honeywell", "DH": "Dahua"}
-"""Letters inside a Dahua firmware version, by the badge that it was built for."""
 
 NO_BADGE = frozenset(
     {"", "general", "private", "n/a", "none", "null", "unknown", "onvif", "ip camera", "ipcamera", "network camera"}
@@ -126,37 +123,3 @@ KIND_WORDS: dict[str, Kind] = {
     **dict.fromkeys(("unknown", ""), Kind.UNKNOWN),
 }
 """What sources call kinds; any other word (printer, switch, phone) is some other thing."""
-
-_MODEL_KINDS = (
-    (versions.HIKVISION, re.compile(r"i?DS-2(?:CD|DE|DF|TD|SE)", re.IGNORECASE), Kind.CAMERA),
-    (versions.HIKVISION, re.compile(r"i?DS-(?:[789]\d|A[78])", re.IGNORECASE), Kind.RECORDER),
-    (versions.DAHUA, re.compile(r"(?:DHI?-)?(?:IPC-|SD\d|PTZ|TPC-)", re.IGNORECASE), Kind.CAMERA),
-    (versions.DAHUA, re.compile(r"(?:DHI?-)?(?:NVR|XVR|DVR|HCVR|EVS|IVSS)", re.IGNORECASE), Kind.RECORDER),
-    (versions.UNIVIEW, re.compile(r"[A-Z]{0,2}IPC", re.IGNORECASE), Kind.CAMERA),
-    (versions.UNIVIEW, re.compile(r"NVR", re.IGNORECASE), Kind.RECORDER),
-    (versions.HANWHA, re.compile(r"(?:HRX|[XQPS]RN|SRD)-", re.IGNORECASE), Kind.RECORDER),
-    (versions.HANWHA, re.compile(r"(?:[XQPLAT]N[VODPBFZ]|PNM)-", re.IGNORECASE), Kind.CAMERA),
-)
-
-
-def kind_of_model(maker: str, model: str) -> Kind:
-    """Return what a maker's way of naming models says of one."""
-    for owner, form, kind in _MODEL_KINDS:
-        if owner == maker and form.match(model):
-            return kind
-    return Kind.UNKNOWN
-
-
-def maker_of_firmware(text: str) -> tuple[str, str, str]:
-    """Return whose form a firmware version has, the badge in it, and the form's name; empty if it is anybody's."""
-    if match := _DAHUA_INFIX.match(text):
-        letters = match.group(1).upper()
-        if badge := DAHUA_BADGES.get(letters):
-            return versions.DAHUA, badge, f"firmware infix {letters}"
-    if _UNIVIEW_FORM.match(text) and versions.parse(versions.UNIVIEW, text):
-        return versions.UNIVIEW, "", "firmware form"
-    return "", "", ""
-
-
-_DAHUA_INFIX = re.compile(r"\A\d\.\d{3}\.(?:\d{2})?([A-Z]{2})\d{2}", re.IGNORECASE | re.ASCII)
-_UNIVIEW_FORM = re.compile(r"\A[A-Z]{0,3}(?:IPC|NVR)[A-Z0-9_]*[\s_-]+B\d{4}\.", re.IGNORECASE | re.ASCII)

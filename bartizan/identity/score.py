@@ -2,11 +2,12 @@
 
 Evidence about the maker is ranked by tier (`dialects.Tier`): firmware, then discovery protocols, then an operator's
 word, then servers' own introductions, then the MAC prefix, then the badge. The maker with evidence of the highest tier
-wins; among makers of one tier, the one with the higher score; where these are equal, nobody.
+wins; among makers of one tier, the one with the higher score; where these are equal, nobody. Banners say nothing by
+themselves: the catalogue's fingerprints read them, and what they read counts like what a device says outright.
 
 Score of a maker: one minus the product of (1 - weight/100) over its sources, each source counted once with its heaviest
 evidence. Confidence: the winner's score, lessened by half of the strongest rival's share, at most 99. Rivals stay in
-the reasons.
+the reasons, and so does every contradiction about model, firmware and serial number.
 """
 
 import math
@@ -18,49 +19,22 @@ import msgspec
 
 from bartizan.firmware import versions
 from bartizan.identity import dialects
-from bartizan.identity.claims import Claim, Directory, address_claims, claims
+from bartizan.identity.claims import Claim, address_claims, claims, fingerprint_claims
 from bartizan.identity.dialects import Tier
+from bartizan.identity.directory import Directory
+from bartizan.identity.disputes import disputes
+from bartizan.identity.fingerprints import OF_A_MAKER, Match, Where
 from bartizan.identity.model import Evidence, Fact, Identity, Kind, Observation
 from bartizan.ids import is_locally_administered
-from bartizan.policy.model import Maker
 
 TEXT_LIMIT = 128  # characters kept of anything a device says of itself
 HIGHEST_CONFIDENCE = 99
+REASON_LIMIT = 32
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]+")
 
 
-def identify(observation: Observation, makers: tuple[Maker, ...]) -> Identity:
-    """Return who the observed device is taken to be. An empty field is a verdict: it cannot be told."""
-    directory = Directory(makers)
-    evidence = _cleaned(observation.evidence)
-    standings = _standings([*claims(evidence, directory), *address_claims(observation.mac, directory)])
-    winner, confidence = _decide(standings)
-    brand = _brand(evidence, winner, directory)
-    firmware = _best(evidence, Fact.FIRMWARE)
-    return Identity(
-        maker=winner.maker if winner else "",
-        brand=brand,
-        kind=_kind(evidence, winner.maker if winner else ""),
-        model=_model(evidence),
-        firmware=firmware.value if firmware else "",
-        build_date=_build_date(evidence, firmware, winner.maker if winner else ""),
-        hardware=_value(evidence, Fact.HARDWARE),
-        platform=_value(evidence, Fact.PLATFORM),
-        serial=serial_number(evidence),
-        lineage=_lineage(evidence, winner, brand, directory),
-        confidence=confidence,
-        reasons=(*_reasons(standings, winner, directory), *_notes(observation, evidence, directory)),
-        known_by=winner.known_by if winner else (),
-    )
-
-
-def serial_number(evidence: Iterable[Evidence]) -> str:
-    """Return the best serial number, leaving out those that name nothing; empty if there is none."""
-    return _value((item for item in evidence if not dialects.PLACEHOLDER_SERIAL.match(item.value)), Fact.SERIAL)
-
-
-class _Standing(NamedTuple):
+class Standing(NamedTuple):
     """All that speaks for one maker."""
 
     maker: str
@@ -77,7 +51,67 @@ class _Standing(NamedTuple):
 
     @property
     def place(self) -> tuple[Tier, float]:
+        """By what makers are ranked."""
         return self.tier, round(self.score, 6)
+
+
+class Judgement(NamedTuple):
+    """Who a device is taken to be, and all that was weighed for it."""
+
+    identity: Identity
+    evidence: tuple[Evidence, ...]
+    """Cleaned, with what fingerprints read out of it."""
+    standings: tuple[Standing, ...]
+    """The makers with anything to speak for them, the likeliest first."""
+    winner: Standing | None
+    notes: tuple[str, ...]
+    """What was left out of account, and why."""
+
+
+def identify(observation: Observation, directory: Directory) -> Identity:
+    """Return who the observed device is taken to be. An empty field is a verdict: it cannot be told."""
+    return judge(observation, directory).identity
+
+
+def judge(observation: Observation, directory: Directory) -> Judgement:
+    """Return who the observed device is taken to be, with what that rests on."""
+    said = _cleaned(observation.evidence)
+    matches = tuple(directory.fingerprints.matches(said))
+    claimed = [
+        *claims(said, directory),
+        *fingerprint_claims(matches),
+        *address_claims(observation.mac, directory),
+    ]
+    standings = _standings(claimed)
+    winner, confidence = _decide(standings)
+    maker = winner.maker if winner else ""
+    fitting = [match for match in matches if match.row.where not in OF_A_MAKER or match.row.maker in {"", maker}]
+    evidence = tuple(sorted({*said, *(read for match in fitting for read in _read(match))}, key=_in_order))
+    brand = _brand(evidence, winner, directory, fitting)
+    firmware = _best(evidence, Fact.FIRMWARE)
+    notes = (*_notes(observation, evidence, directory), *_cross_flashed(fitting))
+    identity = Identity(
+        maker=maker,
+        brand=brand,
+        kind=_kind(evidence),
+        model=_model(evidence),
+        firmware=firmware.value if firmware else "",
+        build_date=_build_date(evidence, firmware, maker),
+        hardware=_value(evidence, Fact.HARDWARE),
+        platform=_value(evidence, Fact.PLATFORM),
+        serial=serial_number(evidence),
+        lineage=_lineage(evidence, winner, brand, directory),
+        confidence=confidence,
+        known_by=winner.known_by if winner else (),
+    )
+    reasons = (*_reasons(standings, winner, directory), *disputes(identity, evidence), *notes)
+    identity = msgspec.structs.replace(identity, reasons=reasons[:REASON_LIMIT])
+    return Judgement(identity, evidence, tuple(standings), winner, notes)
+
+
+def serial_number(evidence: Iterable[Evidence]) -> str:
+    """Return the best serial number, leaving out those that name nothing; empty if there is none."""
+    return _value((item for item in evidence if not dialects.PLACEHOLDER_SERIAL.match(item.value)), Fact.SERIAL)
 
 
 def _cleaned(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -97,7 +131,16 @@ def _printable(text: str) -> str:
     return " ".join(_UNPRINTABLE.sub(" ", text[: 4 * TEXT_LIMIT]).split())[:TEXT_LIMIT].strip()
 
 
-def _standings(claimed: Iterable[Claim]) -> list[_Standing]:
+def _read(match: Match) -> tuple[Evidence, ...]:
+    """Return what a fingerprint reads besides the maker. A badge in firmware or serial number is only a hint."""
+    row, said = match.row, match.said
+    is_told = row.where not in {Where.FIRMWARE, Where.SERIAL}
+    stated = ((Fact.BRAND, row.brand if is_told else ""), (Fact.KIND, row.kind), *match.read)
+    detail = f"{match.label}: {said.value}"
+    return tuple(Evidence(fact, value, said.source, row.weight, detail) for fact, value in stated if value)
+
+
+def _standings(claimed: Iterable[Claim]) -> list[Standing]:
     """Return the makers with anything to speak for them, the likeliest first."""
     by_maker: dict[str, dict[str, Claim]] = {}
     for claim in claimed:
@@ -109,13 +152,13 @@ def _standings(claimed: Iterable[Claim]) -> list[_Standing]:
     return sorted(standings, key=lambda standing: standing.place, reverse=True)
 
 
-def _standing(maker: str, claimed: tuple[Claim, ...]) -> _Standing:
+def _standing(maker: str, claimed: tuple[Claim, ...]) -> Standing:
     ordered = tuple(sorted(claimed, key=lambda claim: (-claim.tier, -claim.weight, claim.label)))
     doubt = math.prod(1 - claim.weight / 100 for claim in ordered)
-    return _Standing(maker, ordered[0].tier, 1 - doubt, ordered)
+    return Standing(maker, ordered[0].tier, 1 - doubt, ordered)
 
 
-def _decide(standings: list[_Standing]) -> tuple[_Standing | None, int]:
+def _decide(standings: list[Standing]) -> tuple[Standing | None, int]:
     if not standings or (len(standings) > 1 and standings[0].place == standings[1].place):
         return None, 0
     winner, rivals = standings[0], standings[1:]
@@ -123,7 +166,7 @@ def _decide(standings: list[_Standing]) -> tuple[_Standing | None, int]:
     return winner, min(HIGHEST_CONFIDENCE, round(100 * winner.score * (1 - rival / 2)))
 
 
-def _reasons(standings: list[_Standing], winner: _Standing | None, directory: Directory) -> tuple[str, ...]:
+def _reasons(standings: list[Standing], winner: Standing | None, directory: Directory) -> tuple[str, ...]:
     reasons = []
     for standing in standings:
         sort = "maker" if winner is None or standing.maker == winner.maker else "conflict: maker"
@@ -182,16 +225,25 @@ def _build_date(evidence: tuple[Evidence, ...], firmware: Evidence | None, maker
     return versions.iso_date(_value(dates, Fact.BUILD_DATE))
 
 
-def _brand(evidence: tuple[Evidence, ...], winner: _Standing | None, directory: Directory) -> str:
+def _brand(
+    evidence: tuple[Evidence, ...], winner: Standing | None, directory: Directory, matches: Iterable[Match]
+) -> str:
     badges = [item for item in evidence if _names_badge(item, directory)]
     best = max(badges, key=_rank, default=None)
     if best is not None:
         return directory.spelled(best.value)
-    for item in evidence:
-        if item.fact is Fact.FIRMWARE and (infix := dialects.maker_of_firmware(item.value)[1]):
-            return infix
-    is_own = any(item.fact is Fact.OEM_CODE and item.value == dialects.OWN_OEM_CODE for item in evidence)
-    return directory.name(winner.maker) if winner and is_own else ""
+    hints = {match.row.where: match.row.brand for match in matches if match.row.brand}
+    hint = hints.get(Where.SERIAL) or hints.get(Where.FIRMWARE, "")
+    return directory.spelled(hint) if hint and winner else hint
+
+
+def _cross_flashed(matches: Iterable[Match]) -> tuple[str, ...]:
+    """Say where the firmware is one badge's and the unit another's: then it runs what was not built for it."""
+    hints = {match.row.where: match.row.brand for match in matches if match.row.brand}
+    unit, firmware = hints.get(Where.SERIAL, ""), hints.get(Where.FIRMWARE, "")
+    if unit and firmware and unit != firmware:
+        return (f"conflict: the serial number is {unit}'s and the firmware is {firmware}'s",)
+    return ()
 
 
 def _names_badge(item: Evidence, directory: Directory) -> bool:
@@ -201,20 +253,20 @@ def _names_badge(item: Evidence, directory: Directory) -> bool:
     return item.fact is Fact.BRAND or (item.fact is Fact.MAKER and not directory.named(item.value))
 
 
-def _lineage(evidence: tuple[Evidence, ...], winner: _Standing | None, brand: str, directory: Directory) -> str:
+def _lineage(evidence: tuple[Evidence, ...], winner: Standing | None, brand: str, directory: Directory) -> str:
     """Say how the maker is known where the badge says otherwise."""
     if winner is None:
         return f"badge {brand}; maker unknown" if brand else ""
     name = directory.name(winner.maker)
     if brand.casefold() == name.casefold() or directory.named(brand) == winner.maker:
         return ""
-    others_code = any(item.fact is Fact.OEM_CODE and item.value != dialects.OWN_OEM_CODE for item in evidence)
-    if not brand and not others_code:
+    has_others_code = not brand and any(item.fact is Fact.OEM_CODE for item in evidence)
+    if not brand and not has_others_code:
         return ""
     return f"{f'badge {brand}' if brand else 'neutral badge'}; {name} by {' and '.join(winner.known_by)}"
 
 
-def _kind(evidence: tuple[Evidence, ...], maker: str) -> Kind:
+def _kind(evidence: tuple[Evidence, ...]) -> Kind:
     """Return what sort of thing it is. A camera must say so louder than anything says that it is something else."""
     loudest: dict[Kind, tuple[Tier, int]] = {}
     for item in evidence:
@@ -223,7 +275,7 @@ def _kind(evidence: tuple[Evidence, ...], maker: str) -> Kind:
             loudest[kind] = max(loudest.get(kind, (Tier.BADGE, -1)), _rank(item))
     loudest.pop(Kind.UNKNOWN, None)
     if not loudest:
-        return dialects.kind_of_model(maker, _model(evidence))
+        return Kind.UNKNOWN
     first, *rest = sorted(loudest, key=lambda kind: loudest[kind], reverse=True)
     if rest and loudest[rest[0]] == loudest[first]:
         return Kind.UNKNOWN

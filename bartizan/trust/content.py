@@ -6,6 +6,7 @@ Target paths in the TUF repository, by the role that signs them:
     policy/<policy id>.json             policy     `Policy`
     policy/waivers.json                 policy     list of `Waiver`
     policy/makers.json                  policy     list of `Maker`
+    policy/fingerprints.json            policy     list of `Fingerprint`
     policy/advisories.json              policy     list of `Advisory`
     policy/sites-<organisation>.json    policy     list of `SiteFacts`
     firmware/<file name>                firmware   the image; its target's custom metadata is an `Image`
@@ -14,6 +15,7 @@ Target paths in the TUF repository, by the role that signs them:
 import msgspec
 
 from bartizan.firmware.model import Advisory, Image
+from bartizan.identity.fingerprints import Fingerprint
 from bartizan.ids import KeyId
 from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
 
@@ -37,6 +39,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: tuple[Policy, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     makers: tuple[Maker, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
     advisories: tuple[Advisory, ...] = ()
     sites: tuple[SiteFacts, ...] = ()
     images: tuple[Image, ...] = ()

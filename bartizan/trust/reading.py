@@ -13,6 +13,7 @@ import msgspec
 
 from bartizan.errors import Malformed, TooNew
 from bartizan.firmware.model import Advisory, Image
+from bartizan.identity.fingerprints import Fingerprint, check_fingerprint
 from bartizan.ids import OrganisationId, image_id, slug
 from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
 from bartizan.trust.approval import require_approval
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
 
 WAIVERS_PATH = "policy/waivers.json"
 MAKERS_PATH = "policy/makers.json"
+FINGERPRINTS_PATH = "policy/fingerprints.json"
 ADVISORIES_PATH = "policy/advisories.json"
 SITES_PREFIX = "policy/sites-"
 SUFFIX = ".json"
 ADVISORIES_CAPABILITY = 2
 """What a program must understand to read the list of advisories."""
-_LISTS = frozenset({WAIVERS_PATH, MAKERS_PATH, ADVISORIES_PATH})
+_LISTS = frozenset({WAIVERS_PATH, MAKERS_PATH, FINGERPRINTS_PATH, ADVISORIES_PATH})
 
 _FILE_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._+ ()-]{0,127}\Z")
 
@@ -147,9 +149,17 @@ def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
         policies=tuple(policies),
         waivers=_list(contents, WAIVERS_PATH, Waiver, lambda waiver: waiver.id),
         makers=_list(contents, MAKERS_PATH, Maker, lambda maker: maker.id),
+        fingerprints=_fingerprints(contents),
         advisories=_list(contents, ADVISORIES_PATH, Advisory, lambda advisory: f"{advisory.id} {advisory.maker}"),
         sites=_unique(sites, lambda site: site.id, "site"),
     )
+
+
+def _fingerprints(contents: Mapping[str, bytes]) -> tuple[Fingerprint, ...]:
+    rows = _list(contents, FINGERPRINTS_PATH, Fingerprint, lambda row: row.name)
+    for row in rows:
+        check_fingerprint(row)
+    return rows
 
 
 def _is_policy(path: str) -> bool:

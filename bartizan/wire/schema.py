@@ -5,6 +5,7 @@ import json
 import msgspec
 
 from bartizan.firmware.model import Advisory, Image
+from bartizan.identity.fingerprints import Fingerprint
 from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
 from bartizan.trust.content import DirectorKeys
 from bartizan.trust.credentials import CredentialBook
@@ -24,6 +25,7 @@ CONTENT = {
     "target-policy": Policy,
     "target-waivers": tuple[Waiver, ...],
     "target-makers": tuple[Maker, ...],
+    "target-fingerprints": tuple[Fingerprint, ...],
     "target-advisories": tuple[Advisory, ...],
     "target-sites": tuple[SiteFacts, ...],
     "target-image": Image,

@@ -2,14 +2,13 @@
 
 import contextlib
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-import bartizan
 from bartizan.firmware.source import read_advisories
+from bartizan.identity.source import read_fingerprints
 from bartizan.ids import slug
 from bartizan.policy.source import read_makers
 from bartizan.trust.approval import signing_payload
@@ -28,7 +27,6 @@ from bartizan_controller.store import dialect, migrate
 from bartizan_controller.store.database import Database
 
 BY = "init"
-SHARED_DATA = "share/bartizan/policies"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -76,18 +74,8 @@ def initialise(plan: Plan, *, now: float) -> Made:
     return Made(token, len(catalogue.makers), len(catalogue.advisories))
 
 
-def shipped_data() -> Path | None:
-    """Return the folder of makers and advisories that came with this installation, if there is one."""
-    candidates = (
-        Path(bartizan.__file__).parents[1] / "policies",  # a checkout, before the copy that installing it made
-        Path(sys.prefix) / SHARED_DATA,
-        Path("/usr") / SHARED_DATA,
-    )
-    return next((path for path in candidates if (path / "makers.yaml").is_file()), None)
-
-
 def read_data(folder: Path) -> dict[str, bytes]:
-    """Return the targets that `makers.yaml` and `advisories/*.yaml` make, by target path.
+    """Return the targets that `makers.yaml`, `fingerprints.yaml` and `advisories/*.yaml` make, by target path.
 
     Raises:
         PolicyError: With every fault of the documents.
@@ -95,14 +83,22 @@ def read_data(folder: Path) -> dict[str, bytes]:
     """
     try:
         makers = read_makers((folder / "makers.yaml").read_text(encoding="utf-8"), "makers.yaml")
+        text = (folder / "fingerprints.yaml").read_text(encoding="utf-8")
+        fingerprints = read_fingerprints(text, "fingerprints.yaml", makers)
         advisories = [
             advisory
             for path in sorted((folder / "advisories").glob("*.yaml"))
             for advisory in read_advisories(path.read_text(encoding="utf-8"), path.name, makers)
         ]
     except OSError as error:
-        raise SetUpWrong(f"{folder} cannot be read: give the folder of makers.yaml with --data") from error
-    return {"policy/makers.json": codec.encode(makers), "policy/advisories.json": codec.encode(advisories)}
+        raise SetUpWrong(
+            f"{folder} cannot be read: give the folder of makers.yaml and fingerprints.yaml with --data"
+        ) from error
+    return {
+        "policy/makers.json": codec.encode(makers),
+        "policy/fingerprints.json": codec.encode(fingerprints),
+        "policy/advisories.json": codec.encode(advisories),
+    }
 
 
 def _publish(repository: CatalogueRepository, keys: FoundingKeys, files: dict[str, bytes], now: float) -> None:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from bartizan.firmware.model import Advisory
 from bartizan.firmware.source import read_advisories
+from bartizan.identity.fingerprints import Fingerprint
+from bartizan.identity.source import read_fingerprints
 from bartizan.policy.model import Maker
 from bartizan.policy.schema import policy_schema
 from bartizan.policy.source import read_makers
@@ -46,6 +48,12 @@ def makers() -> tuple[Maker, ...]:
     return read_makers(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
 
 
+def fingerprints() -> tuple[Fingerprint, ...]:
+    """Return the fingerprints of `policies/fingerprints.yaml`."""
+    path = POLICIES / "fingerprints.yaml"
+    return read_fingerprints(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)), makers())
+
+
 def advisories() -> tuple[Advisory, ...]:
     """Return the advisories of `policies/advisories`, in the order of their files.
 
@@ -71,6 +79,7 @@ GENERATED = (
     Generated("docs/events.md", event_page),
     Generated("SUPPORTED.md", lambda: supported(makers(), advisories())),
     Generated("agent/bartizan_agent/data/makers.json", lambda: _canonical(makers())),
+    Generated("agent/bartizan_agent/data/fingerprints.json", lambda: _canonical(fingerprints())),
     Generated("agent/bartizan_agent/data/advisories.json", lambda: _canonical(advisories())),
 )
 

@@ -9,11 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from bartizan.identity.fingerprints import Fingerprints
 from bartizan.identity.model import Evidence, Fact, Source
 from bartizan.ids import Address
 from bartizan_agent.discovery import hikvision_port, http_banner, open_doors, rtsp_banner, tls_subject
 from bartizan_agent.discovery.answer import Answer, Heard, Rubbish
 from bartizan_agent.discovery.http_banner import HttpAnswer
+from bartizan_agent.knowledge import packaged_fingerprints
 
 CAMERA = Address("10.9.0.20")
 
@@ -38,7 +40,7 @@ def page(head: str, body: bytes = b"") -> HttpAnswer:
     ],
 )
 def test_a_first_page_names_its_maker(head: str, body: bytes, maker: str) -> None:
-    assert [said.value for said in http_banner.evidence(page(head, body))] == [maker]
+    assert named(http_banner.evidence(page(head, body))) == [maker]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_a_first_page_names_its_maker(head: str, body: bytes, maker: str) -> Non
     ["HTTP/1.1 200 OK\nServer: nginx", 'HTTP/1.1 401 No\nWWW-Authenticate: Basic realm="Router"', "HTTP/1.1 200 OK"],
 )
 def test_an_ordinary_server_names_nobody(head: str) -> None:
-    assert http_banner.evidence(page(head, b"<title>Login</title>")) == ()
+    assert named(http_banner.evidence(page(head, b"<title>Login</title>"))) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"SSH-2.0-dropbear\r\n", b"\x00" * 64, b"HTTP/1.1 OK\r\n\r\n"])
@@ -67,6 +69,15 @@ def test_what_is_no_http_is_rubbish(data: bytes) -> None:
 )
 def test_reading_ends_when_enough_is_there(data: bytes, complete: bool) -> None:  # noqa: FBT001 - a parameter of the case
     assert http_banner.is_complete(data) is complete
+
+
+def test_an_icon_is_known_by_its_hash_if_it_was_read_to_its_end() -> None:
+    whole = http_banner.icon(page("HTTP/1.1 200 OK\nContent-Length: 4", b"icon"))
+
+    assert [(said.fact, said.value) for said in whole] == [(Fact.FAVICON, "baec6461b0d69dde1b861aefbe375d8a")]
+    assert http_banner.icon(page("HTTP/1.1 200 OK\nContent-Length: 5", b"icon")) == ()
+    assert http_banner.icon(page("HTTP/1.1 200 OK", b"icon")) == ()
+    assert http_banner.icon(page("HTTP/1.1 404 Not Found\nContent-Length: 4", b"icon")) == ()
 
 
 def test_requests_carry_no_credentials() -> None:
@@ -196,4 +207,9 @@ def test_a_broken_certificate_is_rubbish() -> None:
 
 def makers(answer: Answer) -> list[str]:
     assert isinstance(answer, Heard)
-    return [item.value for item in answer.evidence if item.fact is Fact.MAKER]
+    return named(answer.evidence)
+
+
+def named(evidence: tuple[Evidence, ...]) -> list[str]:
+    """What the packaged fingerprints read out of banners."""
+    return [match.row.maker for match in Fingerprints(packaged_fingerprints()).matches(evidence)]

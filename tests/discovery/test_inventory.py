@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bartizan.firmware.model import Advisory, AffectedRule, Grade
+from bartizan.identity.directory import Directory
 from bartizan.identity.model import Evidence, Fact, Observation, Source
 from bartizan.ids import Address, DeviceId, Mac
 from bartizan.policy.model import Maker
@@ -20,9 +21,12 @@ from bartizan_agent.inventory import (
     remember,
 )
 
-MAKERS = (
-    Maker(id="hikvision", name="Hikvision", jurisdiction="CN", source="test", oui=("4447CC",)),
-    Maker(id="axis", name="Axis", jurisdiction="SE", source="test", oui=("ACCC8E",)),
+DIRECTORY = Directory(
+    (
+        Maker(id="hikvision", name="Hikvision", jurisdiction="CN", source="test", oui=("4447CC",)),
+        Maker(id="axis", name="Axis", jurisdiction="SE", source="test", oui=("ACCC8E",)),
+    ),
+    (),
 )
 ADVISORIES = (
     Advisory(
@@ -57,7 +61,7 @@ def sadp(serial: str = SERIAL, firmware: str = "V5.5.6 build 180326") -> tuple[E
 
 
 def merged(known: dict[DeviceId, Known], *observations: Observation, at: float = NOON) -> Merged:
-    return merge(known, observations, makers=MAKERS, advisories=ADVISORIES, at=at)
+    return merge(known, observations, directory=DIRECTORY, advisories=ADVISORIES, at=at)
 
 
 def test_a_new_device_is_found_and_judged() -> None:
@@ -137,7 +141,7 @@ def test_what_an_authenticated_read_said_outlasts_weaker_looks() -> None:
     devices, _ = merged({}, look(*sadp()))
     read = (Evidence(Fact.MODEL, "DS-2CD2320D-I2", Source.ISAPI, 95), Evidence(Fact.PLATFORM, "G1", Source.ISAPI, 95))
 
-    devices, changes = add_evidence(devices, CAMERA, read, makers=MAKERS, advisories=ADVISORIES)
+    devices, changes = add_evidence(devices, CAMERA, read, directory=DIRECTORY, advisories=ADVISORIES)
     devices, later = merged(devices, look(*sadp()))
 
     assert (devices[CAMERA].device.identity.model, devices[CAMERA].device.identity.platform) == ("DS-2CD2320D-I2", "G1")
@@ -265,7 +269,7 @@ def test_an_observation_without_a_mac_is_of_who_has_the_address_there() -> None:
 def test_a_new_catalogue_is_applied_to_what_is_known() -> None:
     devices, _ = merged({}, look(*sadp()))
 
-    devices, changes = judge_again(devices, makers=MAKERS, advisories=())
+    devices, changes = judge_again(devices, directory=DIRECTORY, advisories=())
 
     assert devices[CAMERA].device.vulnerabilities == ()
     assert changes == (changed("vulnerabilities", "CVE-2025-66177", ""),)

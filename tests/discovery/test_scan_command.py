@@ -13,6 +13,7 @@ from bartizan.identity.model import Device, Identity
 from bartizan.ids import Address, DeviceId, Mac
 from bartizan_agent.cli import scan
 from bartizan_agent.inventory import Known
+from bartizan_agent.knowledge import packaged
 from bartizan_lab.cameras import make
 
 
@@ -95,9 +96,10 @@ def test_impossible_arguments_are_usage_errors(words: list[str]) -> None:
 
 
 def test_the_packaged_data_is_there_and_is_read() -> None:
-    knowledge = scan.packaged_knowledge()
+    knowledge = packaged()
 
     assert "hikvision" in {maker.id for maker in knowledge.makers}
+    assert knowledge.fingerprints
     assert knowledge.advisories
 
 

@@ -1,16 +1,21 @@
 """From evidence to who a device is: precedence, confidence, conflicts, badges, and knowing when not to know."""
 
+from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bartizan.identity.directory import Directory
+from bartizan.identity.fingerprints import Fingerprint
 from bartizan.identity.model import Evidence, Fact, Identity, Kind, Observation, Source
 from bartizan.identity.score import identify
 from bartizan.ids import Mac
 from bartizan.policy.model import Maker
 
+DATA = Path(__file__).parents[2] / "agent/bartizan_agent/data"
 MAKERS = (
     Maker("hikvision", "Hikvision", "CN", "t", brands=("Annke", "Honeywell"), oui=("4419B6",)),
     Maker("dahua", "Dahua", "CN", "t", brands=("Amcrest", "Lorex", "Honeywell"), oui=("3CEF8C", "3446632")),
@@ -18,6 +23,8 @@ MAKERS = (
     Maker("uniview", "Uniview", "CN", "t", oui=("48EA63",)),
     Maker("other", "Other", "DE", "t", oui=("344663",)),
 )
+FINGERPRINTS = tuple(msgspec.json.decode((DATA / "fingerprints.json").read_bytes(), type=list[Fingerprint]))
+DIRECTORY = Directory(MAKERS, FINGERPRINTS)
 HIKVISION_MAC = Mac("44:19:b6:12:34:56")
 DAHUA_MAC = Mac("3c:ef:8c:12:34:56")
 
@@ -27,7 +34,7 @@ def say(fact: Fact, value: str, source: Source, weight: int = 80, detail: str = 
 
 
 def seen(*evidence: Evidence, mac: Mac | None = None) -> Identity:
-    return identify(Observation("eth1", (), mac, evidence=evidence), MAKERS)
+    return identify(Observation("eth1", (), mac, evidence=evidence), DIRECTORY)
 
 
 def test_without_evidence_nothing_is_known() -> None:
@@ -81,8 +88,8 @@ def test_a_neutral_unit_with_anothers_code_is_told_as_such() -> None:
 def test_letters_in_the_firmware_name_maker_and_badge() -> None:
     identity = seen(say(Fact.FIRMWARE, "2.622.00AC000.0.R", Source.ONVIF))
 
-    assert (identity.maker, identity.brand, identity.known_by) == ("dahua", "Amcrest", ("firmware infix AC",))
-    assert identity.lineage == "badge Amcrest; Dahua by firmware infix AC"
+    assert (identity.maker, identity.brand, identity.known_by) == ("dahua", "Amcrest", ("firmware form Amcrest",))
+    assert identity.lineage == "badge Amcrest; Dahua by firmware form Amcrest"
 
 
 @pytest.mark.parametrize("firmware", ["1.2.AC3", "10.12.91", "V5.7.18 build 240826", "2.622.00ZZ000.0.R"])
@@ -206,7 +213,7 @@ def test_a_camera_must_say_so_louder_than_anything_else_is_said(
     [
         ("hikvision", "DS-2CD2143G2-I", Kind.CAMERA),
         ("hikvision", "iDS-7216HUHI-M2/XT", Kind.RECORDER),
-        ("hikvision", "DS-K1T804", Kind.UNKNOWN),
+        ("hikvision", "DS-K1T804", Kind.OTHER),
         ("dahua", "DH-IPC-HDW5831R-ZE", Kind.CAMERA),
         ("dahua", "DHI-NVR4108", Kind.RECORDER),
         ("uniview", "NVR301-04S2-P4", Kind.RECORDER),

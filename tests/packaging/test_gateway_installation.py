@@ -46,7 +46,7 @@ def test_a_scan_asks_where_to_look(gateway: Installation) -> None:
 
     assert done.returncode == 2
     assert "Choose where to look" in done.stderr
-    made = "from bartizan_agent.cli.scan import packaged_knowledge as k; print(len(k().makers), len(k().advisories))"
+    made = "from bartizan_agent.knowledge import packaged as k; print(len(k().makers), len(k().advisories))"
     makers, advisories = map(int, gateway.run("python", "-c", made).stdout.split())
     assert makers >= 20
     assert advisories >= 60

@@ -55,11 +55,12 @@ def test_the_licence_is_named(wheels: dict[str, Wheel], package: str) -> None:
 
 
 def test_the_agent_carries_what_its_drivers_know(wheels: dict[str, Wheel]) -> None:
-    """Models per driver, and makers and advisories for a scan without a controller."""
+    """Models per driver, and makers, fingerprints and advisories for a scan without a controller."""
     data = {name for name in wheels["bartizan_agent"].contents if name.endswith((".toml", ".json"))}
 
     assert data >= {
         "bartizan_agent/data/makers.json",
+        "bartizan_agent/data/fingerprints.json",
         "bartizan_agent/data/advisories.json",
         *(f"bartizan_agent/drivers/{driver}/models.toml" for driver in ("axis", "dahua", "hikvision", "onvif")),
     }

@@ -13,7 +13,8 @@ from tuf.api.metadata import Key, Metadata, TargetFile
 
 from bartizan.containment.level import Level
 from bartizan.errors import BadSignature, Expired, Malformed, Refused, Stale, TooNew, Unavailable
-from bartizan.firmware.model import Image
+from bartizan.firmware.model import Grade, Image
+from bartizan.identity.fingerprints import Fingerprint, Where
 from bartizan.ids import ImageId
 from bartizan.policy.model import Policy
 from bartizan.trust.keys import PublicKey, SigningKey, from_seed
@@ -21,6 +22,7 @@ from bartizan.trust.tufdata import moment, to_tuf_key
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan_agent.catalogue import CatalogueClient, FolderFiles
+from bartizan_agent.knowledge import known, packaged
 from tests.trust.estate import DAY, NOW, SHA, Estate, Forger, image, policy, sign_with
 
 LOOSE = policy(level=Level.WATCH, version=2)
@@ -54,6 +56,10 @@ def policies(gateway: CatalogueClient) -> tuple[Policy, ...]:
     return gateway.catalogue.policies
 
 
+def fingerprint(pattern: str) -> Fingerprint:
+    return Fingerprint("one", Where.HTTP_SERVER, pattern, 60, Grade.PUBLISHED, "test", kind="printer")
+
+
 class TestTakesIn:
     def test_a_first_catalogue(self, estate: Estate) -> None:
         gateway = estate.gateway()
@@ -68,6 +74,16 @@ class TestTakesIn:
             ("root", "timestamp", "snapshot", "targets", "policy", "firmware"), 1
         )
         assert not gateway.is_expired(NOW)
+
+    def test_how_devices_give_themselves_away(self, estate: Estate, gateway: CatalogueClient) -> None:
+        gateway.update(approved_target(estate, "policy/fingerprints.json", codec.encode([fingerprint("a")])), NOW)
+
+        assert gateway.catalogue is not None
+        assert known(gateway.catalogue).fingerprints == (fingerprint("a"),)
+
+    def test_a_catalogue_from_before_fingerprints_were_signed(self, gateway: CatalogueClient) -> None:
+        assert gateway.catalogue is not None
+        assert known(gateway.catalogue).fingerprints == packaged().fingerprints
 
     def test_what_two_people_approved(self, estate: Estate, gateway: CatalogueClient) -> None:
         estate.publish_policy(LOOSE)
@@ -347,6 +363,9 @@ class TestRefusesContent:
             ("policy/axis.txt", codec.encode(policy("axis"))),
             ("policy/waivers.json", b"[{}]"),
             ("policy/makers.json", b"{}"),
+            ("policy/fingerprints.json", b"{}"),
+            ("policy/fingerprints.json", codec.encode([fingerprint("(a+)+")])),
+            ("policy/fingerprints.json", codec.encode([fingerprint("a"), fingerprint("b")])),
             ("policy/advisories.json", b"rubbish"),
             ("policy/sites-council.json", b'[{"id":"library","organisation":"another-council"}]'),
             ("policy/sites-council.json", b'[{"id":"a/b","organisation":"council"}]'),

@@ -5,16 +5,12 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from ipaddress import IPv4Network
-from typing import TypeVar
 
 import msgspec
 
 from bartizan.firmware.match import findings
-from bartizan.firmware.model import Advisory
 from bartizan.ids import DeviceId
-from bartizan.policy.model import Maker
 from bartizan_agent.discovery.channels import left_out
 from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import Interface, named, scannable
@@ -22,19 +18,11 @@ from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.scan import scan
 from bartizan_agent.discovery.sweep import Target, target
 from bartizan_agent.inventory import Known, merge
+from bartizan_agent.knowledge import Knowledge, packaged
 
 FOUND_OR_NONE, NOTHING_SCANNED, USAGE = 0, 1, 2
 _HEADINGS = ("ADDRESS", "MAC", "KIND", "MAKER", "BRAND", "MODEL", "FIRMWARE", "SURE", "OPEN TO")
 _SHOWN_ADVISORIES = 3
-
-T = TypeVar("T")
-
-
-class Knowledge(msgspec.Struct, frozen=True):
-    """The makers and advisories packaged with the agent, for a gateway that has no catalogue."""
-
-    makers: tuple[Maker, ...]
-    advisories: tuple[Advisory, ...]
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -84,19 +72,16 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         _tell(f"cannot scan: {error.strerror}")
         return NOTHING_SCANNED
-    knowledge = packaged_knowledge()
-    found = merge({}, observations, makers=knowledge.makers, advisories=knowledge.advisories, at=time.time()).devices
+    knowledge = packaged()
+    found = merge(
+        {}, observations, directory=knowledge.directory, advisories=knowledge.advisories, at=time.time()
+    ).devices
     _tell(f"{len(found)} devices in {time.monotonic() - began:.1f} s")
     if arguments.json:
         print(as_json(found.values()))
     else:
         print(as_table(found.values(), knowledge if arguments.explain else None), end="")
     return FOUND_OR_NONE
-
-
-def packaged_knowledge() -> Knowledge:
-    """Return the makers and advisories that came with this version of the agent."""
-    return Knowledge(_packaged("makers.json", Maker), _packaged("advisories.json", Advisory))
 
 
 def as_json(found: Iterable[Known]) -> str:
@@ -193,11 +178,6 @@ def _sorted(found: Iterable[Known]) -> Sequence[Known]:
         return entry.device.interface, not octets, octets, entry.device.id
 
     return sorted(found, key=by_address)
-
-
-def _packaged(name: str, kind: type[T]) -> tuple[T, ...]:
-    text = resources.files("bartizan_agent").joinpath("data", name).read_bytes()
-    return tuple(msgspec.json.decode(text, type=list[kind]))  # type: ignore[valid-type]  # a type at run time
 
 
 def _network(text: str) -> IPv4Network:

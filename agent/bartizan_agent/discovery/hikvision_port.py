@@ -13,9 +13,9 @@ def is_complete(data: bytes) -> bool:
 
 
 def parse(data: bytes) -> Answer:
-    """Return Hikvision if it greets like its control port; silence is no statement, for much else listens here."""
+    """Return the greeting; silence is no statement, for much else listens here."""
     if not data:
         return None
     if data.startswith(GREETING):
-        return Heard(say(Fact.MAKER, "hikvision", Source.HTTP, 65, "TCP 8000 greets as Hikvision's control port"))
+        return Heard(say(Fact.GREETING, GREETING.hex(), Source.CONTROL_PORT, 65, "TCP 8000"))
     return Rubbish("TCP 8000 greets with something else than Hikvision's control port")

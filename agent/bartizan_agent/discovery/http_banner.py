@@ -1,15 +1,17 @@
 """What a camera's web server gives away before any login: status line, headers, and the title of its first page."""
 
+import hashlib
 import re
-from collections.abc import Iterator
 
 import msgspec
 
 from bartizan.identity.model import Evidence, Fact, Source
 from bartizan.ids import Address
-from bartizan_agent.discovery.answer import Rubbish, pair, say
+from bartizan_agent.discovery.answer import Rubbish, say
 
 LIMIT = 32 * 1024  # octets read of one answer, headers and body
+WEIGHT = 60
+ICON = "/favicon.ico"
 _HEADER_LIMIT = 8 * 1024
 _STATUS = re.compile(rb"\AHTTP/\d(?:\.\d)? +(\d{3})(?: |\r?\n)")
 _TITLE = re.compile(rb"<title[^>]{0,128}>([^<]{1,256})", re.IGNORECASE)
@@ -28,38 +30,6 @@ class HttpAnswer(msgspec.Struct, frozen=True):
         """The realm it asks a login for."""
         match = _REALM.search(self.headers.get("www-authenticate", ""))
         return match.group(1) if match else ""
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """Where a pattern fits a part of an answer, that part speaks for a maker."""
-
-    pattern: re.Pattern[str]
-    maker: str
-    weight: int
-
-
-def _rules(*rows: tuple[str, str, int]) -> tuple[Rule, ...]:
-    return tuple(Rule(re.compile(pattern, re.IGNORECASE), maker, weight) for pattern, maker, weight in rows)
-
-
-_SERVERS = _rules(
-    (r"\A(?:hikvision-webs|dnvrs-webs|dvrdvs-webs|app-webs)\b", "hikvision", 65),
-    (r"\AMWS 0\.01\b", "hikvision", 45),  # Annke
-    (r"\A(?:webserver|webs)\Z", "hikvision", 20),  # GoAhead's default too
-    (r"\b(?:Hipcam RealServer|HiIpcam)\b", "hicam", 60),
-)
-_REALMS = _rules(
-    (r"\AIP Camera\([0-9A-Za-z]{1,8}\)\Z", "hikvision", 60),
-    (r"\A(?:hikvision\b|i?DS-\d)", "hikvision", 60),
-    (r"\ALogin to [0-9A-Za-z]{6,32}\Z", "dahua", 60),
-    (r"\AAXIS_", "axis", 65),
-    (r"\A(?:iPolis|Hanwha)", "hanwha", 55),
-)
-_TITLES = _rules(
-    (r"\AAXIS\b", "axis", 55),
-    (r"\bHanwha (?:Techwin|Vision)\b", "hanwha", 50),
-    (r"NETSurveillance", "xiongmai", 55),
-)
 
 
 def request(host: Address, port: int, path: str = "/") -> bytes:
@@ -94,24 +64,21 @@ def parse(data: bytes) -> HttpAnswer | Rubbish:
 
 
 def evidence(answer: HttpAnswer) -> tuple[Evidence, ...]:
-    """Return what the headers and the title of the first page speak for."""
+    """Return the headers and the title of the first page. What they mean is for the catalogue's fingerprints to say."""
     title = _TITLE.search(answer.body)
-    return tuple(
-        said
-        for rules, header, text in (
-            (_SERVERS, "Server", answer.headers.get("server", "")),
-            (_REALMS, "realm", answer.realm),
-            (_TITLES, "title", title.group(1).decode("utf-8", "replace").strip() if title else ""),
-        )
-        for said in _matching(rules, header, text)
+    return (
+        *say(Fact.SERVER, answer.headers.get("server", ""), Source.HTTP, WEIGHT, "Server"),
+        *say(Fact.REALM, answer.realm, Source.HTTP, WEIGHT, "realm"),
+        *say(Fact.TITLE, title.group(1).decode("utf-8", "replace") if title else "", Source.HTTP, WEIGHT, "title"),
     )
 
 
-def _matching(rules: tuple[Rule, ...], header: str, text: str) -> Iterator[Evidence]:
-    for rule in rules:
-        if text and rule.pattern.search(text):
-            yield from say(Fact.MAKER, rule.maker, Source.HTTP, rule.weight, pair(header, text))
-            return
+def icon(answer: HttpAnswer) -> tuple[Evidence, ...]:
+    """Return the hash of an icon, if it was read to its end."""
+    length = answer.headers.get("content-length", "")
+    is_whole = answer.status == 200 and length.isdecimal() and 0 < int(length) == len(answer.body)
+    digest = hashlib.md5(answer.body, usedforsecurity=False).hexdigest() if is_whole else ""
+    return say(Fact.FAVICON, digest, Source.HTTP, WEIGHT, ICON)
 
 
 def _head(method: str, host: Address, port: int, path: str) -> bytes:

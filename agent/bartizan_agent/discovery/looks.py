@@ -1,10 +1,12 @@
 """One look at one live address: a few ports, one connection at a time, banners only, no login ever."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable
 
 import msgspec
 
+from bartizan.identity.fingerprints import OF_A_MAKER, Fingerprints
 from bartizan.identity.model import Evidence, Fact
 from bartizan.ids import Mac
 from bartizan_agent.discovery import hikvision_port, http_banner, open_doors, rtsp_banner, ssdp, tls_subject
@@ -13,6 +15,7 @@ from bartizan_agent.discovery.exchange import Caller, Peer, Question, Reached, R
 from bartizan_agent.discovery.http_banner import HttpAnswer
 from bartizan_agent.discovery.open_doors import Door
 from bartizan_agent.discovery.sightings import Sighting
+from bartizan_agent.knowledge import packaged_fingerprints
 
 CONVINCING = 60
 """Weight from which a maker or model counts as known, so that a device is asked no more questions about it."""
@@ -28,13 +31,16 @@ class Hints(msgspec.Struct):
     model: str = ""
     web_ports: tuple[int, ...] = ()
 
-    def learn(self, evidence: Iterable[Evidence], web_ports: tuple[int, ...] = ()) -> None:
+    def learn(self, evidence: tuple[Evidence, ...], web_ports: tuple[int, ...] = ()) -> None:
         """Take in what was said."""
         for said in evidence:
             if said.weight >= CONVINCING and said.fact is Fact.MAKER:
                 self.maker = self.maker or said.value
             elif said.weight >= CONVINCING and said.fact is Fact.MODEL:
                 self.model = self.model or said.value
+        for match in _known_banners().matches(evidence):
+            if match.row.maker and match.row.weight >= CONVINCING and match.row.where not in OF_A_MAKER:
+                self.maker = self.maker or match.row.maker
         self.web_ports = tuple(dict.fromkeys((*self.web_ports, *web_ports)))[:_CLAIMED_PORTS]
 
 
@@ -117,24 +123,26 @@ class Look:
         ports = sorted(self._pages, key=lambda port: 300 <= self._pages[port].status < 400)
         statuses: dict[Door, int] = {}
         for door in open_doors.doors_for(self._hints.maker) if ports else ():
-            reply = await self._ask(
-                Question(
-                    ports[0],
-                    door.request(self._peer.address, ports[0]),
-                    http_banner.is_complete,
-                    by_tls=ports[0] == _TLS_PORT,
-                )
-            )
-            answer = http_banner.parse(reply.data)
+            answer = await self._at_door(door, ports[0])
             if isinstance(answer, Rubbish):
                 return
             said = door.read(answer)
             self._see(said)
-            if said:
+            if self._hints.maker or any(item.fact is Fact.MAKER for item in said):
                 return
             statuses[door] = answer.status
-        if statuses and self._pages[ports[0]].status != 401:
+        if not statuses:
+            return
+        if self._pages[ports[0]].status != 401:
             self._see(open_doors.lone_refusal(statuses))
+        icon = await self._at_door(open_doors.ICON, ports[0])
+        if isinstance(icon, HttpAnswer):
+            self._see(open_doors.ICON.read(icon))
+
+    async def _at_door(self, door: Door, port: int) -> HttpAnswer | Rubbish:
+        request = door.request(self._peer.address, port)
+        reply = await self._ask(Question(port, request, http_banner.is_complete, by_tls=port == _TLS_PORT))
+        return http_banner.parse(reply.data)
 
     async def _get(self, port: int, path: str) -> Reply:
         request = http_banner.request(self._peer.address, port, path)
@@ -173,6 +181,12 @@ class Look:
         self._hints.learn(evidence)
         place = (self._peer.interface.name, self._peer.address)
         self._tell(Sighting(*place, evidence, claimed_mac, open_ports, problems))
+
+
+@functools.cache
+def _known_banners() -> Fingerprints:
+    """The fingerprints that came with this agent: they only decide what else is asked."""
+    return Fingerprints(packaged_fingerprints())
 
 
 def _at_once(_data: bytes) -> bool:

@@ -64,6 +64,9 @@ def lapi(answer: HttpAnswer) -> tuple[Evidence, ...]:
     return say(Fact.MAKER, "uniview", Source.HTTP, 65, "LAPI answers") if speaks else ()
 
 
+ICON = Door("", http_banner.ICON, http_banner.icon)
+"""Of a device of unknown maker: makers seldom change it, and others never have the same."""
+
 DOORS = (
     Door("hikvision", "/ISAPI/System/deviceInfo", isapi),
     Door("axis", "/axis-cgi/basicdeviceinfo.cgi", axis_properties, _AXIS_PROPERTIES),

@@ -70,6 +70,7 @@ def parse_description(data: bytes) -> Answer:
     uuid = _UUID.search(said.get("udn", ""))
     return Heard(
         evidence=(
+            *say(Fact.DEVICE_TYPE, said.get("devicetype", ""), Source.SSDP, 60, "deviceType"),
             *say(Fact.BRAND, said.get("manufacturer", ""), Source.SSDP, 50, "manufacturer"),
             *say(Fact.MODEL, _model(said), Source.SSDP, 55, "modelName, modelNumber"),
             *say(Fact.SERIAL, serial, Source.SSDP, 55, "serialNumber"),

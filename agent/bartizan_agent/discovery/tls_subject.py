@@ -7,17 +7,9 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from bartizan.identity.model import Fact, Source
-from bartizan_agent.discovery.answer import Answer, Heard, Rubbish, clean, pair, read_mac, say
+from bartizan_agent.discovery.answer import Answer, Heard, Rubbish, clean, read_mac, say
 
 LIMIT = 64 * 1024  # octets of a handshake
-_ORGANISATIONS = (
-    (re.compile(r"\bAxis Communications\b", re.IGNORECASE), "axis"),
-    (re.compile(r"\bHikvision\b", re.IGNORECASE), "hikvision"),
-    (re.compile(r"\bDahua\b", re.IGNORECASE), "dahua"),
-    (re.compile(r"\bUniview\b", re.IGNORECASE), "uniview"),
-    (re.compile(r"\bHanwha\b", re.IGNORECASE), "hanwha"),
-    (re.compile(r"\bBosch\b", re.IGNORECASE), "bosch"),
-)
 _AXIS_NAME = re.compile(r"\Aaxis-([0-9a-f]{12})\b", re.IGNORECASE)
 
 
@@ -32,7 +24,7 @@ def reading_context() -> ssl.SSLContext:
 
 
 def parse(certificate: bytes) -> Answer:
-    """Return what the subject of a DER certificate speaks for."""
+    """Return the subject of a DER certificate, and the MAC address that it may name."""
     try:
         subject = x509.load_der_x509_certificate(certificate).subject
     except (ValueError, TypeError):
@@ -43,12 +35,10 @@ def parse(certificate: bytes) -> Answer:
     }
     common, organisation = names[NameOID.COMMON_NAME], names[NameOID.ORGANIZATION_NAME]
     axis = _AXIS_NAME.match(common)
-    makers = [maker for pattern, maker in _ORGANISATIONS if pattern.search(f"{organisation} {common}")]
-    maker = "axis" if axis else next(iter(makers), "")
     claimed = read_mac(axis.group(1)) if axis else None
     return Heard(
         evidence=(
-            *say(Fact.MAKER, maker, Source.TLS, 55, pair("subject", f"{organisation} {common}".strip())),
+            *say(Fact.SUBJECT, f"{organisation} {common}", Source.TLS, 55, "subject"),
             *say(Fact.MAC, claimed or "", Source.TLS, 60, "subject"),
         ),
         claimed_mac=claimed,

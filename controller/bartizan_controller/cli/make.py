@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from bartizan.cli.shipped import shipped_data
 from bartizan_controller.config import Config
 from bartizan_controller.directory import Folder
-from bartizan_controller.initialise import Plan, initialise, shipped_data
+from bartizan_controller.initialise import Plan, initialise
 
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
