@@ -243,7 +243,7 @@ def test_a_device_with_ipv6_only_is_found_and_looked_at(segment: Segment) -> Non
     (observation,) = segment.run(act)
 
     assert observation.addresses == ("fe80::baa4:4fff:fe00:1",)
-    assert best(observation, Fact.MAKER) == "hikvision"
+    assert best(observation, Fact.SERVER) == "App-webs/"
 
 
 def test_several_segments_with_the_same_addresses_are_kept_apart(segment: Segment) -> None:
