@@ -87,6 +87,30 @@ def test_a_device_that_is_plugged_in_is_noticed_without_asking(segment: Any) -> 
     assert segment.run(act)[0] == (CAMERA, MAC, News.APPEARED)
 
 
+@pytest.mark.netns
+def test_a_sweep_s_dead_addresses_do_not_keep_a_newcomer_waiting(segment: Any) -> None:
+    """Whoever asked for two hundred addresses is told of each; the table is read to its end all the same."""
+    crowd = [f"neigh replace 10.9.0.{number} lladdr 44:47:cc:00:01:02 nud stale dev cam0" for number in range(30, 230)]
+
+    async def fall_behind_and_catch_up() -> list[Address]:
+        appeared: list[Address] = []
+
+        def tell(found: Neighbour, news: News) -> None:
+            if news is News.APPEARED:
+                appeared.append(found.address)
+
+        with Neighbours([named("cam0").index], tell, pause_seconds=3600.0) as neighbours:
+            segment.gateway.ip(*crowd)
+            async with asyncio.timeout(10):
+                while len(appeared) < len(crowd):
+                    await asyncio.sleep(0)
+            segment.gateway.ip(f"neigh replace {CAMERA} lladdr {MAC} nud stale dev cam0")
+            neighbours.catch_up()
+        return appeared
+
+    assert segment.run(fall_behind_and_catch_up)[-1] == CAMERA
+
+
 def maker(name: str) -> Evidence:
     return Evidence(Fact.MAKER, name, Source.SADP, 80)
 

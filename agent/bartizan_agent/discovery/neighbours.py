@@ -16,7 +16,8 @@ from bartizan_agent.discovery.rtnetlink import Neighbour
 _BUFFER = 4 * 1024 * 1024  # octets; a segment of 1,000 devices that comes up at once is about 300 KB
 _READ = 64 * 1024
 _INTERFACES = rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR
-_READS_PER_WAKE_UP = 64
+_READS_AT_ONCE = 64  # between two turns of the event loop
+_READS_TO_CATCH_UP = 4096  # several tables full; a segment that changes faster is followed later
 _ENTRIES = 65536  # remembered; the kernel itself keeps far fewer
 
 
@@ -123,11 +124,21 @@ class Neighbours:
 
     def catch_up(self) -> None:
         """Take in what the kernel has told until now, without waiting for a pause to end."""
-        for _ in range(_READS_PER_WAKE_UP):
+        self._drain(_READS_TO_CATCH_UP)
+
+    def _read(self) -> None:
+        # What is left is read in the next turn: a pause before that would let the table fall behind for minutes.
+        if self._drain(_READS_AT_ONCE) and self._pause_seconds:
+            self._loop.remove_reader(self._socket)
+            self._resume = self._loop.call_later(self._pause_seconds, self._loop.add_reader, self._socket, self._read)
+
+    def _drain(self, reads: int) -> bool:
+        """Take in what can be read now; return whether that was all."""
+        for _ in range(reads):
             try:
                 data = self._socket.recv(_READ)
             except BlockingIOError:
-                break
+                return True
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
@@ -137,12 +148,7 @@ class Neighbours:
             self._learn(entry for entry in messages if isinstance(entry, Neighbour))
             if self._interfaces_changed and not all(isinstance(message, Neighbour) for message in messages):
                 self._interfaces_changed()
-
-    def _read(self) -> None:
-        self.catch_up()
-        if self._pause_seconds:
-            self._loop.remove_reader(self._socket)
-            self._resume = self._loop.call_later(self._pause_seconds, self._loop.add_reader, self._socket, self._read)
+        return False
 
     def _learn(self, entries: Iterable[Neighbour]) -> None:
         for entry in entries:
