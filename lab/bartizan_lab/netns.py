@@ -135,10 +135,20 @@ def may_name() -> bool:
 
 def sweep() -> None:
     """Delete named namespaces that a killed process left behind."""
-    for left in _NAMED.glob(f"{PREFIX}*") if _NAMED.exists() else ():
+    if not may_name():
+        return
+    for left in _NAMED.glob(f"{PREFIX}*"):
         owner = left.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdecimal() and not Path("/proc", owner).exists():
-            _command("ip", "netns", "delete", left.name)
+            _delete(left.name)
+
+
+def _delete(name: str) -> None:
+    try:
+        _command("ip", "netns", "delete", name)
+    except RuntimeError:
+        if (_NAMED / name).exists():  # else another process swept it away at the same moment
+            raise
 
 
 def _open_named(name: str) -> int:

@@ -35,6 +35,8 @@ def configuration(host: str, port: int, limits: BrokerLimits) -> str:
     """Return `mosquitto.conf`. File names are relative: the broker is started inside its folder."""
     return f"""\
 # Written by bartizan-controller at every start; changes are lost.
+# It is started as its own user. Only as root of a user namespace that knows no such user does it stay what it is.
+user root
 per_listener_settings false
 listener {port} {host}
 socket_domain {"ipv6" if ":" in host else "ipv4"}

@@ -23,6 +23,7 @@ from bartizan_controller.durable import replace_file
 from bartizan_controller.errors import SetUpWrong
 
 USER = "mosquitto"
+UID_MAP, GID_MAP = Path("/proc/self/uid_map"), Path("/proc/self/gid_map")
 STOP_SECONDS = 10.0
 RESTART_SECONDS = 0.2
 RESTART_SECONDS_AT_MOST = 10.0
@@ -139,8 +140,16 @@ def _owner() -> pwd.struct_passwd | None:
         return None
     for name in (USER, "nobody"):
         with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
+            entry = pwd.getpwnam(name)
+            if _is_mapped(entry.pw_uid, UID_MAP) and _is_mapped(entry.pw_gid, GID_MAP):
+                return entry
     return None
+
+
+def _is_mapped(number: int, path: Path) -> bool:
+    """Whether this user namespace knows a user or group; that of an ordinary user knows itself alone, as root."""
+    rows = (map(int, line.split()) for line in path.read_text(encoding="ascii").splitlines())
+    return any(first <= number < first + count for first, _, count in rows)
 
 
 def _check_port(host: str, port: int) -> None:
