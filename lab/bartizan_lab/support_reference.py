@@ -5,31 +5,36 @@ from collections.abc import Iterator
 from bartizan.firmware.model import Advisory
 from bartizan.policy.model import Maker
 from bartizan_agent.drivers import DRIVERS
-from bartizan_agent.drivers.contract import Driver
+from bartizan_agent.drivers.contract import Driver, Tier
 from bartizan_lab.cameras.registry import BLUEPRINTS
 
 INTRODUCTION = """\
 # Supported devices
 
-Made from the drivers, their `models.toml`, `policies/` and the lab's emulated cameras. A claim here never goes beyond its
-evidence, and the evidence has three tiers:
+Made from the drivers, their `models.toml`, `policies/` and the lab's emulated cameras. Seeing and containing need no driver: a device
+of any maker, or of none that is known, is found and can be held at any level. Drivers log in to devices, and do so in tiers:
 
-| tier | what it means |
+| tier | what its driver does |
 |---|---|
-| described | written after the maker's documentation or code of others; never tried |
-| emulated | whole updates, and what can go wrong in them, run in the tests against an emulated camera of this maker's kind, which clients of other projects take for a real one where there are such clients |
-| real | tried on a real device, whose answers are recorded in the tests |
+| sees | reads who a device is: serial number, model, version |
+| contains | reads its stream and picture as well, so that it is known whether a contained device still does its work |
+| updates | gives it firmware as well, and proves that it works afterwards |
 
-**Nothing is at the tier "real" yet.** No real camera was at hand. Before you update a model of yours for the first time, read its
+A claim here never goes beyond its evidence:
+
+| evidence | what it means |
+|---|---|
+| description | written after the maker's documentation or code of others; never tried |
+| emulator | what the tier says, and what can go wrong in it, runs in the tests against an emulated device of this maker's kind, which clients of other projects take for a real one where there are such clients |
+| device | tried on a real device, whose answers are recorded in the tests |
+
+**Nothing has the evidence "device" yet.** No real camera was at hand. Before you update a model of yours for the first time, read its
 driver's README, choose one unit that may fail, and roll out to it alone (`bartizan rollout start NAME --image IMAGE --device ID`).
-
-Seeing and containing need no driver: a device of any maker, or of none that is known, is found and can be held at any level. Drivers
-read cameras with a login and update them.
 
 ## Drivers
 
-| driver | makers | tier | emulated as |
-|---|---|---|---|
+| driver | makers | tier | evidence | emulated as |
+|---|---|---|---|---|
 """
 MODELS = """\
 
@@ -77,11 +82,12 @@ def supported(makers: tuple[Maker, ...], advisories: tuple[Advisory, ...]) -> st
 
 
 def emulated_as(driver: Driver) -> tuple[str, ...]:
-    """Return the kinds of emulated device that the tests update with this driver."""
+    """Return the kinds of emulated device with which the tests try all that the driver's tier says."""
     return tuple(
         kind
         for kind, blueprint in BLUEPRINTS.items()
-        if kind.partition("-")[0] == driver.name and driver.family(blueprint.model, "") is not None
+        if kind.partition("-")[0] == driver.name
+        and (driver.tier is not Tier.UPDATES or driver.family(blueprint.model, "") is not None)
     )
 
 
@@ -89,7 +95,8 @@ def _driver(driver: Driver, names: dict[str, str]) -> str:
     kinds = emulated_as(driver)
     link = f"[{driver.name}](agent/bartizan_agent/drivers/{driver.name}/README.md)"
     makers = ", ".join(names.get(maker, maker.title()) for maker in driver.makers)
-    return f"| {link} | {makers} | {'emulated' if kinds else 'described'} | {', '.join(kinds) or '-'} |\n"
+    evidence = "emulator" if kinds else "description"
+    return f"| {link} | {makers} | {driver.tier.value} | {evidence} | {', '.join(kinds) or '-'} |\n"
 
 
 def _families(driver: Driver) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from bartizan import ids
 from bartizan_lab.cameras.axis.camera import AxisCamera
 from bartizan_lab.cameras.axis.traits import AxisTraits
+from bartizan_lab.cameras.bosch.camera import BoschCamera, BoschTraits
 from bartizan_lab.cameras.camera import Camera
 from bartizan_lab.cameras.dahua.camera import DahuaCamera
 from bartizan_lab.cameras.dahua.traits import DahuaTraits
@@ -16,6 +17,7 @@ from bartizan_lab.cameras.hanwha.camera import HanwhaCamera
 from bartizan_lab.cameras.hanwha.traits import HanwhaTraits
 from bartizan_lab.cameras.hikvision.camera import HikvisionCamera
 from bartizan_lab.cameras.hikvision.traits import NEUTRAL_NAMESPACE, HikvisionTraits, UpgradeForm
+from bartizan_lab.cameras.lineage.camera import LineageRecorder, LineageTraits
 from bartizan_lab.cameras.onvif.camera import OnvifCamera, OnvifTraits
 from bartizan_lab.cameras.printer import Printer
 from bartizan_lab.cameras.simple import SimpleCamera, SimpleTraits
@@ -158,6 +160,44 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
             date(2024, 5, 7),
             "210235X4{number:012}",
             "88:26:3f",
+        ),
+        "bosch": Blueprint(
+            BoschCamera,
+            BoschTraits(),
+            "NBE-3503-AL",
+            "9.40.0025",
+            date(2024, 11, 12),
+            "0949205{number:011}",
+            "00:04:63",
+            user="service",
+        ),
+        "bosch-old": Blueprint(
+            BoschCamera,
+            BoschTraits(binary_discovery=True),
+            "NBC-265-P",
+            "5.97.0005",
+            date(2015, 3, 2),
+            "0440225{number:011}",
+            "00:04:63",
+            user="service",
+        ),
+        "lineage-tvt": Blueprint(
+            LineageRecorder,
+            LineageTraits(badge="Provision-ISR", title="WEB Client"),
+            "NVR5-8200PX",
+            "1.4.11",
+            date(2023, 4, 20),
+            "N9A1{number:08}",
+            "58:5b:69",
+        ),
+        "lineage-xiongmai": Blueprint(
+            LineageRecorder,
+            LineageTraits(badge="General", title="NETSurveillance WEB"),
+            "NBD8016",
+            "4.03.11",
+            date(2018, 8, 30),
+            "5d8e2f{number:010x}",
+            "02:58:4d",  # of no maker: Xiongmai has no prefix that is known here
         ),
         "onvif": Blueprint(
             OnvifCamera, OnvifTraits(), "NC-200", "1.2.3", date(2023, 1, 9), "NC200-{number:06}", "00:02:d1"

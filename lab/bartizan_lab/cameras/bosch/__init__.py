@@ -1,0 +1,1 @@
+"""Bosch devices: their discovery, ONVIF."""

@@ -1,0 +1,1 @@
+"""Units that TVT and Xiongmai build for many badges."""
