@@ -9,6 +9,7 @@ import pytest
 
 from bartizan.wire import events
 from bartizan_agent.drivers import DRIVERS
+from bartizan_agent.drivers.contract import Driver, Tier
 from bartizan_agent.settings import Settings
 from bartizan_controller.config import Config
 from bartizan_lab.api_reference import routes
@@ -113,12 +114,21 @@ def test_every_driver_is_listed_with_its_evidence() -> None:
 
 
 def test_the_evidence_is_what_the_tests_really_update() -> None:
-    """SUPPORTED.md names the kinds that tests/updates drives through whole updates."""
+    """SUPPORTED.md names, for drivers that update, the kinds that tests/updates drives through whole updates."""
     tested = (ROOT / "tests/updates/test_emulated_cameras.py").read_text(encoding="utf-8")
-    named = {kind for driver in DRIVERS for kind in emulated_as(driver)}
+    named = {kind for driver in DRIVERS if driver.tier is Tier.UPDATES for kind in emulated_as(driver)}
 
     assert named <= set(KINDS)
     assert [kind for kind in sorted(named) if f'"{kind}"' not in tested] == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_a_tier_is_what_the_driver_really_does(driver: Driver) -> None:
+    """Who updates says how its models take images and how it writes them; nobody else is ever given one."""
+    updates = driver.tier is Tier.UPDATES
+
+    assert bool(driver.families) is updates
+    assert (type(driver).write is not Driver.write) is updates
 
 
 @pytest.mark.parametrize("name", [driver.name for driver in DRIVERS])

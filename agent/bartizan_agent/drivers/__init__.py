@@ -2,14 +2,16 @@
 
 from bartizan.identity.model import Identity
 from bartizan_agent.drivers.axis.driver import Axis
+from bartizan_agent.drivers.bosch.driver import Bosch
 from bartizan_agent.drivers.contract import Driver, recognised
 from bartizan_agent.drivers.dahua.driver import Dahua
 from bartizan_agent.drivers.hanwha.driver import Hanwha
 from bartizan_agent.drivers.hikvision.driver import Hikvision
+from bartizan_agent.drivers.lineage.driver import Lineage
 from bartizan_agent.drivers.onvif.driver import Onvif
 from bartizan_agent.drivers.uniview.driver import Uniview
 
-DRIVERS: tuple[Driver, ...] = (Hikvision(), Dahua(), Axis(), Hanwha(), Uniview(), Onvif())
+DRIVERS: tuple[Driver, ...] = (Hikvision(), Dahua(), Axis(), Hanwha(), Uniview(), Bosch(), Lineage(), Onvif())
 
 
 def driver_for(identity: Identity) -> Driver | None:

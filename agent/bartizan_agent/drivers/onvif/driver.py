@@ -28,7 +28,7 @@ class Onvif(Driver):
     """The ONVIF device service. See README.md in this folder."""
 
     name = "onvif"
-    makers = ("bosch", "sony", "panasonic", "vivotek", "pelco", "avigilon", "mobotix", "milesight")
+    makers = ("sony", "panasonic", "vivotek", "pelco", "avigilon", "mobotix", "milesight")
     tier = Tier.UPDATES
     source = Source.ONVIF
     families = load_families(__package__)

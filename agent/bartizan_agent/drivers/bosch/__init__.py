@@ -1,0 +1,1 @@
+"""Bosch cameras: read by ONVIF, never updated from here."""
