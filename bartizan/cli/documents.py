@@ -96,13 +96,14 @@ def targets(documents: Mapping[Path, Document]) -> dict[str, bytes]:
     """Return the catalogue targets that documents become, by target path. See `bartizan.trust.content`.
 
     Raises:
-        Failed: Two documents are the same target.
+        Failed: Two documents are the same target, or an advisory waits for a person to read it.
     """
     found: dict[str, bytes] = {}
     advisories: list[Advisory] = []
     for path, document in documents.items():
         found_here = entries(document, Advisory)
         advisories += found_here
+        _refuse_unread(path, found_here)
         if found_here:
             continue
         for target, content in _targets_of(document):
@@ -112,6 +113,13 @@ def targets(documents: Mapping[Path, Document]) -> dict[str, bytes]:
     if advisories:
         found["policy/advisories.json"] = codec.encode(sorted(advisories, key=lambda each: each.id))
     return found
+
+
+def _refuse_unread(path: Path, advisories: Iterable[Advisory]) -> None:
+    waiting = [f"{path}: {each.id} ({each.maker}): {item}" for each in advisories for item in each.unread]
+    if waiting:
+        told = "\n".join(waiting)
+        raise Failed(f"a person must read this and strike it from `unread`, before anybody signs:\n{told}")
 
 
 def entries(document: Document, kind: type[T]) -> list[T]:

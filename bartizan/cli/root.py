@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bartizan import __version__
+from bartizan.cli.advisory import advisory
 from bartizan.cli.audit import audit
 from bartizan.cli.connection import Controller, Profile, profile_path
 from bartizan.cli.containment import contain, order, release
@@ -73,7 +74,21 @@ def status(terminal: Terminal, controller: Controller) -> None:
     )
 
 
-for command in (policy, firmware, site, device, event, rollout, contain, release, order, credentials, audit, identify):
+for command in (
+    policy,
+    advisory,
+    firmware,
+    site,
+    device,
+    event,
+    rollout,
+    contain,
+    release,
+    order,
+    credentials,
+    audit,
+    identify,
+):
     bartizan.add_command(command)
 
 

@@ -26,12 +26,17 @@ class Unit:
     def __init__(self, identity: Identity) -> None:
         self.maker = identity.maker
         self.kind: Kind = identity.kind
+        self.brand = identity.brand.strip()
         self.model = identity.model.strip()
         self.platform = identity.platform.strip()
         self.version = versions.parse(identity.maker, identity.firmware, identity.build_date)
         self.firmware = identity.firmware
         self.build_date = self.version.build_date if self.version else versions.iso_date(identity.build_date)
         self.is_rebadged = bool(identity.lineage)
+
+    def bears(self, brands: Iterable[str]) -> bool:
+        """Return whether it bears one of these badges."""
+        return self.brand.casefold() in {brand.casefold() for brand in brands}
 
 
 def place(unit: Unit, rule: AffectedRule) -> tuple[Place, str]:

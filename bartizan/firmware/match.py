@@ -147,7 +147,7 @@ def _finding(unit: Unit, advisory: Advisory) -> Finding:
         grade=(rule.grade if rule else None) or advisory.grade,
         source=(rule.source if rule else "") or advisory.source,
         title=advisory.title,
-        inferred=unit.is_rebadged,
+        inferred=unit.is_rebadged and not (rule and unit.bears(rule.brands)),
         cvss=advisory.cvss,
         known_exploited_since=advisory.known_exploited_since,
         due=advisory.due,
@@ -176,7 +176,7 @@ def _without_model(unit: Unit, rule: AffectedRule) -> _Outcome:
 
 def _by_lineage(unit: Unit, rule: AffectedRule) -> _Outcome:
     """A rebadged unit bears another model name: only its kind or version acquits it, and nothing can convict it."""
-    if is_about := _other_kind(unit, rule):
+    if is_about := _other_kind(unit, rule) or _other_badge(unit, rule):
         return _Outcome(Standing.NOT_AFFECTED, is_about)
     outcome = _by_version(unit, rule)
     if outcome.standing in {Standing.FIXED, Standing.NOT_AFFECTED}:
@@ -197,6 +197,15 @@ def _other_kind(unit: Unit, rule: AffectedRule) -> str:
     if Kind.CAMERA in rule.kinds or Kind.RECORDER in rule.kinds:
         return ""
     return "the rule is about neither cameras nor recorders, but named models"
+
+
+def _other_badge(unit: Unit, rule: AffectedRule) -> str:
+    """Say that a rule names the models of some badges, and this unit is none of them; empty if it may be one."""
+    if not rule.brands or not unit.brand:
+        return ""
+    if unit.bears(rule.brands):
+        return f"{unit.model} is none of the {unit.brand} models named"
+    return f"it bears the badge {unit.brand}, and the rule names models of {', '.join(rule.brands)}"
 
 
 def _by_version(unit: Unit, rule: AffectedRule) -> _Outcome:

@@ -82,6 +82,8 @@ class AffectedRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The vendor's patterns, raw (`DS-2CD2xx2F-I`): a lower-case x stands for one character."""
     kinds: tuple[Kind, ...] = ()
     """What the models are, for units whose badge hides the model; any kind if empty."""
+    brands: tuple[str, ...] = ()
+    """The badges whose own model names these are; the maker's own if empty."""
     platforms: tuple[str, ...] = ()
     """Firmware families (`G5`, an updateSerial, a chip) that it is about; all if empty."""
     from_version: str = ""

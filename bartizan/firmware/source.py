@@ -31,6 +31,7 @@ IMPORTED_FIELDS = ("feed", "document", "version", "date")
 RULE_FIELDS = (
     "models",
     "kinds",
+    "brands",
     "platforms",
     "from",
     "up-to",
@@ -126,6 +127,7 @@ def _rule(node: Node, faults: Faults, maker: str) -> AffectedRule:
     rule = AffectedRule(
         models=fields.converted("models", lambda pattern: _pattern(maker, pattern)),
         kinds=_kinds(fields),
+        brands=fields.texts("brands"),
         platforms=fields.texts("platforms"),
         from_version=_version(fields, "from", maker),
         up_to_version=_version(fields, "up-to", maker),

@@ -26,6 +26,7 @@ advisories:
         up-to: V5.4.0 build 160530
         fixed: V5.4.5 build 170123
         kinds: [camera]
+        brands: [Annke]
         platforms: [IPC_G3]
         grade: V-code
         source: Table 1
@@ -48,6 +49,7 @@ def test_an_advisory_is_read_whole() -> None:
                     up_to_version="V5.4.0 build 160530",
                     fixed_version="V5.4.5 build 170123",
                     kinds=(Kind.CAMERA,),
+                    brands=("Annke",),
                     platforms=("IPC_G3",),
                     grade=Grade.THIRD_PARTY,
                     source="Table 1",

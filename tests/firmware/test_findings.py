@@ -264,6 +264,25 @@ def test_software_for_a_pc_is_never_held_against_a_unit_of_unknown_kind() -> Non
 
 
 @pytest.mark.parametrize(
+    ("brand", "model", "firmware", "expected", "is_inferred"),
+    [
+        ("Honeywell", "H4L2GR1", "2.420.HW01.31.20190301", Standing.VULNERABLE, False),
+        ("Honeywell", "H4W8PR2", "2.420.HW01.31.20190301", Standing.NOT_AFFECTED, False),
+        ("Amcrest", "IP8M-2496EW", "2.622.00AC000.0.R", Standing.NOT_AFFECTED, True),
+        ("", "IP8M-2496EW", "2.622.00AC000.0.R", Standing.UNKNOWN, True),
+    ],
+)
+def test_a_rule_about_a_badges_own_models_means_no_other_badge(
+    brand: str, model: str, firmware: str, expected: Standing, *, is_inferred: bool
+) -> None:
+    unit = Identity(maker="dahua", brand=brand, model=model, firmware=firmware, lineage="Dahua by firmware infix")
+    rule = AffectedRule(("H4L2GR1",), brands=("Honeywell",), before_version="2.420.HW01.33.20190812")
+    [finding] = findings(unit, (flaw(rule, maker="dahua"),))
+
+    assert (finding.standing, finding.inferred) == (expected, is_inferred)
+
+
+@pytest.mark.parametrize(
     ("model", "built", "expected"),
     [
         ("DS-2CD2042F-I", "2016-04-01", Standing.VULNERABLE),

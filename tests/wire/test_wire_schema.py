@@ -26,7 +26,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 PUBLISHED = {
     1: "21bd34da1c48876b6e76a529c9be3ffbd3ccdf747e333357a2ce07f6bbd368d8",
-    2: "022557e0acbc347d7cc9690c02b7dcf81e70d9773c5052fc7687974b5aa17289",
+    2: "a64b7f03460264bab303ecc147883c968d69d3c15db90e15dc945435e1414ae5",
 }
 """Digest of what each capability's schema means. An entry of a released capability is never changed."""
 

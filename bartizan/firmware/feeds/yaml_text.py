@@ -87,6 +87,8 @@ def _rule(rule: AffectedRule) -> list[str]:
     lines = [f"      - models: {_list(rule.models)}"]
     if rule.kinds:
         lines.append(f"        kinds: {_list(tuple(kind.value for kind in rule.kinds))}")
+    if rule.brands:
+        lines.append(f"        brands: {_list(rule.brands)}")
     if rule.platforms:
         lines.append(f"        platforms: {_list(rule.platforms)}")
     bounds = (
