@@ -39,7 +39,7 @@ FOUND = {
     "10.91.1.13": ("camera", "dahua", "VIP-3230-D", "2.800.00IB004.0.R"),
     "10.91.1.14": ("camera", "axis", "P3265-V", "11.11.160"),
     "10.91.1.15": ("camera", "vivotek", "NC-200", ""),
-    "10.91.1.16": ("unknown", "", "Example LaserJob 400", ""),
+    "10.91.1.16": ("other", "", "Example LaserJob 400", ""),
 }
 
 
