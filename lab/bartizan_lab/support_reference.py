@@ -6,7 +6,9 @@ from bartizan.firmware.model import Advisory
 from bartizan.policy.model import Maker
 from bartizan_agent.drivers import DRIVERS
 from bartizan_agent.drivers.contract import Driver, Tier
+from bartizan_agent.recordings.model import Of, Recording, decode
 from bartizan_lab.cameras.registry import BLUEPRINTS
+from bartizan_lab.recordings import FOLDER
 
 INTRODUCTION = """\
 # Supported devices
@@ -28,7 +30,10 @@ A claim here never goes beyond its evidence:
 | emulator | what the tier says, and what can go wrong in it, runs in the tests against an emulated device of this maker's kind, which clients of other projects take for a real one where there are such clients |
 | device | tried on a real device, whose answers are recorded in the tests |
 
-**Nothing has the evidence "device" yet.** No real camera was at hand. Before you update a model of yours for the first time, read its
+"""
+NOTHING_REAL = '**Nothing has the evidence "device" yet.** No real camera was at hand. '
+ADVICE = """\
+Before you update a model of yours for the first time, read its
 driver's README, choose one unit that may fail, and roll out to it alone (`bartizan rollout start NAME --image IMAGE --device ID`).
 
 ## Drivers
@@ -45,6 +50,16 @@ at worst; it has to fit into the maintenance window. "Goes back" says whether th
 
 | driver | family | models | image goes by | longest | goes back | what must be so | rests on |
 |---|---|---|---|---|---|---|---|
+"""
+RECORDED = """\
+
+## Recorded
+
+Devices whose answers are kept under `tests/recordings/` and read again by the tests of their driver. A recording of an emulator proves
+that the driver fits the emulator, and no more. `bartizan-agent record DEVICE` makes one of a device of yours.
+
+| driver | model | firmware | recorded of |
+|---|---|---|---|
 """
 FOUND_BY = """\
 
@@ -72,9 +87,13 @@ def supported(makers: tuple[Maker, ...], advisories: tuple[Advisory, ...]) -> st
     return "".join(
         (
             INTRODUCTION,
+            "" if any(_evidence(driver) == Of.DEVICE.value for driver in DRIVERS) else NOTHING_REAL,
+            ADVICE,
             *(_driver(driver, names) for driver in DRIVERS),
             MODELS,
             *(row for driver in DRIVERS for row in _families(driver)),
+            RECORDED,
+            *(row for driver in DRIVERS for row in _recorded(driver)),
             FOUND_BY,
             _known(makers, advisories),
         )
@@ -91,12 +110,28 @@ def emulated_as(driver: Driver) -> tuple[str, ...]:
     )
 
 
+def recordings(driver: Driver) -> tuple[Recording, ...]:
+    """Return what was recorded for the driver's tests."""
+    return tuple(decode(path.read_bytes()) for path in sorted((FOLDER / driver.name).glob("*.json")))
+
+
 def _driver(driver: Driver, names: dict[str, str]) -> str:
     kinds = emulated_as(driver)
     link = f"[{driver.name}](agent/bartizan_agent/drivers/{driver.name}/README.md)"
     makers = ", ".join(names.get(maker, maker.title()) for maker in driver.makers)
-    evidence = "emulator" if kinds else "description"
-    return f"| {link} | {makers} | {driver.tier.value} | {evidence} | {', '.join(kinds) or '-'} |\n"
+    return f"| {link} | {makers} | {driver.tier.value} | {_evidence(driver)} | {', '.join(kinds) or '-'} |\n"
+
+
+def _evidence(driver: Driver) -> str:
+    if any(recording.of is Of.DEVICE for recording in recordings(driver)):
+        return Of.DEVICE.value
+    return Of.EMULATOR.value if emulated_as(driver) else "description"
+
+
+def _recorded(driver: Driver) -> Iterator[str]:
+    for recording in recordings(driver):
+        state = recording.state
+        yield f"| {driver.name} | {state.model} | {state.firmware} | {recording.of.value} |\n"
 
 
 def _families(driver: Driver) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from bartizan_agent import __version__
 from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
 
-COMMANDS = ("enrol", "run", "status", "explain", "scan", "contain", "release", "restore")
+COMMANDS = ("enrol", "run", "status", "explain", "scan", "record", "contain", "release", "restore")
 DONE, FAILED, USAGE, NOT_ENROLLED = 0, 1, 2, 3
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it nowhere else
