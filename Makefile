@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: help dev check test demo bench generate clean
+.PHONY: help dev check test demo bench generate driver clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ check: dev ## formatting, lint, types, layering, generated files
 
 generate: dev ## write the generated files: schemas, CLI help, supported devices
 	$(BIN)/python -m bartizan_lab.generate
+
+driver: dev ## make the skeleton of a driver: make driver NAME=acme
+	@$(BIN)/python -m bartizan_lab.new_driver "$(NAME)"
 
 test: dev ## all tests
 	deploy/privileged $(BIN)/pytest

@@ -137,6 +137,7 @@ def test_every_driver_answers_the_same_questions(name: str) -> None:
     text = (ROOT / "agent/bartizan_agent/drivers" / name / "README.md").read_text(encoding="utf-8")
     sections = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
 
+    assert "Say here:" not in text, "the skeleton's questions are still to be answered"
     assert sections[1::2] == HEADINGS
     assert [
         heading for heading, body in zip(HEADINGS, sections[2::2], strict=True) if len(body.split()) < SHORTEST
