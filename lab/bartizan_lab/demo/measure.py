@@ -46,6 +46,11 @@ class Measure:
         known = await self.devices()
         return all(known[camera.mac]["posture"]["dropped_packets"] > 0 for _, camera in _listed())
 
+    async def dropped(self) -> int:
+        """Return how many packets of contained devices were reported as dropped."""
+        known = await self.devices()
+        return sum(known[camera.mac]["posture"]["dropped_packets"] for _, camera in _listed())
+
     async def is_known(self, mac: Mac) -> bool:
         """Return whether a device was reported."""
         return mac in await self.devices()

@@ -94,10 +94,8 @@ class Story:
         for device in devices.values():
             identity = device["device"]["identity"]
             named = f"{identity['maker'] or 'unknown maker':14} {identity['model']:18} {identity['firmware']:24}"
-            open_to = (
-                f"open to {len(device['device']['vulnerabilities'])}" if device["device"]["vulnerabilities"] else ""
-            )
-            self.voice.fact(f"{device['site']:15} {named} sure {identity['confidence']:3}  {open_to}".rstrip())
+            known = ", ".join(device["device"]["vulnerabilities"])
+            self.voice.fact(f"{device['site']:15} {named} confidence {identity['confidence']:3}  {known}".rstrip())
         rebadged = devices[mac("bc:ad:28:00:01:02")]["device"]["identity"]
         self._claim(rebadged["maker"] == "hikvision", f"the rebadged camera was taken for {rebadged['maker']!r}")
         self.voice.fact(f"behind the badge {rebadged['brand'] or 'of the rebadged camera'}: {rebadged['lineage']}")
@@ -135,6 +133,8 @@ class Story:
         """Watch the internet for a while: contained devices reach it no more, recorders lose nothing."""
         self.voice.step(f"For {WATCHED_SECONDS:.0f} s nothing of a contained camera reaches the internet")
         await self._claim_silence()
+        await self._until("drops are reported", self.measure.drops_are_reported, 30)
+        self.voice.fact(f"{await self.measure.dropped()} packets dropped and counted, of every contained camera some")
         await self._claim_recording()
 
     async def newcomer_is_contained_alone(self) -> None:
