@@ -1,26 +1,35 @@
 """`bartizan policy`: check and try documents on this machine, then have two people sign them."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from bartizan.cli import documents, signing
 from bartizan.cli.connection import Controller
 from bartizan.cli.documents import Document
 from bartizan.cli.options import PATH, asking, key_option, note_option, speaking, yes_option
 from bartizan.cli.signing import Proposal
-from bartizan.cli.terminal import Exit, Failed, Terminal
+from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.containment.render import render
 from bartizan.firmware.model import Advisory
 from bartizan.policy.cases import Case, Result, parse_case, run
 from bartizan.policy.errors import PolicyError
-from bartizan.policy.model import Maker, Policy
+from bartizan.policy.model import Maker, Policy, Rule, Waiver
 from bartizan.policy.schema import policy_schema
 from bartizan.trust.content import Catalogue, DirectorKeys
 
 CASES = ".cases"
 """`uk-hcws386.yaml` has its cases in the folder `uk-hcws386.cases`."""
+
+
+class PublishedPolicy(msgspec.Struct, frozen=True):
+    """A policy that gateways hold, as the controller tells it."""
+
+    policy: Policy
+    waivers: tuple[Waiver, ...]
 
 
 @click.group()
@@ -155,6 +164,53 @@ def publish(terminal: Terminal, controller: Controller, change: str) -> None:
     signing.publish(terminal, controller, change)
 
 
+@policy.command(name="list")
+@asking
+def list_policies(terminal: Terminal, controller: Controller) -> None:
+    """List the published policies."""
+    published = controller.get("policies", list[PublishedPolicy])
+    now = time.time()
+    terminal.table(
+        ("policy", "title", "rules", "waivers in force", "source"),
+        [
+            (
+                f"{each.policy.id}@{each.policy.version}",
+                each.policy.title,
+                len(each.policy.rules),
+                sum(waiver.starts_at <= now < waiver.expires_at for waiver in each.waivers) or "",
+                each.policy.source,
+            )
+            for each in published
+        ],
+        value=published,
+        nothing="No policy is published. Propose one with: bartizan policy sign FILE --key KEY",
+    )
+
+
+@policy.command()
+@click.argument("name")
+@asking
+def show(terminal: Terminal, controller: Controller, name: str) -> None:
+    """Show the published policy NAME: its rules, and the waivers that name it."""
+    each = controller.get(f"policies/{name}", PublishedPolicy)
+    terminal.fields(
+        [
+            ("policy", f"{each.policy.id}@{each.policy.version}"),
+            ("title", each.policy.title),
+            ("source", each.policy.source),
+            *((f"rule {rule.name}", f"{_demand(rule)}: {rule.because}") for rule in each.policy.rules),
+            *(
+                (
+                    f"waiver {waiver.id}",
+                    f"{waiver.level.value} until {when(waiver.expires_at)}, {waiver.owner}: {waiver.reason}",
+                )
+                for waiver in each.waivers
+            ),
+        ],
+        value=each,
+    )
+
+
 @policy.command(name="changes")
 @asking
 def list_changes(terminal: Terminal, controller: Controller) -> None:
@@ -178,6 +234,15 @@ def withdraw(terminal: Terminal, controller: Controller, change: str) -> None:
     """Forget CHANGE, which waits. What is published stays."""
     controller.delete(f"catalogue/changes/{change}", type(None))
     terminal.say(f"{change} is withdrawn", value={"withdrawn": change})
+
+
+def _demand(rule: Rule) -> str:
+    duties = (
+        rule.contain.value if rule.contain else "",
+        "firmware" if rule.firmware else "",
+        "harden" if rule.harden else "",
+    )
+    return ", ".join(filter(None, duties))
 
 
 def _read_all(paths: tuple[Path, ...]) -> dict[Path, Document]:

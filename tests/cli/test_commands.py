@@ -130,6 +130,12 @@ def test_two_people_publish_a_policy(person: Person) -> None:
     assert "policy 3" in person.do("policy", "publish", change)
     assert person.ask("policy", "changes") == []
 
+    assert [each["policy"]["id"] for each in person.ask("policy", "list")] == ["uk-hcws386"]
+    assert "rule sensitive-sites" in person.do("policy", "show", "uk-hcws386")
+    unknown = person.run("policy", "show", "uk-hcws387")
+    assert unknown.returncode == 1
+    assert "published: uk-hcws386" in unknown.stderr
+
 
 def test_a_change_can_be_taken_back_before_it_is_published(person: Person) -> None:
     """Withdrawing forgets it, and an unknown change is said so."""

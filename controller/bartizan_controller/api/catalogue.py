@@ -8,7 +8,8 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
 from bartizan.firmware.model import Image
-from bartizan.ids import KeyId, SiteId
+from bartizan.ids import KeyId, PolicyId, SiteId
+from bartizan.policy.model import Policy, Waiver
 from bartizan.trust.approval import Approval
 from bartizan.trust.catalogue import image_path
 from bartizan.trust.content import Catalogue
@@ -16,7 +17,7 @@ from bartizan.trust.review import Description, Review
 from bartizan_controller.access import Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.catalogue.staging import ChangeId
-from bartizan_controller.errors import Conflict
+from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.parts import Parts
 from bartizan_controller.store import audit, credentials, gateways, organisations
 from bartizan_controller.store.credentials import StoredCredentials
@@ -31,6 +32,14 @@ class PublishedCatalogue(msgspec.Struct, frozen=True):
     expires_at: dict[str, float]
     """Unix seconds, by role."""
     content: Catalogue
+
+
+class PublishedPolicy(msgspec.Struct, frozen=True):
+    """A policy that gateways hold, and the exceptions to it."""
+
+    policy: Policy
+    waivers: tuple[Waiver, ...]
+    """Those that name it, whether they have begun, run, or are over."""
 
 
 class NewChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +115,24 @@ async def show_catalogue(parts: TheParts) -> PublishedCatalogue:
 async def get_files(parts: TheParts) -> dict[str, bytes]:
     """All metadata and small targets (base64) by repository path: what a mirror or an approver's machine verifies."""
     return parts.publication.bundle_since({}).files
+
+
+@get("/policies", summary="List the published policies")
+async def list_policies(parts: TheParts) -> tuple[PublishedPolicy, ...]:
+    """In the order of their ids."""
+    content = parts.publication.catalogue
+    return tuple(_published(each, content) for each in sorted(content.policies, key=lambda policy: policy.id))
+
+
+@get("/policies/{policy:str}", summary="Show a published policy")
+async def show_policy(parts: TheParts, policy: FromPath[PolicyId]) -> PublishedPolicy:
+    """Its rules and the waivers that name it."""
+    content = parts.publication.catalogue
+    for each in content.policies:
+        if each.id == policy:
+            return _published(each, content)
+    published = ", ".join(sorted(each.id for each in content.policies)) or "none"
+    raise NotFound(f"no policy {policy!r} is published; published: {published}")
 
 
 @get("/catalogue/changes", summary="List changes")
@@ -214,6 +241,10 @@ async def put_credentials(
     parts.link.wake()
 
 
+def _published(policy: Policy, content: Catalogue) -> PublishedPolicy:
+    return PublishedPolicy(policy, tuple(waiver for waiver in content.waivers if policy.id in waiver.policies))
+
+
 async def _audit(parts: Parts, request: Asking, action: str, subject: str, detail: dict[str, str]) -> None:
     now = parts.clock()
     await parts.database.write(lambda c: audit.record(c, request.user.name, action, subject, now=now, detail=detail))
@@ -225,6 +256,8 @@ router = Router(
     route_handlers=[
         show_catalogue,
         get_files,
+        list_policies,
+        show_policy,
         list_changes,
         propose_change,
         show_change,
