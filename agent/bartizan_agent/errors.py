@@ -6,6 +6,7 @@ BartizanError
 │   ├── BadSettings    the configuration file has a mistake
 │   └── EnrolmentFailed  the controller would not, or could not, enrol this gateway
 ├── LinkLost           the broker went away, refused, or was never there; the link tries again
+│   └── NobodyThere    nothing listens at its address, or there is no way to it
 └── FirewallRefused    (firewall.py) the kernel refused a transaction
 """
 
@@ -30,3 +31,7 @@ class EnrolmentFailed(SetUpWrong):
 
 class LinkLost(Unavailable):
     """The broker went away, refused, or was never there."""
+
+
+class NobodyThere(LinkLost):
+    """Nothing listens at the broker's address, or there is no way to it."""

@@ -31,9 +31,10 @@ from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS, down, up
 from bartizan.wire.up import Events, Hello, RenewCertificate, Report, Will
 from bartizan_agent.clock import Clock
 from bartizan_agent.conversation import Conversation, check_place
-from bartizan_agent.errors import LinkLost
+from bartizan_agent.errors import LinkLost, NobodyThere
 from bartizan_agent.mqtt import Connection
 from bartizan_agent.outbox import Outbox
+from bartizan_agent.reconnect import Reconnect
 from bartizan_agent.refusals import Refusals
 from bartizan_agent.settings import ControllerSettings
 
@@ -104,7 +105,7 @@ class Link:
         self._voice = voice
         self._outbox = outbox
         self._clock = clock
-        self._chance = chance
+        self._reconnect = Reconnect(controller.reconnect_seconds, controller.reconnect_seconds_at_most, chance)
         self._conversation = Conversation()
         self._news = news
         self._refusals = Refusals(outbox, clock)
@@ -112,18 +113,21 @@ class Link:
 
     async def run(self) -> NoReturn:
         """Be connected, or try again, until cancelled."""
-        wait = self._controller.reconnect_seconds
         while True:
             began = self._clock.monotonic()
+            wait = self._reconnect.after_failure
             try:
                 await self._be_connected()
+            except* NobodyThere as group:
+                _heed_cancellation()
+                self._log_away(group)
+                wait = self._reconnect.after_absence
             except* (aiomqtt.MqttError, LinkLost, OSError) as group:
                 _heed_cancellation()
                 self._log_away(group)
-            if self._clock.monotonic() - began > self._controller.reconnect_seconds_at_most:
-                wait = self._controller.reconnect_seconds
-            await asyncio.sleep(self._chance.uniform(0, wait))
-            wait = min(2 * wait, self._controller.reconnect_seconds_at_most)
+                if self._clock.monotonic() - began > self._controller.reconnect_seconds_at_most:
+                    wait = self._reconnect.after_loss
+            await asyncio.sleep(wait())
 
     async def _be_connected(self) -> None:
         connecting = Connection(self._controller, self._site, self._tls(), self._will)

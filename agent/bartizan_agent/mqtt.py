@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from types import TracebackType
@@ -22,10 +23,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from bartizan.ids import SiteId
 from bartizan.wire import codec
-from bartizan_agent.errors import LinkLost
+from bartizan_agent.errors import LinkLost, NobodyThere
 from bartizan_agent.settings import ControllerSettings
 
 ANSWER_SECONDS = 30.0  # a report of a large site over a slow mobile link
+HANDSHAKE_SECONDS = (
+    15.0  # a broker to which thousands come back serves them all at once, each slowly; paho gives up at 5
+)
 UNACKNOWLEDGED = 16  # messages the broker may have on their way; each is small but a catalogue
 LOOKS_PER_KEEPALIVE = 4  # at the silence: late by a quarter at most, where brokers allow a half
 PACKET_OCTETS = codec.LIMIT + 1024  # topic and properties beside the largest message
@@ -59,6 +63,7 @@ class Connection(aiomqtt.Client):
         self._seconds_between_looks = controller.keepalive_seconds / LOOKS_PER_KEEPALIVE
         self._refusal: ReasonCode | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._client.connect_timeout = HANDSHAKE_SECONDS
         self._client.manual_ack_set(on=True)
         self._unbounded_read = self._client.loop_read
         self._client.loop_read = self._read  # type: ignore[method-assign] # paho has no limit of its own
@@ -67,12 +72,17 @@ class Connection(aiomqtt.Client):
         """Connect.
 
         Raises:
-            aiomqtt.MqttError: The broker is not there, is not the controller's, or refuses.
+            NobodyThere: There is no broker.
+            aiomqtt.MqttError: It is not the controller's, is too slow, or refuses.
             LinkLost: It cuts the connection at once.
         """
         cut = self._disconnected
         try:
             await super().__aenter__()
+        except aiomqtt.MqttError as error:
+            if _is_absence(error.__context__):
+                raise NobodyThere("no broker is there") from error
+            raise
         finally:
             if cut.done():
                 cut.exception()  # seen here, so that asyncio does not log it as unseen
@@ -139,6 +149,14 @@ class Connection(aiomqtt.Client):
             self._client._sock_close()  # noqa: SLF001
             raise LinkLost(f"the broker sends a packet of more than {PACKET_OCTETS} octets")
         return code
+
+
+def _is_absence(error: BaseException | None) -> bool:
+    # Of the system's errors, those that a host or a router on the way gave, or the lack of a way.
+    return isinstance(error, OSError) and (
+        isinstance(error, (ConnectionRefusedError, socket.gaierror))
+        or error.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}
+    )
 
 
 def _properties(controller: ControllerSettings) -> Properties:

@@ -43,9 +43,9 @@ class ControllerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     session_expiry_seconds: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFE)] = 86400
     """How long the broker keeps messages for a gateway that is away."""
     reconnect_seconds: Seconds = 8.0
-    """Connect again within this, at a random moment; doubles. Thousands of gateways must not come back at once."""
+    """Connect again within this, at a random moment, and as often while nobody is there."""
     reconnect_seconds_at_most: Seconds = 20.0
-    """The most that the time to reconnect doubles to."""
+    """Where a broker is there and does not serve this gateway, the time doubles up to this."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,8 +158,8 @@ _CONTROLLER_COMMENTS = {
     "broker_port": "MQTT over TLS.",
     "keepalive_seconds": "Silence after which the broker is asked whether it is there.",
     "session_expiry_seconds": "How long the broker keeps messages for this gateway while it is away.",
-    "reconnect_seconds": "A lost connection is made again within this, at a random moment; it doubles ...",
-    "reconnect_seconds_at_most": "... up to this.",
+    "reconnect_seconds": "A lost connection is made again within this, at a random moment; and as often until it is.",
+    "reconnect_seconds_at_most": "Where a broker is there and does not serve: twice as long each time, up to this.",
 }
 _SEGMENT_COMMENTS = {
     "interface": "The interface on which the cameras are.",

@@ -6,7 +6,7 @@ import random
 import signal
 import sqlite3
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
@@ -74,14 +74,19 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 
 @asynccontextmanager
 async def linked(
-    agent: Agent, outbox: Outbox, broker: Broker, authority: Authority, controller: ControllerSettings | None = None
+    agent: Agent,
+    outbox: Outbox,
+    broker: Broker,
+    authority: Authority,
+    controller: ControllerSettings | None = None,
+    tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> AsyncIterator[asyncio.Event]:
     news = asyncio.Event()
     link = Link(
         controller or broker.settings(),
         site=SITE,
         boot=BOOT,
-        tls=lambda: authority.client_context(SITE),
+        tls=tls or (lambda: authority.client_context(SITE)),
         voice=agent,
         outbox=outbox,
         news=news,
@@ -346,6 +351,23 @@ async def test_the_same_trouble_is_logged_once_and_once_when_it_is_over(
         await until(lambda: "the controller is here" in caplog.text)
 
     assert caplog.text.count("the controller is away") == 1
+
+
+async def test_where_nobody_listens_the_link_knocks_in_an_even_rhythm(
+    outbox: Outbox, broker: Broker, authority: Authority
+) -> None:
+    """However long the controller is away, it is found soon after it is back."""
+    broker.stop()
+    knocks = 0
+
+    def context() -> ssl.SSLContext:
+        nonlocal knocks
+        knocks += 1
+        return authority.client_context(SITE)
+
+    patient = broker.settings(reconnect_seconds_at_most=60.0)
+    async with linked(Agent(), outbox, broker, authority, patient, tls=context):
+        await until(lambda: knocks > 12)  # 200 s, were each wait twice the one before
 
 
 async def test_a_full_disk_does_not_end_the_talk(broker: Broker, authority: Authority, tmp_path: Path) -> None:

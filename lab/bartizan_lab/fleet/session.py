@@ -13,6 +13,7 @@ from bartizan.errors import Malformed
 from bartizan.wire import codec, topics
 from bartizan.wire.up import Will
 from bartizan_agent.mqtt import PACKET_OCTETS, UNACKNOWLEDGED
+from bartizan_agent.reconnect import Reconnect
 from bartizan_lab.fleet import channel, mqtt5
 from bartizan_lab.fleet.channel import Channel
 from bartizan_lab.fleet.gateway import Gateway
@@ -31,9 +32,7 @@ class Manner:
     keepalive_seconds: int = 60
     session_expiry_seconds: int = 86400
     reconnect_seconds: float = 8.0
-    """A lost connection is made again within this, at a random moment; it doubles ..."""
-    reconnect_seconds_at_most: float = 60.0
-    """... up to this."""
+    reconnect_seconds_at_most: float = 20.0
     handshakes_at_once: int = 64
     """Of one process; more at once take longer in total."""
 
@@ -66,21 +65,24 @@ class Session:
 
     async def run(self) -> NoReturn:
         """Be connected, or try again, until cancelled."""
-        wait = self._manner.reconnect_seconds
+        manner = self._manner
+        reconnect = Reconnect(manner.reconnect_seconds, manner.reconnect_seconds_at_most, random.Random())
         while True:
+            wait = reconnect.after_failure
             try:
                 await self._be_connected()
-            except BrokerSaysNo:
+            except* BrokerSaysNo:
                 self.refusals += 1
-            except (OSError, TimeoutError, Malformed):
+            except* ConnectionRefusedError:
+                wait = reconnect.after_absence
+            except* (OSError, TimeoutError, Malformed):
                 pass
             finally:
                 self._end()
             if self.connected:
-                wait = self._manner.reconnect_seconds
+                wait = reconnect.after_loss
             self.connected = False
-            await asyncio.sleep(random.uniform(0, wait))
-            wait = min(2 * wait, self._manner.reconnect_seconds_at_most)
+            await asyncio.sleep(wait())
 
     async def _be_connected(self) -> None:
         async with self._gate:
