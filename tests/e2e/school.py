@@ -30,7 +30,7 @@ class Victim(enum.Enum):
 
 MODEL, PLATFORM = "DS-2CD2143G2-I", "G5"
 OLD, NEW = ("V5.5.0", "2018-03-26"), ("V5.7.18", "2024-08-26")
-SOAK_MINUTES = 1.5
+SOAK_MINUTES = 1.0
 _OLD_FACTS = {"model": MODEL, "platform": PLATFORM, "firmware": OLD[0], "build": OLD[1]}
 _ROLES = [f"{role}-{victim.value}" for victim in Victim for role in ("fetch", "write", "first", "second")]
 
@@ -72,7 +72,7 @@ class School:
         return self.deployment.live.sites[SCHOOL.id].cameras[name]
 
     async def prepare(self) -> None:
-        """Enrol the school, publish policy, vet the images, and begin the rollouts that will stand between waves."""
+        """Enrol the school, publish policy, and vet the images."""
         deployment = self.deployment
         await deployment.enrol(SCHOOL.id, updates_at_once=16)
         await deployment.set_passwords(SCHOOL.id, credential_document())
@@ -81,6 +81,9 @@ class School:
         self.contained_from = time.time()
         for number, name in enumerate(("quick", *(f"fetch-{victim.value}" for victim in Victim))):
             await self._vet(name, octets=(64 << 10) if name == "quick" else (3 << 20) + number)
+
+    async def begin_waves(self) -> None:
+        """Begin the rollouts that will stand between waves, all at once."""
         for victim in Victim:
             pair = (f"first-{victim.value}", f"second-{victim.value}")
             waves = ("--waves", "50,100", "--soak-minutes", str(SOAK_MINUTES))
