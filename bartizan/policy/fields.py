@@ -16,6 +16,7 @@ from bartizan.policy.document import Mapping, Node, Place, Scalar, Sequence
 from bartizan.policy.errors import Fault, PolicyError
 
 TEXT_LIMIT = 2_000  # characters of one field
+NAMED = 30  # choices that a message names
 
 E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")
@@ -53,7 +54,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     if close:
         meant = next(choice for choice in choices if choice.lower() == close[0])
         return f"; did you mean {meant!r}?"
-    shown = ", ".join(choices[:20])
+    shown = ", ".join(choices[:NAMED])
     return f"; possible are: {shown}" if shown else ""
 
 
@@ -208,7 +209,7 @@ class Fields:
 
     def moment(self, name: str) -> float:
         """Return a required time as Unix seconds: a date (its beginning in UTC), or a time with a zone."""
-        return self._converted(name, self.text(name), _moment, 0.0)
+        return self._converted(name, self.text(name), moment, 0.0)
 
     def _converted(self, name: str, text: str, convert: Callable[[str], T], stand_in: T) -> T:
         if not text:
@@ -229,13 +230,18 @@ def _day(text: str) -> str:
         raise ValueError(f"{text!r} is no day of the calendar") from error
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
+    """Return a time as Unix seconds: a date (its beginning in UTC), or a time with a zone.
+
+    Raises:
+        ValueError: It is neither.
+    """
     if _DAY.match(text):
         return datetime.combine(date.fromisoformat(_day(text)), time(), UTC).timestamp()
     try:
-        moment = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"{text!r} is no time: write 2024-01-31 or 2024-01-31T09:00Z") from error
-    if moment.tzinfo is None:
+    if read.tzinfo is None:
         raise ValueError(f"{text!r} has no zone: end it with Z or an offset such as +01:00")
-    return moment.timestamp()
+    return read.timestamp()

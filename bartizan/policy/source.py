@@ -122,6 +122,18 @@ def read_makers(text: str, file: str) -> tuple[Maker, ...]:
     return tuple(maker for maker, _ in makers)
 
 
+def read_selector(text: str, file: str) -> Selector:
+    """Return the selector that somebody typed, as in a policy's `when`: `maker: hikvision`.
+
+    Raises:
+        PolicyError: With every fault.
+    """
+    faults = Faults(file)
+    selector = SelectorReader(faults).selector(read_document(text, file))
+    faults.finish()
+    return selector
+
+
 class SelectorReader:
     """Reads conditions, and knows which makers, laws and lists there are."""
 

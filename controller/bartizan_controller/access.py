@@ -33,6 +33,8 @@ class Person(msgspec.Struct, frozen=True):
     roles: frozenset[Role]
     scope: Scope = None
     """The organisations they may see; None: all."""
+    organisation: OrganisationId | None = None
+    """The one that their token is for; `scope` is that and what is below it. None: the whole estate."""
 
     def has(self, *roles: Role) -> bool:
         """Return whether they hold one of these roles, or are an administrator."""

@@ -102,4 +102,4 @@ def authenticate(connection: Connection, token: str, *, now: float) -> Person:
     if held is None:
         raise NotAllowed("this token is not valid: ask an administrator for a new one")
     scope = organisations.descendants(connection, held.organisation) if held.organisation is not None else None
-    return Person(held.name, frozenset(held.roles), scope)
+    return Person(held.name, frozenset(held.roles), scope, held.organisation)

@@ -1,12 +1,13 @@
 """What a report changes: the comparison of what is held of a site's devices with what its gateway says now. Pure.
 
 A device's *substance* leaves out what moves by itself (when it was last seen, how many packets were dropped), so that
-a report of an unchanged site rewrites nothing.
+a report of an unchanged site rewrites nothing. Its *facts* are the part of it that people ask about later.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,9 @@ from bartizan.wire.up import DevicePosture, Posture
 
 Counts = Counter[tuple[str, str]]
 """How many devices by (dimension, value)."""
+
+Facts = dict[str, str]
+"""What history keeps of a device, by the names in `FACTS`; what is not known is left out. Empty: it is not there."""
 
 
 class SeenDevice(msgspec.Struct, frozen=True):
@@ -36,13 +40,14 @@ class SeenDevice(msgspec.Struct, frozen=True):
         """How many of its packets were dropped, as far as is known."""
         return self.posture.dropped_packets if self.posture is not None else 0
 
-    def substance(self) -> bytes:
-        """Return a digest, 16 octets, of all that does not move by itself."""
-        still = (
-            msgspec.structs.replace(self.device, last_seen=0.0),
-            self.posture and msgspec.structs.replace(self.posture, dropped_packets=0),
-        )
-        return hashlib.sha256(codec.encode(still)).digest()[:16]
+
+class Substance(NamedTuple):
+    """All of a device that does not move by itself, as it is kept."""
+
+    seen: SeenDevice
+    device: bytes
+    posture: bytes
+    digest: bytes
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -55,18 +60,18 @@ class FieldChange(msgspec.Struct, frozen=True):
     after: str
 
 
-class HeldDevice(msgspec.Struct, frozen=True):
+class HeldDevice(NamedTuple):
     """What is held of a device, as far as a comparison needs it."""
 
-    substance: bytes
+    digest: bytes
     last_seen: float
     dropped_packets: int
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class Comparison(NamedTuple):
     """What a report changes in the inventory of its site."""
 
-    written: tuple[SeenDevice, ...]
+    written: tuple[Substance, ...]
     """New, or changed in substance."""
     touched: tuple[SeenDevice, ...]
     """The same in substance, but seen again, or with more packets dropped."""
@@ -79,79 +84,121 @@ def join(devices: Iterable[Device], posture: Posture) -> dict[DeviceId, SeenDevi
     return {device.id: SeenDevice(device, postures.get(device.id)) for device in devices}
 
 
+def substance(seen: SeenDevice) -> Substance:
+    """Return a device without what moves by itself, and a digest of that, 16 octets."""
+    device = codec.encode(msgspec.structs.replace(seen.device, last_seen=0.0))
+    posture = codec.encode(seen.posture and msgspec.structs.replace(seen.posture, dropped_packets=0))
+    # A JSON document ends where it ends: two in a row cannot be read as two others.
+    return Substance(seen, device, posture, hashlib.sha256(device + posture).digest()[:16])
+
+
 def compare(held: Mapping[DeviceId, HeldDevice], seen: Mapping[DeviceId, SeenDevice]) -> Comparison:
     """Return what changes, given what is held of each device."""
-    written: list[SeenDevice] = []
+    written: list[Substance] = []
     touched: list[SeenDevice] = []
     for identifier, device in seen.items():
-        before = held.get(identifier)
-        if before is None or before.substance != device.substance():
-            written.append(device)
-        elif (before.last_seen, before.dropped_packets) != (device.device.last_seen, device.dropped_packets):
+        before, now = held.get(identifier), substance(device)
+        if before is None or before.digest != now.digest:
+            written.append(now)
+        elif before[1:] != (device.device.last_seen, device.dropped_packets):
             touched.append(device)
     return Comparison(tuple(written), tuple(touched), tuple(held.keys() - seen.keys()))
 
 
-def history(before: SeenDevice | None, after: SeenDevice | None, *, at: float) -> tuple[FieldChange, ...]:
-    """Return the lines that a change adds to a device's history; None stands for a device that is not there."""
-    known = after or before
-    if known is None:
-        return ()
-    old, new = _told(before), _told(after)
+def facts(seen: SeenDevice | None) -> Facts:
+    """Return what history keeps of a device; None stands for a device that is not there."""
+    if seen is None:
+        return {}
+    device, identity, posture = seen.device, seen.device.identity, seen.posture
+    told = {
+        "presence": "lost" if device.lost else "present",
+        "maker": identity.maker,
+        "brand": identity.brand,
+        "kind": identity.kind.value,
+        "model": identity.model,
+        "firmware": identity.firmware,
+        "build-date": identity.build_date,
+        "serial": identity.serial,
+        "macs": " ".join(device.macs),
+        "addresses": " ".join(device.addresses),
+        "vulnerabilities": " ".join(device.vulnerabilities),
+    }
+    if posture is not None:
+        told |= {
+            "wanted": posture.wanted.value,
+            "enforced": posture.enforced.value if posture.enforced else "",
+            "not-enforceable": posture.not_enforceable_because,
+        }
+    return {name: value for name, value in told.items() if value}
+
+
+def changes(device: DeviceId, before: Facts, after: Facts, *, at: float) -> tuple[FieldChange, ...]:
+    """Return what changed from one set of facts to another, fact by fact."""
     return tuple(
-        FieldChange(known.device.id, at, field, old[field], new[field]) for field in new if old[field] != new[field]
+        FieldChange(device, at, name, before.get(name, ""), after.get(name, ""))
+        for name in FACTS
+        if before.get(name, "") != after.get(name, "")
     )
 
 
-def counts(device: SeenDevice) -> Counts:
+def counts(told: Facts) -> Counts:
     """Return what one device adds to the counters."""
-    told = _told(device)
+    if not told:
+        return Counter()
+    wanted, enforced, advisories = told.get("wanted", ""), told.get("enforced", ""), vulnerabilities(told)
     return Counter(
         {
             ("devices", ""): 1,
-            ("maker", told["maker"]): 1,
+            ("maker", told.get("maker", "").casefold()): 1,
             ("kind", told["kind"]): 1,
-            ("wanted", told["wanted"]): 1,
-            ("enforced", told["enforced"]): 1,
-            ("agrees", str(device.agrees).lower()): 1,
-            ("vulnerable", str(bool(device.device.vulnerabilities)).lower()): 1,
+            ("wanted", wanted): 1,
+            ("enforced", enforced): 1,
+            ("agrees", _truth(bool(wanted) and wanted == enforced)): 1,
+            ("vulnerable", _truth(bool(advisories))): 1,
+            **{("vulnerable-to", advisory): 1 for advisory in advisories},
         }
     )
 
 
-def _told(seen: SeenDevice | None) -> dict[str, str]:
-    """What history tells of a device: what an operator or an auditor would ask for later."""
-    if seen is None:
-        return dict.fromkeys(_FIELDS, "")
-    identity, posture = seen.device.identity, seen.posture
-    values = (
-        "present",
-        identity.maker,
-        identity.brand,
-        identity.kind.value,
-        identity.model,
-        identity.firmware,
-        identity.serial,
-        " ".join(seen.device.addresses),
-        " ".join(seen.device.vulnerabilities),
-        posture.wanted.value if posture else "",
-        posture.enforced.value if posture and posture.enforced else "",
-        posture.not_enforceable_because if posture else "",
-    )
-    return dict(zip(_FIELDS, values, strict=True))
+def vulnerabilities(told: Facts) -> frozenset[str]:
+    """Return the advisories that a device is open to, spelled as they are counted and found by."""
+    return frozenset(told.get("vulnerabilities", "").upper().split())
 
 
-_FIELDS = (
+def names(device: Device) -> frozenset[tuple[str, str]]:
+    """Return what a device answers to, as (kind, name)."""
+    found = {("id", name_key(device.id))}
+    if device.identity.serial.strip():
+        found.add(("serial", name_key(device.identity.serial)))
+    found |= {("mac", name_key(each)) for each in device.macs}
+    found |= {("address", name_key(each)) for each in device.addresses}
+    return frozenset(found)
+
+
+def name_key(text: str) -> str:
+    """Return a name as it is compared: devices and people write serial numbers in any case."""
+    return text.strip().casefold()
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001 - a value, not a switch
+    return "true" if value else "false"
+
+
+FACTS = (
     "presence",
     "maker",
     "brand",
     "kind",
     "model",
     "firmware",
+    "build-date",
     "serial",
+    "macs",
     "addresses",
     "vulnerabilities",
     "wanted",
     "enforced",
     "not-enforceable",
 )
+COUNTED = frozenset({"presence", "maker", "kind", "wanted", "enforced", "vulnerabilities"})
+"""The facts that `counts` looks at."""

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import select, update
 
 from bartizan.containment.level import Level
-from bartizan.identity.model import Device, Kind
+from bartizan.identity.model import Device
 from bartizan.ids import BootId, DeviceId, OrganisationId, SiteId
 from bartizan_controller import inventory
 from bartizan_controller.inventory import FieldChange
-from bartizan_controller.store import devices, organisations, tables
+from bartizan_controller.store import counters, devices, history, organisations, tables
+from bartizan_controller.store.counters import Miscount
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter
 from bartizan_controller.store.organisations import Organisation, Site
@@ -60,7 +61,7 @@ def test_history_tells_when_and_what_newest_first(estate: Database) -> None:
     take(estate, NORTH, (), now=300.0)
 
     one = DeviceId("serial:0001")
-    told = estate.query(lambda c: devices.history_of(c, NORTH, one, limit=100))
+    told = estate.query(lambda c: history.changes_of(c, NORTH, one, limit=100))
     assert [change for change in told if change.at == 200.0] == [
         FieldChange(one, 200.0, "enforced", "watch", "isolate"),
         FieldChange(one, 200.0, "wanted", "watch", "isolate"),
@@ -79,45 +80,52 @@ def test_a_device_that_is_not_judged_yet_agrees_with_nothing(estate: Database) -
     seen = inventory.join(said.devices, msgspec.structs.replace(said.posture, devices=()))
     estate.change(lambda c: devices.replace(c, NORTH, COUNCIL, seen, now=1.0))
 
-    (state,) = estate.query(lambda c: devices.page(c, Filter(), limit=10))
+    ((_, state),) = estate.query(lambda c: devices.page(c, Filter(), limit=10))
     assert (state.posture, state.agrees) == (None, False)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        (Filter(site=SOUTH), ["south/serial:0001"]),
-        (Filter(maker="dahua"), ["north/serial:0002"]),
-        (Filter(kind=Kind.RECORDER), []),
-        (Filter(level=Level.ISOLATE), ["south/serial:0001"]),
-        (Filter(vulnerable=True), ["north/serial:0003"]),
-        (Filter(advisory="CVE-2021-36260"), ["north/serial:0003"]),
-        (Filter(advisory="CVE-2021-33044"), []),
-        (Filter(site=NORTH, maker="hikvision"), ["north/serial:0001", "north/serial:0003"]),
-        (Filter(organisations=frozenset()), []),
-        (Filter(organisations=frozenset({COUNCIL}), agrees=True, maker="dahua"), ["north/serial:0002"]),
-    ],
-    ids=str,
-)
-def test_devices_are_found_by_what_is_known_of_them(estate: Database, wanted: Filter, expected: list[str]) -> None:
-    take(estate, NORTH, (device(1), device(2, maker="dahua"), device(3, vulnerabilities=("CVE-2021-36260",))))
-    take(estate, SOUTH, (device(1),), level=Level.ISOLATE)
+def test_history_is_intervals_without_gap_and_tells_what_was_so_at_any_time(estate: Database) -> None:
+    take(estate, NORTH, (device(1),), now=100.0)
+    take(estate, NORTH, (device(1, firmware="5.5.89"),), now=200.0)
+    take(estate, NORTH, (), now=300.0)
+    take(estate, NORTH, (device(1, firmware="5.5.89"),), now=400.0)
+    one = DeviceId("serial:0001")
 
-    page = estate.query(lambda c: devices.page(c, wanted, limit=10))
-    assert [f"{state.site}/{state.device.id}" for state in page] == expected
+    chain = estate.query(lambda c: history.of_device(c, NORTH, one, limit=100))
+    assert [(each.since, each.until, each.facts.get("firmware", "absent")) for each in chain] == [
+        (400.0, None, "5.5.89"),
+        (300.0, 400.0, "absent"),
+        (200.0, 300.0, "5.5.89"),
+        (100.0, 200.0, "5.5.0"),
+    ]
+    assert [ran(estate, one, moment, moment) for moment in (99.9, 100.0, 199.9, 350.0)] == [
+        [],
+        ["5.5.0"],
+        ["5.5.0"],
+        ["absent"],
+    ]
+    assert ran(estate, one, 150.0, 300.0) == ["5.5.89", "5.5.0"]
 
 
-def test_pages_join_without_gap_or_repetition(estate: Database) -> None:
-    for site in (NORTH, SOUTH):
-        take(estate, site, tuple(device(n) for n in range(7)))
+def ran(estate: Database, device: DeviceId, begin: float, end: float) -> list[str]:
+    found = estate.query(lambda c: history.within(c, NORTH, device, begin=begin, end=end, limit=10))
+    return [interval.facts.get("firmware", "absent") for interval in found]
 
-    def walk(connection: Connection) -> list[tuple[str, str]]:
-        seen: list[tuple[str, str]] = []
-        while page := devices.page(connection, Filter(), after=seen[-1] if seen else ("", ""), limit=3):
-            seen += [(state.site, state.device.id) for state in page]
-        return seen
 
-    assert estate.query(walk) == [(site, f"serial:{n:04d}") for site in ("north", "south") for n in range(7)]
+def test_two_dates_differ_by_what_did_not_change_back(estate: Database) -> None:
+    take(estate, NORTH, (device(1), device(2), device(3)), now=100.0)
+    take(estate, NORTH, (device(1, firmware="6"), device(2, firmware="6"), device(4)), now=200.0)
+    take(estate, NORTH, (device(1), device(2, firmware="6"), device(4)), now=300.0)
+
+    found, rest = estate.query(lambda c: history.differences(c, None, begin=150.0, end=300.0, limit=10))
+    assert [(each.device, each.before.get("firmware"), each.after.get("firmware")) for each in found] == [
+        ("serial:0002", "5.5.0", "6"),
+        ("serial:0003", "5.5.0", None),
+        ("serial:0004", None, "5.5.0"),
+    ]
+    assert rest is None
+    nobody = estate.query(lambda c: history.differences(c, frozenset(), begin=0.0, end=300.0, limit=10))
+    assert nobody == ((), None)
 
 
 def test_counters_agree_with_counting_whatever_is_reported(estate: Database) -> None:
@@ -125,15 +133,35 @@ def test_counters_agree_with_counting_whatever_is_reported(estate: Database) -> 
     chance = random.Random(7)
     for _ in range(100):
         found = tuple(
-            device(n, maker=chance.choice(("hikvision", "dahua", "")), firmware=chance.choice("56"))
+            device(
+                n,
+                maker=chance.choice(("hikvision", "dahua", "")),
+                firmware=chance.choice("56"),
+                vulnerabilities=tuple(chance.sample(("CVE-2021-36260", "CVE-2017-7921", "a-1"), chance.randrange(4))),
+                lost=chance.random() < 0.1,
+            )
             for n in chance.sample(range(12), chance.randrange(12))
         )
         take(estate, chance.choice((NORTH, SOUTH)), found, level=chance.choice(list(Level)))
 
-    kept = estate.query(lambda c: devices.counted(c, [devices.ESTATE]))
+    assert estate.query(counters.recount) == ()
+    kept = estate.query(lambda c: counters.counted(c, [counters.ESTATE]))
     rows = estate.query(lambda c: c.execute(select(tables.devices.c.maker, tables.devices.c.wanted)).all())
     assert kept["maker"] == Counter(row.maker for row in rows)
     assert kept["wanted"] == Counter(row.wanted for row in rows)
     assert kept["devices"] == {"": len(rows)}
-    halves = estate.query(lambda c: devices.counted(c, ["site/north", "site/south"]))
+    exposed = estate.query(lambda c: c.execute(select(tables.device_advisories.c.advisory)).all())
+    assert kept["vulnerable-to"] == Counter(row.advisory for row in exposed)
+    halves = estate.query(lambda c: counters.counted(c, ["site/north", "site/south"]))
     assert halves == kept
+
+
+def test_counters_that_are_wrong_are_found_and_put_right(estate: Database) -> None:
+    take(estate, NORTH, (device(1), device(2)))
+    wrong = update(tables.counters).where(tables.counters.c.scope == "site/north").values(count=7)
+    estate.change(lambda c: c.execute(wrong.where(tables.counters.c.dimension == "maker")))
+
+    expected = (Miscount("site/north", "maker", "hikvision", kept=7, counted=2),)
+    assert estate.query(counters.recount) == expected
+    assert estate.change(counters.repair) == expected
+    assert estate.change(counters.repair) == ()

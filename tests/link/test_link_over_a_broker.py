@@ -28,7 +28,7 @@ from bartizan.wire.down import (
 )
 from bartizan.wire.up import RenewCertificate
 from bartizan_controller.access import Role
-from bartizan_controller.store import devices, gateways
+from bartizan_controller.store import devices, gateways, history
 from bartizan_controller.store import events as event_rows
 from bartizan_controller.store.events import EventFilter, RecordedEvent
 from tests.controller.gateway import SEALING_KEY, Gateway, csr, device, report
@@ -113,11 +113,12 @@ async def test_a_report_becomes_the_inventory_and_the_next_one_its_history(gatew
             assert await line.hear(ReportAck) == ReportAck(each.digest)
 
     page = running.parts.database.query(lambda c: devices.page(c, devices.Filter(site=gateway.site), limit=10))
-    assert [(state.device.id, state.device.identity.firmware, state.agrees) for state in page] == [
+    states = [state for _, state in page]
+    assert [(state.device.id, state.device.identity.firmware, state.agrees) for state in states] == [
         ("serial:0001", "5.5.89", False),
         ("serial:0003", "5.5.0", False),
     ]
-    told = running.parts.database.query(lambda c: devices.history_of(c, gateway.site, page[0].device.id, limit=10))
+    told = running.parts.database.query(lambda c: history.changes_of(c, gateway.site, states[0].device.id, limit=10))
     assert {(each.field, each.before, each.after) for each in told if each.before} == {
         ("firmware", "5.5.0", "5.5.89"),
         ("wanted", "watch", "isolate"),

@@ -11,7 +11,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from bartizan_controller import __version__
-from bartizan_controller.api import catalogue, estate, inventory, orders, status
+from bartizan_controller.api import catalogue, estate, history, inventory, orders, status, totals, views
 from bartizan_controller.api.access import BearerTokens
 from bartizan_controller.api.problems import HANDLERS
 from bartizan_controller.parts import Parts
@@ -19,6 +19,9 @@ from bartizan_controller.parts import Parts
 ROUTERS: tuple[ControllerRouterHandler, ...] = (
     estate.router,
     inventory.router,
+    history.router,
+    totals.router,
+    views.router,
     orders.router,
     catalogue.router,
     status.router,

@@ -10,16 +10,16 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from sqlalchemy import Connection
 
-from bartizan.containment.level import Level
-from bartizan.identity.model import Kind
 from bartizan.ids import DeviceId, SiteId
 from bartizan.wire import codec
 from bartizan.wire.up import Posture
 from bartizan_controller.api.access import Asking, TheParts
 from bartizan_controller.api.estate import PAGE, Limit
+from bartizan_controller.api.query import ASKED, FIELDS, AskedFor, narrowed, only
 from bartizan_controller.inventory import FieldChange
 from bartizan_controller.parts import Parts
-from bartizan_controller.store import books, devices, events, gateways, organisations
+from bartizan_controller.search import Found, read_cursor, search, write_cursor
+from bartizan_controller.store import books, counters, devices, events, gateways, history, organisations
 from bartizan_controller.store.devices import DeviceState, Filter
 from bartizan_controller.store.events import EventFilter, RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -74,38 +74,25 @@ class EventPage(msgspec.Struct, frozen=True):
     """Give it as `after` to go on."""
 
 
-@get("/devices", summary="List devices")
-async def list_devices(  # noqa: PLR0913 - one for each query parameter
+@get("/devices", dependencies=ASKED, guards=[only(*FIELDS, "view", "after", "limit")], summary="List devices")
+async def list_devices(
     *,
     request: Asking,
     parts: TheParts,
-    site: FromQuery[SiteId | None] = None,
-    maker: FromQuery[str | None] = None,
-    model: FromQuery[str | None] = None,
-    kind: FromQuery[Kind | None] = None,
-    level: FromQuery[Level | None] = None,
-    agrees: FromQuery[bool | None] = None,
-    vulnerable: FromQuery[bool | None] = None,
-    advisory: FromQuery[str | None] = None,
+    asked: AskedFor,
+    view: Annotated[str, QueryParameter(description="Within this saved view.")] = "",
     after: FromQuery[str] = "",
     limit: Limit = PAGE,
 ) -> DevicePage:
-    """By site and id."""
-    wanted = Filter(
-        site=site,
-        organisations=request.user.scope,
-        maker=maker,
-        model=model,
-        kind=kind,
-        level=level,
-        agrees=agrees,
-        vulnerable=vulnerable,
-        advisory=advisory,
-    )
-    after_site, _, after_device = after.partition("/")
-    items = await parts.database.read(lambda c: devices.page(c, wanted, after=(after_site, after_device), limit=limit))
-    last = items[-1] if len(items) == limit else None
-    return DevicePage(items, f"{last.site}/{last.device.id}" if last else None)
+    """Those that fit every parameter, in the order of `sort`. A page may be short: go on while there is a `next`."""
+    catalogue, position = parts.publication.catalogue, read_cursor(after)
+
+    def find(connection: Connection) -> Found:
+        wanted = narrowed(connection, request.user, view, asked)
+        return search(connection, wanted, catalogue=catalogue, scope=request.user.scope, after=position, limit=limit)
+
+    found = await parts.database.read(find)
+    return DevicePage(found.states, write_cursor(found.next))
 
 
 @get("/sites/{site:str}/devices/{device:str}", summary="Show a device")
@@ -116,7 +103,7 @@ async def show_device(
 
     def query(connection: Connection) -> DeviceDetail:
         state = devices.find(connection, site, device, request.user.scope)
-        return DeviceDetail(state, devices.history_of(connection, site, device, limit=HISTORY))
+        return DeviceDetail(state, history.changes_of(connection, site, device, limit=HISTORY))
 
     return await parts.database.read(query)
 
@@ -127,8 +114,8 @@ async def count_devices(request: Asking, parts: TheParts) -> dict[str, dict[str,
 
     def query(connection: Connection) -> dict[str, dict[str, int]]:
         scope = request.user.scope
-        scopes = [devices.ESTATE] if scope is None else [f"organisation/{each}" for each in scope]
-        return devices.counted(connection, scopes)
+        scopes = [counters.ESTATE] if scope is None else [counters.of_organisation(each) for each in scope]
+        return counters.counted(connection, scopes)
 
     return await parts.database.read(query)
 
@@ -142,6 +129,7 @@ async def show_posture(request: Asking, parts: TheParts, site: FromPath[SiteId])
         organisations.find_site(connection, site, request.user.scope)
         held = books.load(connection, [site])
         gateway = gateways.load(connection, [site]).get(site)
+        disagreeing = devices.page(connection, Filter(site=site, agrees=False), limit=DISAGREEING)
         return SitePosture(
             site=site,
             gateway=gateway,
@@ -150,8 +138,8 @@ async def show_posture(request: Asking, parts: TheParts, site: FromPath[SiteId])
             estate_orders=held[None].generation if None in held else 0,
             site_orders=held[site].generation if site in held else 0,
             catalogue=parts.publication.versions,
-            counts=devices.counted(connection, [f"site/{site}"]),
-            disagreeing=devices.page(connection, Filter(site=site, agrees=False), limit=DISAGREEING),
+            counts=counters.counted(connection, [counters.of_site(site)]),
+            disagreeing=tuple(placed.state for placed in disagreeing),
         )
 
     return await parts.database.read(query)

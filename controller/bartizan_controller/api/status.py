@@ -10,7 +10,7 @@ from bartizan_controller.access import Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.audit import AuditEntry
-from bartizan_controller.store import audit, devices, events, tables
+from bartizan_controller.store import audit, counters, events, tables
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ async def status(parts: TheParts) -> Status:
             connection.execute(select(func.count()).select_from(tables.sites)).scalar_one(),
             connection.execute(select(func.count()).select_from(tables.gateways)).scalar_one(),
             connection.execute(connected).scalar_one(),
-            devices.counted(connection, [devices.ESTATE]).get("devices", {}).get("", 0),
+            counters.counted(connection, [counters.ESTATE]).get("devices", {}).get("", 0),
             events.newest(connection),
         )
 

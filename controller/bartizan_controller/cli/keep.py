@@ -15,9 +15,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from bartizan.ids import OrganisationId, SiteId
-from bartizan_controller import config, enrolment, estate
+from bartizan_controller import config, enrolment, estate, recount
 from bartizan_controller.access import ApiToken, Role
 from bartizan_controller.api.estate import EnrolmentTokenShown, IssuedToken, NewEnrolmentToken, NewSite, NewToken
+from bartizan_controller.api.totals import Recount
 from bartizan_controller.audit import GENESIS, verify
 from bartizan_controller.authority import Authority
 from bartizan_controller.cli.running import RunningController
@@ -25,6 +26,7 @@ from bartizan_controller.directory import Folder, InUse, locked
 from bartizan_controller.errors import NotFound
 from bartizan_controller.store import audit as audit_rows
 from bartizan_controller.store import dialect, organisations, tokens
+from bartizan_controller.store.counters import Miscount
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Site
 
@@ -155,6 +157,33 @@ def verify_chain(folder: Path, *, head: str | None, as_json: bool) -> None:
 
 def _say(text: str, value: object, *, as_json: bool) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() if as_json else text)
+
+
+@click.group("inventory")
+def inventory_() -> None:
+    """The inventory's counters."""
+
+
+@inventory_.command("recount")
+@FOLDER
+@click.option("--repair", is_flag=True, help="Put wrong counters right.")
+def recount_(folder: Path, *, repair: bool) -> None:
+    """Count every device, and say which kept counters are wrong. Exit code 1 if any are, and are left so."""
+    change = recount.repair if repair else recount.check
+    wrong = _either(
+        folder,
+        lambda database: database.change(lambda c: change(c, by=BY, now=time.time())),
+        lambda api: api.ask("POST", "totals/recount", tuple[Miscount, ...], Recount(repair)),
+    )
+    for each in wrong:
+        name = f"{each.scope} {each.dimension} {each.value or '-'}"
+        click.echo(f"{name}: kept {each.kept}, counted {each.counted}")
+    if not wrong:
+        click.echo("every counter agrees with counting")
+    elif repair:
+        click.echo(f"{len(wrong)} counters were put right")
+    else:
+        raise click.ClickException(f"{len(wrong)} counters are wrong: run it again with --repair")
 
 
 def _either(folder: Path, change: Callable[[Database], T], ask: Callable[[RunningController], T]) -> T:

@@ -112,10 +112,10 @@ async def _choose(parts: Parts, person: Person, data: Request) -> Choice:
 
 def _inventory(connection: Connection, person: Person) -> list[tuple[SiteId, Device]]:
     found: list[tuple[SiteId, Device]] = []
-    wanted, after = Filter(organisations=person.scope), (SiteId(""), DeviceId(""))
+    wanted, after = Filter(organisations=person.scope), None
     while page := devices.page(connection, wanted, after=after, limit=DEVICES_AT_ONCE):
-        found += [(state.site, state.device) for state in page]
-        after = (page[-1].site, page[-1].device.id)
+        found += [(state.site, state.device) for _, state in page]
+        after = page[-1].position
     return found
 
 

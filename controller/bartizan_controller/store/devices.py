@@ -1,25 +1,24 @@
-"""Rows of devices: the inventory as it is, its history, and counters that are kept instead of counted."""
+"""Rows of devices: the inventory as it is. `store.history` keeps what it was, `store.counters` how much there is."""
 
+import enum
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, delete, select, tuple_, update
 
 from bartizan.containment.level import Level
-from bartizan.identity.model import Device, Kind
+from bartizan.identity.model import Device
 from bartizan.ids import DeviceId, OrganisationId, SiteId
-from bartizan.wire import codec
 from bartizan.wire.up import DevicePosture
 from bartizan_controller import inventory
 from bartizan_controller.access import Scope
 from bartizan_controller.errors import NotFound
-from bartizan_controller.inventory import Counts, FieldChange, HeldDevice, SeenDevice
-from bartizan_controller.store import dialect
+from bartizan_controller.inventory import Counts, Facts, HeldDevice, SeenDevice, Substance
+from bartizan_controller.store import counters, dialect, history
 from bartizan_controller.store.organisations import sites_within
-from bartizan_controller.store.tables import counters, device_advisories, device_history, devices
-
-ESTATE = "estate"
+from bartizan_controller.store.tables import device_advisories, device_documents, device_names, devices
 
 
 class DeviceState(msgspec.Struct, frozen=True):
@@ -33,19 +32,56 @@ class DeviceState(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which devices are asked for. Empty fields do not restrict."""
+    """Which devices are asked for, by what the controller knows beside facts. Empty fields do not restrict."""
 
     site: SiteId | None = None
     organisations: Scope = None
-    maker: str | None = None
-    model: str | None = None
-    kind: Kind | None = None
     level: Level | None = None
     """Wanted at this level."""
+    enforced: Level | None = None
     agrees: bool | None = None
     vulnerable: bool | None = None
-    advisory: str | None = None
-    """Open to this advisory."""
+    lost: bool | None = None
+    name: str = ""
+    """Its id, serial number, MAC or address."""
+    words: tuple[str, ...] = ()
+    """Each stands somewhere in what is known of it by name."""
+
+
+class Sort(enum.Enum):
+    """What lists can be in the order of; site and id decide between equals."""
+
+    SITE = "site"
+    MAKER = "maker"
+    MODEL = "model"
+    FIRMWARE = "firmware"
+    FIRST_SEEN = "first-seen"
+
+
+class Order(NamedTuple):
+    """The order of a list."""
+
+    by: Sort = Sort.SITE
+    descending: bool = False
+
+
+BY_SITE = Order()
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """A place in a list: behind this device."""
+
+    value: str | float
+    """What it is sorted by, if not by its site."""
+    site: SiteId
+    device: DeviceId
+
+
+class Placed(NamedTuple):
+    """A device, and its place in a list."""
+
+    position: Position
+    state: DeviceState
 
 
 def replace(
@@ -59,27 +95,23 @@ def replace(
     """Make the inventory of a site what a report says; return how many devices changed in substance."""
     held = {
         DeviceId(row.id): HeldDevice(row.digest, row.last_seen, row.dropped_packets)
-        for row in connection.execute(_HELD, {"of_site": site})
+        for row in connection.execute(_HELD, {"of_site": site}).all()
     }
     comparison = inventory.compare(held, seen)
-    altered = [device.device.id for device in comparison.written if device.device.id in held]
-    before = {
-        state.device.id: SeenDevice(state.device, state.posture)
-        for state in _load(connection, site, [*altered, *comparison.gone])
-    }
-    _write(connection, site, comparison.written)
+    after = {each.seen.device.id: inventory.facts(each.seen) for each in comparison.written}
+    after |= {device: Facts() for device in comparison.gone}
+    if after:
+        before = history.current(connection, site, held.keys() & after.keys())
+        altered = _altered(before, after)
+        _write(connection, site, comparison.written)
+        _remove(connection, site, comparison.gone)
+        _name(connection, site, _of(altered, _NAMING), comparison.written)
+        _expose(connection, site, _of(altered, _EXPOSING), after)
+        history.add(connection, site, {device: after[device] for device in altered}, now=now)
+        difference = _difference(before, after, _of(altered, inventory.COUNTED))
+        counters.add(connection, counters.scopes_of(site, organisation), difference)
     _touch(connection, site, comparison.touched)
-    _remove(connection, site, comparison.gone)
-    changes: list[FieldChange] = []
-    difference: Counts = Counter()
-    for identifier in [*(device.device.id for device in comparison.written), *comparison.gone]:
-        old, new = before.get(identifier), seen.get(identifier)
-        changes += inventory.history(old, new, at=now)
-        difference.update(inventory.counts(new) if new else ())
-        difference.subtract(inventory.counts(old) if old else ())
-    _tell(connection, site, changes)
-    _count(connection, (ESTATE, f"organisation/{organisation}", f"site/{site}"), difference)
-    return len(comparison.written) + len(comparison.gone)
+    return len(after)
 
 
 def find(connection: Connection, site: SiteId, device: DeviceId, organisations: Scope) -> DeviceState:
@@ -88,8 +120,8 @@ def find(connection: Connection, site: SiteId, device: DeviceId, organisations: 
     Raises:
         NotFound: The site has none of that id, or is not within `organisations`.
     """
-    query = _select(Filter(site=site, organisations=organisations)).where(devices.c.id == device)
-    row = connection.execute(query).mappings().first()
+    query = _STATES.where(devices.c.id == device, *_conditions(Filter(site=site, organisations=organisations)))
+    row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"site {site!r} has no device {device!r}")
     return _state(row)
@@ -102,94 +134,90 @@ def sites_of(connection: Connection, device: DeviceId, organisations: Scope) -> 
 
 
 def page(
-    connection: Connection, wanted: Filter, *, after: tuple[str, str] = ("", ""), limit: int
-) -> tuple[DeviceState, ...]:
-    """Return devices in the order of (site, id), beginning after `after`."""
-    query = _select(wanted)
-    if wanted.site is not None:
-        query = query.where(devices.c.id > after[1])
-    elif after != ("", ""):
-        query = query.where(tuple_(devices.c.site, devices.c.id) > after)
-    query = query.order_by(devices.c.site, devices.c.id).limit(limit)
-    return tuple(_state(row) for row in connection.execute(query).mappings())
-
-
-def history_of(connection: Connection, site: SiteId, device: DeviceId, *, limit: int) -> tuple[FieldChange, ...]:
-    """Return the latest changes of a device, newest first."""
-    query = (
-        select(device_history)
-        .where(device_history.c.site == site, device_history.c.device == device)
-        .order_by(device_history.c.number.desc())
-        .limit(limit)
-    )
-    return tuple(
-        FieldChange(DeviceId(row.device), row.at, row.field, row.before, row.after) for row in connection.execute(query)
-    )
-
-
-def counted(connection: Connection, scopes: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return how many devices there are by dimension and value, summed over counter scopes.
-
-    A scope is `ESTATE`, `organisation/<id>` (without what is below it) or `site/<id>`.
-    """
-    query = (
-        select(counters.c.dimension, counters.c.value, func.sum(counters.c.count).label("total"))
-        .where(counters.c.scope.in_(list(scopes)), counters.c.count != 0)
-        .group_by(counters.c.dimension, counters.c.value)
-        .order_by(counters.c.dimension, counters.c.value)
-    )
-    result: dict[str, dict[str, int]] = {}
-    for row in connection.execute(query):
-        result.setdefault(row.dimension, {})[row.value] = int(row.total)
-    return result
-
-
-def _select(wanted: Filter) -> Select[tuple[object, ...]]:
-    return select(*_STATE).where(*_conditions(wanted))
+    connection: Connection,
+    wanted: Filter,
+    *,
+    narrow: ColumnElement[bool] | None = None,
+    order: Order = BY_SITE,
+    after: Position | None = None,
+    limit: int,
+) -> tuple[Placed, ...]:
+    """Return devices beginning after a position: those of `wanted`, and of `narrow` if it is given."""
+    column = _SORTED_BY[order.by]
+    keys = [*([] if column is None else [column]), devices.c.site, devices.c.id]
+    query = _STATES.where(*_conditions(wanted))
+    if narrow is not None:
+        query = query.where(narrow)
+    if after is not None:
+        values = [*([] if column is None else [after.value]), after.site, after.device]
+        query = query.where(tuple_(*keys) < values if order.descending else tuple_(*keys) > values)
+    query = query.order_by(*(key.desc() if order.descending else key for key in keys)).limit(limit)
+    return tuple(_placed(row, column) for row in connection.execute(query))
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     plain: dict[ColumnElement[object], object] = {
         devices.c.site: wanted.site,
-        devices.c.maker: wanted.maker,
-        devices.c.model: wanted.model,
-        devices.c.kind: wanted.kind and wanted.kind.value,
         devices.c.wanted: wanted.level and wanted.level.value,
+        devices.c.enforced: wanted.enforced and wanted.enforced.value,
         devices.c.agrees: wanted.agrees,
         devices.c.vulnerable: wanted.vulnerable,
+        devices.c.lost: wanted.lost,
     }
     conditions = [column == value for column, value in plain.items() if value is not None]
     if wanted.organisations is not None:
         conditions.append(devices.c.site.in_(sites_within(wanted.organisations)))
-    if wanted.advisory is not None:
-        open_to = select(device_advisories.c.site, device_advisories.c.device).where(
-            device_advisories.c.advisory == wanted.advisory
+    if wanted.name:
+        named = select(device_names.c.site, device_names.c.device).where(
+            device_names.c.name == inventory.name_key(wanted.name)
         )
-        conditions.append(tuple_(devices.c.site, devices.c.id).in_(open_to))
+        conditions.append(tuple_(devices.c.site, devices.c.id).in_(named))
+    conditions += [dialect.like(devices.c.words, f"*{word.casefold()}*") for word in wanted.words]
     return conditions
 
 
-def _load(connection: Connection, site: SiteId, identifiers: Iterable[DeviceId]) -> Iterable[DeviceState]:
-    for some in dialect.portions(identifiers):
-        for row in connection.execute(_LOAD, {"of_site": site, "ids": some}).mappings():
-            yield _state(row)
-
-
-def _write(connection: Connection, site: SiteId, written: Iterable[SeenDevice]) -> None:
-    rows = [_row(site, seen) for seen in written]
-    if not rows:
-        return
-    statement = dialect.insert(connection, devices)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in {"site", "id"}}
-    connection.execute(statement.on_conflict_do_update(index_elements=["site", "id"], set_=changed), rows)
-    _forget_advisories(connection, site, [row["id"] for row in rows])
-    advisories = [
-        {"advisory": advisory, "site": site, "device": seen.device.id}
-        for seen in written
-        for advisory in dict.fromkeys(seen.device.vulnerabilities)
+def _write(connection: Connection, site: SiteId, written: Sequence[Substance]) -> None:
+    documents = [
+        {"site": site, "id": each.seen.device.id, "device": each.device, "posture": each.posture} for each in written
     ]
-    if advisories:
-        connection.execute(device_advisories.insert(), advisories)
+    for table, rows in ((devices, [_row(site, each) for each in written]), (device_documents, documents)):
+        dialect.many(connection, dialect.upsert(connection, table, "site", "id"), rows)
+
+
+def _remove(connection: Connection, site: SiteId, gone: Iterable[DeviceId]) -> None:
+    for some in dialect.portions(gone):
+        for table in (devices, device_documents):
+            connection.execute(delete(table).where(table.c.site == site, table.c.id.in_(some)))
+
+
+def _name(connection: Connection, site: SiteId, renamed: Collection[DeviceId], written: Iterable[Substance]) -> None:
+    """Keep what these devices answer to, in place of what they answered to before."""
+    _forget(connection, device_names, site, renamed)
+    rows = [
+        {"name": name, "kind": kind, "site": site, "device": each.seen.device.id}
+        for each in written
+        if each.seen.device.id in renamed
+        for kind, name in inventory.names(each.seen.device)
+    ]
+    dialect.many(connection, _INSERT_NAME, rows)
+
+
+def _expose(
+    connection: Connection, site: SiteId, exposed: Collection[DeviceId], after: Mapping[DeviceId, Facts]
+) -> None:
+    """Keep what these devices are open to, in place of what they were open to before."""
+    _forget(connection, device_advisories, site, exposed)
+    rows = [
+        {"advisory": advisory, "site": site, "device": device}
+        for device in exposed
+        for advisory in inventory.vulnerabilities(after[device])
+    ]
+    dialect.many(connection, _INSERT_ADVISORY, rows)
+
+
+def _forget(connection: Connection, table: Table, site: SiteId, identifiers: Iterable[DeviceId]) -> None:
+    for some in dialect.portions(identifiers):
+        connection.execute(delete(table).where(table.c.site == site, table.c.device.in_(some)))
 
 
 def _touch(connection: Connection, site: SiteId, touched: Iterable[SeenDevice]) -> None:
@@ -197,92 +225,120 @@ def _touch(connection: Connection, site: SiteId, touched: Iterable[SeenDevice]) 
         {"of_site": site, "of_id": seen.device.id, "seen": seen.device.last_seen, "dropped": seen.dropped_packets}
         for seen in touched
     ]
-    if rows:
-        connection.execute(_TOUCH, rows)
+    dialect.many(connection, _TOUCH, rows)
 
 
-def _remove(connection: Connection, site: SiteId, gone: Iterable[DeviceId]) -> None:
-    for some in dialect.portions(gone):
-        connection.execute(delete(devices).where(devices.c.site == site, devices.c.id.in_(some)))
-        _forget_advisories(connection, site, some)
+def _altered(before: Mapping[DeviceId, Facts], after: Mapping[DeviceId, Facts]) -> dict[DeviceId, frozenset[str]]:
+    """Return which facts of each device are others than before, if any are."""
+    altered: dict[DeviceId, frozenset[str]] = {}
+    for device, facts in after.items():
+        if different := facts.items() ^ before.get(device, _ABSENT).items():
+            altered[device] = frozenset(name for name, _ in different)
+    return altered
 
 
-def _forget_advisories(connection: Connection, site: SiteId, identifiers: Iterable[object]) -> None:
-    for some in dialect.portions(identifiers):
-        connection.execute(
-            delete(device_advisories).where(device_advisories.c.site == site, device_advisories.c.device.in_(some))
-        )
+def _of(altered: Mapping[DeviceId, frozenset[str]], names: frozenset[str]) -> frozenset[DeviceId]:
+    """Return the devices of which one of these facts is altered."""
+    return frozenset(device for device, facts in altered.items() if not names.isdisjoint(facts))
 
 
-def _tell(connection: Connection, site: SiteId, changes: list[FieldChange]) -> None:
-    if changes:
-        connection.execute(
-            device_history.insert(), [{"site": site} | msgspec.structs.asdict(change) for change in changes]
-        )
+def _difference(
+    before: Mapping[DeviceId, Facts], after: Mapping[DeviceId, Facts], counted: Iterable[DeviceId]
+) -> Counts:
+    difference: Counts = Counter()
+    for device in counted:
+        difference.update(inventory.counts(after[device]))
+        difference.subtract(inventory.counts(before.get(device, _ABSENT)))
+    return difference
 
 
-def _count(connection: Connection, scopes: Iterable[str], difference: Counts) -> None:
-    rows = [
-        {"scope": scope, "dimension": dimension, "value": value, "count": by}
-        for scope in scopes
-        for (dimension, value), by in difference.items()
-        if by
-    ]
-    if rows:
-        statement = dialect.insert(connection, counters)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["scope", "dimension", "value"],
-                set_={"count": counters.c.count + statement.excluded.count},
-            ),
-            rows,
-        )
-
-
-def _row(site: SiteId, seen: SeenDevice) -> dict[str, object]:
-    identity, posture = seen.device.identity, seen.posture
+def _row(site: SiteId, kept: Substance) -> dict[str, object]:
+    device, posture = kept.seen.device, kept.seen.posture
+    identity = device.identity
     return {
         "site": site,
-        "id": seen.device.id,
-        "maker": identity.maker,
+        "id": device.id,
+        "maker": identity.maker.casefold(),
+        "brand": identity.brand.casefold(),
         "kind": identity.kind.value,
-        "model": identity.model,
-        "firmware": identity.firmware,
+        "model": identity.model.casefold(),
+        "firmware": identity.firmware.casefold(),
+        "confidence": identity.confidence,
+        "first_seen": device.first_seen,
         "wanted": posture.wanted.value if posture else "",
         "enforced": posture.enforced.value if posture and posture.enforced else "",
-        "agrees": seen.agrees,
-        "vulnerable": bool(seen.device.vulnerabilities),
-        "last_seen": seen.device.last_seen,
-        "dropped_packets": seen.dropped_packets,
-        "digest": seen.substance(),
-        "device": codec.encode(seen.device),
-        "posture": codec.encode(posture),
+        "agrees": kept.seen.agrees,
+        "vulnerable": bool(device.vulnerabilities),
+        "lost": device.lost,
+        "last_seen": device.last_seen,
+        "dropped_packets": kept.seen.dropped_packets,
+        "digest": kept.digest,
+        "words": _words(device),
     }
 
 
-def _state(row: RowMapping) -> DeviceState:
-    device = msgspec.structs.replace(codec.decode(row["device"], Device), last_seen=row["last_seen"])
-    posture = _POSTURE.decode(row["posture"])
+def _words(device: Device) -> str:
+    identity = device.identity
+    told = (
+        device.id,
+        identity.maker,
+        identity.brand,
+        identity.model,
+        identity.firmware,
+        identity.build_date,
+        identity.hardware,
+        identity.platform,
+        identity.serial,
+        *device.macs,
+        *device.addresses,
+    )
+    return " ".join(filter(None, told)).casefold()
+
+
+def _placed(row: Row[*tuple[Any, ...]], column: Column[Any] | None) -> Placed:
+    value = "" if column is None else getattr(row, column.key)
+    return Placed(Position(value, SiteId(row.site), DeviceId(row.id)), _state(row))
+
+
+def _state(row: Row[*tuple[Any, ...]]) -> DeviceState:
+    device = msgspec.structs.replace(_DEVICE.decode(row.device), last_seen=row.last_seen)
+    posture = _POSTURE.decode(row.posture)
     if posture is not None:
-        posture = msgspec.structs.replace(posture, dropped_packets=row["dropped_packets"])
-    return DeviceState(SiteId(row["site"]), device, posture, row["agrees"])
+        posture = msgspec.structs.replace(posture, dropped_packets=row.dropped_packets)
+    return DeviceState(SiteId(row.site), device, posture, row.agrees)
 
 
-_STATE = (
+_ABSENT = Facts()
+_NAMING = frozenset({"presence", "serial", "macs", "addresses"})
+_EXPOSING = frozenset({"presence", "vulnerabilities"})
+_SORTED_BY: Mapping[Sort, Column[Any] | None] = {
+    Sort.SITE: None,
+    Sort.MAKER: devices.c.maker,
+    Sort.MODEL: devices.c.model,
+    Sort.FIRMWARE: devices.c.firmware,
+    Sort.FIRST_SEEN: devices.c.first_seen,
+}
+_STATES = select(
     devices.c.site,
-    devices.c.device,
-    devices.c.posture,
+    devices.c.id,
+    devices.c.maker,
+    devices.c.model,
+    devices.c.firmware,
+    devices.c.first_seen,
     devices.c.agrees,
     devices.c.last_seen,
     devices.c.dropped_packets,
-)
+    device_documents.c.device,
+    device_documents.c.posture,
+).join(device_documents, (device_documents.c.site == devices.c.site) & (device_documents.c.id == devices.c.id))
 # Made once: building a statement takes as long as running it.
 _OF_SITE = devices.c.site == bindparam("of_site")
 _HELD = select(devices.c.id, devices.c.digest, devices.c.last_seen, devices.c.dropped_packets).where(_OF_SITE)
-_LOAD = select(*_STATE).where(_OF_SITE, devices.c.id.in_(bindparam("ids", expanding=True)))
 _TOUCH = (
     update(devices)
     .where(_OF_SITE, devices.c.id == bindparam("of_id"))
     .values(last_seen=bindparam("seen"), dropped_packets=bindparam("dropped"))
 )
+_INSERT_NAME, _INSERT_ADVISORY = device_names.insert(), device_advisories.insert()
+_DEVICE = msgspec.json.Decoder(Device)
 _POSTURE = msgspec.json.Decoder(DevicePosture | None)

@@ -1,14 +1,17 @@
 """What SQLite and PostgreSQL spell differently: the only module that knows which of the two it is."""
 
 import contextlib
+import functools
+import operator
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Executable, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from bartizan_controller.errors import StoreRefuses
 
@@ -58,6 +61,32 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
+def many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> None:
+    """Execute a statement once for each row, whose values are such as drivers take without conversion.
+
+    SQLAlchemy looks at every value of every row, which takes as long as writing the rows does.
+    """
+    if rows:
+        compiled = _compiled(connection.dialect, statement, tuple(rows[0]))
+        if compiled.positional:
+            values = operator.itemgetter(*(compiled.positiontup or ()))
+            connection.exec_driver_sql(str(compiled), [values(row) for row in rows])
+        else:
+            connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
+
+
+def upsert(connection: Connection, table: Table, *keys: str) -> Executable:
+    """Return an INSERT of a whole row that replaces what is held under these keys."""
+    return _upsert(connection.dialect.name, table, keys)
+
+
+def like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    """Return whether case-folded text may be like a case-folded pattern with `*` and `?` as wildcards."""
+    # SQLite refuses patterns of more than 50,000 octets; people write shorter ones.
+    escaped = "".join(f"\\{each}" if each in "\\%_" else each for each in pattern)
+    return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+
+
 def portions(values: Iterable[T]) -> Iterator[list[T]]:
     """Yield the values in lists short enough for one statement's parameters."""
     everything = list(values)
@@ -89,6 +118,19 @@ def is_outage(error: DBAPIError) -> bool:
     return name in {"OperationalError", "InternalError", "InterfaceError"} or (
         name == "DatabaseError" and getattr(error.orig, "sqlite_errorcode", None) is not None
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(spoken: Dialect, statement: Executable, names: tuple[str, ...]) -> SQLCompiler:
+    compiled: SQLCompiler = statement.compile(dialect=spoken, column_keys=list(names))  # type: ignore[attr-defined]
+    return compiled
+
+
+@functools.lru_cache(maxsize=64)
+def _upsert(name: str, table: Table, keys: tuple[str, ...]) -> Executable:
+    statement = sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
 
 def _is_sqlite(url: str) -> bool:

@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from bartizan_controller.store import dialect
 
 
-def upgrade(url: str) -> None:
-    """Bring the database at `url` to the newest step; one that is there already is left as it is.
+def upgrade(url: str, *, to: str = "head") -> None:
+    """Bring the database at `url` to the newest step, or to an earlier one; one that is there already is left as it is.
 
     Raises:
         StoreRefuses: The disk is full, or the database is away or damaged.
@@ -21,7 +21,7 @@ def upgrade(url: str) -> None:
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     except DBAPIError as error:
         raise dialect.translate(error) from error
     finally:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData(
@@ -96,25 +97,53 @@ devices = Table(
     Column("site", Text, ForeignKey("sites.id"), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("maker", Text, nullable=False),
+    Column("brand", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("firmware", Text, nullable=False),
+    Column("confidence", Integer, nullable=False),
+    Column("first_seen", Double, nullable=False),
     Column("wanted", Text, nullable=False),
     Column("enforced", Text, nullable=False),
     Column("agrees", Boolean, nullable=False),
     Column("vulnerable", Boolean, nullable=False),
+    Column("lost", Boolean, nullable=False),
     Column("last_seen", Double, nullable=False),
     Column("dropped_packets", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("device", LargeBinary, nullable=False),
-    Column("posture", LargeBinary, nullable=False),
+    Column("words", Text, nullable=False),
     Index("ix_devices_maker", "maker", "site", "id"),
     Index("ix_devices_model", "model", "site", "id"),
+    Index("ix_devices_firmware", "firmware", "site", "id"),
+    Index("ix_devices_first_seen", "first_seen", "site", "id"),
     Index("ix_devices_wanted", "wanted", "site", "id"),
-    Index("ix_devices_kind", "kind", "site", "id"),
-    Index("ix_devices_vulnerable", "vulnerable", "site", "id"),
+    Index("ix_devices_agrees", "agrees", "site", "id"),
     Index("ix_devices_id", "id"),
+    # Rows are small and lie in the order of lists, so that what no index answers is read through quickly.
+    sqlite_with_rowid=False,
 )
+"""What devices are found by. Text is case-folded here; as it was reported it stands in `device_documents`."""
+
+device_documents = Table(
+    "device_documents",
+    METADATA,
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("device", LargeBinary, nullable=False),
+    Column("posture", LargeBinary, nullable=False),
+)
+
+device_names = Table(
+    "device_names",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("device", Text, primary_key=True),
+    Index("ix_device_names_device", "site", "device"),
+    sqlite_with_rowid=False,
+)
+"""What a device answers to: its id, serial number, MACs and addresses, case-folded."""
 
 device_advisories = Table(
     "device_advisories",
@@ -125,18 +154,47 @@ device_advisories = Table(
     Index("ix_device_advisories_device", "site", "device"),
 )
 
+_OPEN = text("until IS NULL")
+
 device_history = Table(
     "device_history",
     METADATA,
     Column("number", RowNumber, primary_key=True, autoincrement=True),
     Column("site", Text, ForeignKey("sites.id"), nullable=False),
     Column("device", Text, nullable=False),
-    Column("at", Double, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("before", Text, nullable=False),
-    Column("after", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("until", Double),
+    Column("facts", LargeBinary, nullable=False),
     Index("ix_device_history_device", "site", "device", "number"),
+    Index("ix_device_history_since", "since"),
+    Index("ix_device_history_open", "site", "device", sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
+"""Of each device one row without an end, and one for every earlier time in which its facts stayed the same."""
+
+assets = Table(
+    "assets",
+    METADATA,
+    Column("list", Text, primary_key=True),
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("serial", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("asset", LargeBinary, nullable=False),
+    Index("ix_assets_site", "site"),
+)
+"""What other lists say should be there. `serial`, `mac` and `address` are spelled as in `device_names`."""
+
+views = Table(
+    "views",
+    METADATA,
+    Column("organisation", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("query", LargeBinary, nullable=False),
+    Column("saved_by", Text, nullable=False),
+    Column("saved_at", Double, nullable=False),
+)
+"""Queries that people gave a name. `organisation` is that of who saved it, empty for the whole estate."""
 
 counters = Table(
     "counters",
