@@ -5,12 +5,13 @@ from typing import Any
 import click
 import msgspec
 
-from bartizan.cli import documents
 from bartizan.cli.connection import Controller
-from bartizan.cli.inventory import Json, find, pages
+from bartizan.cli.devices import find
+from bartizan.cli.inventory import Json, pages
 from bartizan.cli.options import asking, reason_option
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.containment.level import Level
+from bartizan.policy.source import read_selector
 
 
 @click.command()
@@ -37,7 +38,7 @@ def contain(
     if facts["organisation"]:
         body["organisation"] = facts["organisation"]
     if selector:
-        body["selector"] = msgspec.to_builtins(documents.selector(selector, "--selector"))
+        body["selector"] = msgspec.to_builtins(read_selector(selector, "--selector"))
     if facts["site"]:
         body["site"] = facts["site"]
     if target:

@@ -11,11 +11,9 @@ from bartizan.firmware.model import Advisory
 from bartizan.firmware.source import read_advisories
 from bartizan.identity.fingerprints import Fingerprint
 from bartizan.identity.source import read_fingerprints
-from bartizan.policy.document import read_document
-from bartizan.policy.fields import Faults
-from bartizan.policy.model import Maker, Policy, Selector, SiteFacts, Waiver
+from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
 from bartizan.policy.site_source import read_sites
-from bartizan.policy.source import SelectorReader, read_makers, read_policy, read_waivers
+from bartizan.policy.source import read_makers, read_policy, read_waivers
 from bartizan.wire import codec
 
 LARGEST = 4 * 1024 * 1024  # octets
@@ -125,18 +123,6 @@ def _refuse_unread(path: Path, advisories: Iterable[Advisory]) -> None:
 def entries(document: Document, kind: type[T]) -> list[T]:
     """Return a document's entries of one kind."""
     return [each for each in document if isinstance(each, kind)] if isinstance(document, tuple) else []
-
-
-def selector(text: str, name: str) -> Selector:
-    """Return the selector that somebody typed, as in a policy's `when`: `maker: hikvision`.
-
-    Raises:
-        PolicyError: With every fault.
-    """
-    faults = Faults(name)
-    read_ = SelectorReader(faults, ()).selector(read_document(text, name))
-    faults.finish()
-    return read_
 
 
 def _targets_of(document: Document) -> list[tuple[str, bytes]]:

@@ -1,15 +1,14 @@
-"""`bartizan site|device|event`: what is where, what it runs, how it is held, and what happened."""
+"""`bartizan site|event`: what is where, and what happened. Devices are in `bartizan.cli.devices`."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from bartizan.cli.connection import Controller
 from bartizan.cli.options import asking
-from bartizan.cli.terminal import Failed, Terminal, when
-from bartizan.containment.level import Level
-from bartizan.identity.model import Kind
+from bartizan.cli.terminal import Terminal, when
 
 Json = dict[str, Any]
 FOLLOW_SECONDS = 30
@@ -80,72 +79,6 @@ def scan(terminal: Terminal, controller: Controller, name: str | None) -> None:
 
 
 @click.group()
-def device() -> None:
-    """Cameras, recorders and whatever else was found."""
-
-
-@device.command(name="list")
-@click.option("--site", help="Only at this site.")
-@click.option("--maker", help="Only by this maker, as in makers.yaml.")
-@click.option("--model", help="Only this model.")
-@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), help="Only this kind.")
-@click.option("--level", type=click.Choice([level.value for level in Level]), help="Only those to be held so.")
-@click.option("--advisory", help="Only those open to this advisory.")
-@click.option("--vulnerable/--not-vulnerable", default=None, help="Only those open to any advisory, or to none.")
-@click.option("--disagreeing", is_flag=True, help="Only those that are not held as wanted.")
-@asking
-def list_devices(terminal: Terminal, controller: Controller, *, disagreeing: bool, **wanted: Any) -> None:
-    """List devices."""
-    agrees = False if disagreeing else None
-    found = pages(controller, "devices", agrees=agrees, **wanted)
-    terminal.table(
-        ("site", "device", "address", "maker", "brand", "model", "firmware", "sure", "level", "dropped", "open to"),
-        [_device_row(each) for each in found],
-        value=found,
-        nothing="No device matches." if any(value is not None for value in wanted.values()) else NO_DEVICES,
-    )
-
-
-NO_DEVICES = "No device was reported yet. Is a gateway enrolled? See: bartizan site list"
-
-
-@device.command()
-@click.argument("name")
-@click.option("--site", help="Where it is, if it is known at several sites.")
-@asking
-def show(terminal: Terminal, controller: Controller, name: str, site: str | None) -> None:
-    """Show one device: who made it and how that is known, how it is held and why, and what changed.
-
-    NAME is its id, serial number, MAC or address.
-    """
-    at = find(controller, name, site)
-    detail = controller.get(f"sites/{at['site']}/devices/{at['device']['id']}", Json)
-    state, posture = detail["state"], detail["state"]["posture"] or {}
-    identity = state["device"]["identity"]
-    terminal.fields(
-        [
-            ("device", state["device"]["id"]),
-            ("site", state["site"]),
-            ("maker", f"{identity['maker'] or 'unknown'}, confidence {identity['confidence']}"),
-            ("because", "\n".join(identity["reasons"])),
-            ("brand", identity["brand"]),
-            ("model", identity["model"]),
-            ("firmware", f"{identity['firmware']} {identity['build_date']}"),
-            ("serial", identity["serial"]),
-            ("addresses", " ".join([*state["device"]["addresses"], *state["device"]["macs"]])),
-            ("first seen", when(state["device"]["first_seen"])),
-            ("open to", " ".join(state["device"]["vulnerabilities"])),
-            ("level", f"{posture.get('enforced') or 'nothing'}, wanted {posture.get('wanted', 'nothing')}"),
-            ("why", "\n".join(posture.get("explanation", ()))),
-            ("dropped", f"{posture.get('dropped_packets', 0)} packets"),
-            ("problems", "\n".join(state["device"]["problems"])),
-            ("history", "\n".join(_change(each) for each in detail["history"][:20])),
-        ],
-        value=detail,
-    )
-
-
-@click.group()
 def event() -> None:
     """What gateways and the controller noticed."""
 
@@ -176,36 +109,18 @@ def list_events(terminal: Terminal, controller: Controller, *, after: int, follo
 
 def pages(controller: Controller, path: str, **wanted: Any) -> list[Json]:
     """Return everything of a paged list."""
-    found: list[Json] = []
+    return list(walk(controller, path, **wanted))
+
+
+def walk(controller: Controller, path: str, **wanted: Any) -> Iterator[Json]:
+    """Yield everything of a paged list, page by page."""
     after = ""
     while True:
         page = controller.get(path, Json, after=after, limit=1000, **wanted)
-        found += page["items"]
+        yield from page["items"]
         if not page["next"]:
-            return found
+            return
         after = page["next"]
-
-
-def find(controller: Controller, name: str, site: str | None) -> Json:
-    """Return the one device that `name` (its id, serial number, MAC or address) means.
-
-    Raises:
-        Failed: There is none, or more than one.
-    """
-    found = [each for each in pages(controller, "devices", site=site) if name.lower() in _names(each)]
-    if not found:
-        raise Failed(f"no device is called {name!r}: give its id, serial number, MAC or address")
-    if len(found) > 1:
-        places = ", ".join(f"{each['device']['id']} at {each['site']}" for each in found)
-        raise Failed(f"{name!r} is not one device: {places}; say which with --site or by its id")
-    return found[0]
-
-
-def _names(state: Json) -> set[str]:
-    device_, identity = state["device"], state["device"]["identity"]
-    return {
-        each.lower() for each in (device_["id"], identity["serial"], *device_["macs"], *device_["addresses"]) if each
-    }
 
 
 def _site_row(each: Json, posture: Json) -> tuple[object, ...]:
@@ -225,28 +140,6 @@ def _site_row(each: Json, posture: Json) -> tuple[object, ...]:
     )
 
 
-def _device_row(state: Json) -> tuple[object, ...]:
-    identity, posture = state["device"]["identity"], state["posture"] or {}
-    wanted, enforced = posture.get("wanted", ""), posture.get("enforced") or "nothing"
-    return (
-        state["site"],
-        state["device"]["id"],
-        " ".join(state["device"]["addresses"][:1]),
-        identity["maker"] or "unknown",
-        identity["brand"],
-        identity["model"],
-        identity["firmware"],
-        identity["confidence"],
-        wanted if state["agrees"] else f"{enforced} (wanted {wanted or 'nothing yet'})",
-        posture.get("dropped_packets", 0),
-        len(state["device"]["vulnerabilities"]) or "",
-    )
-
-
 def _event_row(each: Json) -> tuple[object, ...]:
     detail = ", ".join(f"{name} {value}" for name, value in each["detail"].items())
     return each["number"], when(each["at"]), each["site"], each["kind"], each["device"] or "", detail
-
-
-def _change(each: Json) -> str:
-    return f"{when(each['at'])}  {each['field']}: {each['before'] or '(nothing)'} -> {each['after'] or '(nothing)'}"

@@ -11,13 +11,16 @@ from bartizan.cli.audit import audit
 from bartizan.cli.connection import Controller, Profile, profile_path
 from bartizan.cli.containment import contain, order, release
 from bartizan.cli.credentials import credentials
+from bartizan.cli.devices import device
+from bartizan.cli.estate import estate
 from bartizan.cli.firmware import firmware
 from bartizan.cli.identify import identify
-from bartizan.cli.inventory import Json, device, event, site
+from bartizan.cli.inventory import Json, event, site
 from bartizan.cli.options import PATH, asking, speaking
 from bartizan.cli.policy import policy
 from bartizan.cli.rollout import rollout
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
+from bartizan.cli.views import view
 from bartizan.errors import BartizanError, Unavailable
 
 
@@ -80,6 +83,8 @@ for command in (
     firmware,
     site,
     device,
+    view,
+    estate,
     event,
     rollout,
     contain,

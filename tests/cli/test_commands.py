@@ -1,90 +1,20 @@
 """The `bartizan` command against a real controller: what people type, what they read, and what scripts can rely on."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-PROGRAMS = Path(sys.executable).parent
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody with the `bartizan` command and a profile of their own."""
-
-    profile: Path
-    folder: Path
-    """The controller's, with its keys beside it."""
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Type a command; return how it ended."""
-        return subprocess.run(
-            [PROGRAMS / "bartizan", *arguments],
-            env={**os.environ, "BARTIZAN_PROFILE": str(self.profile)},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def do(self, *arguments: str) -> str:
-        """Type a command that has to succeed."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def ask(self, *arguments: str) -> Any:
-        """Type a command with `--json`."""
-        return msgspec.json.decode(self.do(*arguments, "--json"))
-
-    def key(self, number: int) -> tuple[str, str]:
-        """The options that name an approver's key."""
-        return "--key", f"{self.folder}-offline-keys/approver-{number}.pem"
+from tests.cli.people import Person, make_controller, serving
 
 
 @pytest.fixture(scope="module")
 def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     """An administrator who has logged in to a running controller."""
     folder = tmp_path_factory.mktemp("estate") / "controller"
-    program = str(PROGRAMS / "bartizan-controller")
-    subprocess.run([program, "init", folder, "--host", "127.0.0.1"], check=True, capture_output=True, timeout=60)
-    listen = [f"--{port}=127.0.0.1:0" for port in ("listen", "gateway-listen", "mqtt-listen")]
-    with subprocess.Popen(
-        [program, "serve", folder, *listen], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    ) as serving:
-        try:
-            somebody = Person(folder.with_name("profile.toml"), folder)
-            log_in(somebody, serving)
-            yield somebody
-        finally:
-            serving.send_signal(signal.SIGTERM)
-            serving.communicate(timeout=30)
-
-
-def log_in(somebody: Person, serving: "subprocess.Popen[bytes]") -> None:
-    url = somebody.folder / "api.url"
-    until = time.monotonic() + 30
-    while not url.exists():
-        assert serving.poll() is None, "the controller ended"
-        assert time.monotonic() < until, "the controller did not come up"
-        time.sleep(0.05)
-    somebody.do(
-        "login",
-        url.read_text(encoding="utf-8").strip(),
-        f"--token-file={somebody.folder}/admin.token",
-        f"--ca={somebody.folder}/keys/ca.pem",
-        f"--root={somebody.folder}/catalogue/metadata/1.root.json",
-    )
+    make_controller(folder)
+    with serving(folder) as somebody:
+        yield somebody
 
 
 POLICY = "policies/uk-hcws386.yaml"

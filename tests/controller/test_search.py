@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bartizan.containment.level import Level
-from bartizan.firmware.model import Advisory
+from bartizan.firmware.model import Advisory, Grade
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, BootId, DeviceId, Mac, OrganisationId, SiteId
 from bartizan.policy import sense
@@ -49,7 +49,9 @@ CATALOGUE = Catalogue(
         Maker("axis", "Axis", "SE", "test"),
         Maker("obscure", "Obscure", "", "test"),
     ),
-    advisories=(Advisory("CVE-2021-36260", "t", "hikvision", (), "s", known_exploited_since="2022-01-01"),),
+    advisories=(
+        Advisory("CVE-2021-36260", "t", "hikvision", (), "s", Grade.PUBLISHED, known_exploited_since="2022-01-01"),
+    ),
     sites=(
         SiteFacts(
             SITES[0],

@@ -167,22 +167,27 @@ def inventory_() -> None:
 @inventory_.command("recount")
 @FOLDER
 @click.option("--repair", is_flag=True, help="Put wrong counters right.")
-def recount_(folder: Path, *, repair: bool) -> None:
-    """Count every device, and say which kept counters are wrong. Exit code 1 if any are, and are left so."""
+@JSON
+def recount_(folder: Path, *, repair: bool, as_json: bool) -> None:
+    """Count every device, and print which kept counters of the controller in FOLDER are wrong.
+
+    Exit code 1 if any are, and are left so.
+    """
     change = recount.repair if repair else recount.check
     wrong = _either(
         folder,
         lambda database: database.change(lambda c: change(c, by=BY, now=time.time())),
         lambda api: api.ask("POST", "totals/recount", tuple[Miscount, ...], Recount(repair)),
     )
-    for each in wrong:
-        name = f"{each.scope} {each.dimension} {each.value or '-'}"
-        click.echo(f"{name}: kept {each.kept}, counted {each.counted}")
+    lines = [
+        f"{each.scope} {each.dimension} {each.value or '-'}: kept {each.kept}, counted {each.counted}" for each in wrong
+    ]
     if not wrong:
-        click.echo("every counter agrees with counting")
+        lines.append("every counter agrees with counting")
     elif repair:
-        click.echo(f"{len(wrong)} counters were put right")
-    else:
+        lines.append(f"{len(wrong)} counters were put right")
+    _say("\n".join(lines), wrong, as_json=as_json)
+    if wrong and not repair:
         raise click.ClickException(f"{len(wrong)} counters are wrong: run it again with --repair")
 
 

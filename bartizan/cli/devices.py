@@ -1,0 +1,170 @@
+"""`bartizan device`: which devices there are, what each is, and what it was."""
+
+import itertools
+from typing import Any
+
+import click
+
+from bartizan.cli.connection import Controller
+from bartizan.cli.filters import Wanted, filtering
+from bartizan.cli.inventory import Json, pages, walk
+from bartizan.cli.options import asking
+from bartizan.cli.terminal import Exit, Failed, Terminal, when
+
+HEADINGS = ("site", "device", "address", "maker", "brand", "model", "firmware", "sure", "level", "dropped", "open to")
+NO_DEVICES = "No device was reported yet. Is a gateway enrolled? See: bartizan site list"
+NONE_MATCHES = "No device matches."
+
+limit_option = click.option("--limit", type=click.IntRange(min=1), help="Show at most so many.  [default: all]")
+sort_option = click.option(
+    "--sort", metavar="FIELD", help="site, maker, model, firmware or first-seen; -FIELD the other way round."
+)
+
+
+@click.group()
+def device() -> None:
+    """Cameras, recorders and whatever else was found."""
+
+
+@device.command(name="list")
+@filtering
+@click.option("--view", help="Only those of this saved view.")
+@sort_option
+@limit_option
+@asking
+def list_devices(terminal: Terminal, controller: Controller, *, wanted: Wanted, limit: int | None, **how: Any) -> None:
+    """List devices. All filters have to fit; of one filter given several times, any.
+
+    A filter means what it means in a policy: --maker hikvision --vulnerable-to CVE-2021-36260 is
+    --where '{all: [{maker: hikvision}, {vulnerable-to: CVE-2021-36260}]}'.
+    """
+    found = list(itertools.islice(walk(controller, "devices", **wanted, **how), limit))
+    show_devices(terminal, found, value=found, filtered=bool(wanted or how.get("view")))
+
+
+@device.command()
+@click.argument("name")
+@click.option("--site", help="Where it is, if it is known at several sites.")
+@asking
+def show(terminal: Terminal, controller: Controller, name: str, site: str | None) -> None:
+    """Show one device: who made it and how that is known, how it is held and why, and what changed.
+
+    NAME is its id, serial number, MAC or address.
+    """
+    at = find(controller, name, site)
+    detail = controller.get(f"sites/{at['site']}/devices/{at['device']['id']}", Json)
+    state, posture = detail["state"], detail["state"]["posture"] or {}
+    identity = state["device"]["identity"]
+    terminal.fields(
+        [
+            ("device", state["device"]["id"]),
+            ("site", state["site"]),
+            ("maker", f"{identity['maker'] or 'unknown'}, confidence {identity['confidence']}"),
+            ("because", "\n".join(identity["reasons"])),
+            ("brand", identity["brand"]),
+            ("model", identity["model"]),
+            ("firmware", f"{identity['firmware']} {identity['build_date']}"),
+            ("serial", identity["serial"]),
+            ("addresses", " ".join([*state["device"]["addresses"], *state["device"]["macs"]])),
+            ("first seen", when(state["device"]["first_seen"])),
+            ("open to", " ".join(state["device"]["vulnerabilities"])),
+            ("level", f"{posture.get('enforced') or 'nothing'}, wanted {posture.get('wanted', 'nothing')}"),
+            ("why", "\n".join(posture.get("explanation", ()))),
+            ("dropped", f"{posture.get('dropped_packets', 0)} packets"),
+            ("problems", "\n".join(state["device"]["problems"])),
+            ("history", "\n".join(_change(each) for each in detail["history"][:20])),
+        ],
+        value=detail,
+    )
+
+
+@device.command()
+@click.argument("name")
+@click.option("--site", help="Where it is or was.")
+@click.option("--at", metavar="DATE|TIME", help="What it was then: 2026-03-01 (all of that day, UTC), or with a time.")
+@click.option("--limit", default=50, show_default=True, help="Show at most so many intervals.")
+@asking
+def history(terminal: Terminal, controller: Controller, name: str, site: str | None, **when_: Any) -> None:
+    """Show what a device was, from when to when. The newest comes first.
+
+    NAME is its id, serial number, MAC or address; of a device that is gone, its id, with --site.
+    """
+    where, identifier = _once_known(controller, name, site)
+    intervals = controller.get(f"sites/{where}/devices/{identifier}/history", list[Json], **when_)
+    terminal.table(
+        ("from (UTC)", "to (UTC)", "firmware", "level", "facts"),
+        [_interval_row(each, earlier) for each, earlier in itertools.zip_longest(intervals, intervals[1:])],
+        value=intervals,
+        nothing=f"Nobody knew {identifier} at {where} then." if when_["at"] else f"{where} never had a {identifier}.",
+    )
+
+
+def find(controller: Controller, name: str, site: str | None) -> Json:
+    """Return the one device that `name` (its id, serial number, MAC or address) means.
+
+    Raises:
+        Failed: There is none, or more than one.
+    """
+    found = pages(controller, "devices", name=name, site=site) if name.strip() else []
+    if not found:
+        raise Failed(f"no device is called {name!r}: give its id, serial number, MAC or address")
+    if len(found) > 1:
+        places = ", ".join(f"{each['device']['id']} at {each['site']}" for each in found)
+        raise Failed(f"{name!r} is not one device: {places}; say which with --site or by its id")
+    return found[0]
+
+
+def show_devices(terminal: Terminal, found: list[Json], *, value: object, filtered: bool) -> None:
+    """Show a list of devices."""
+    rows = [_device_row(each) for each in found]
+    terminal.table(HEADINGS, rows, value=value, nothing=NONE_MATCHES if filtered else NO_DEVICES)
+
+
+def _once_known(controller: Controller, name: str, site: str | None) -> tuple[str, str]:
+    found = pages(controller, "devices", name=name, site=site)
+    if len(found) == 1:
+        return found[0]["site"], found[0]["device"]["id"]
+    if found:
+        at = find(controller, name, site)  # says which there are
+        return at["site"], at["device"]["id"]
+    if site is None:
+        raise Failed(f"no device is called {name!r} today: of one that is gone, give the id, and --site", Exit.USAGE)
+    return site, name
+
+
+def _device_row(state: Json) -> tuple[object, ...]:
+    identity, posture = state["device"]["identity"], state["posture"] or {}
+    wanted, enforced = posture.get("wanted", ""), posture.get("enforced") or "nothing"
+    return (
+        state["site"],
+        state["device"]["id"],
+        " ".join(state["device"]["addresses"][:1]),
+        identity["maker"] or "unknown",
+        identity["brand"],
+        identity["model"],
+        identity["firmware"],
+        identity["confidence"],
+        wanted if state["agrees"] else f"{enforced} (wanted {wanted or 'nothing yet'})",
+        posture.get("dropped_packets", 0),
+        len(state["device"]["vulnerabilities"]) or "",
+    )
+
+
+def _interval_row(interval: Json, earlier: Json | None) -> tuple[object, ...]:
+    facts, before = interval["facts"], earlier["facts"] if earlier else {}
+    told = [
+        f"{name} {facts.get(name) or '(nothing)'}"
+        for name in [*facts, *(before.keys() - facts.keys())]
+        if facts.get(name) != before.get(name)
+    ]
+    return (
+        when(interval["since"]),
+        when(interval["until"]) or "now",
+        facts.get("firmware", ""),
+        facts.get("enforced", ""),
+        "\n".join(told) if facts else "not there",
+    )
+
+
+def _change(each: Json) -> str:
+    return f"{when(each['at'])}  {each['field']}: {each['before'] or '(nothing)'} -> {each['after'] or '(nothing)'}"

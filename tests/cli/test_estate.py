@@ -1,0 +1,144 @@
+"""The inventory from the command line, on an estate with a past: filters, views, history, differences, totals."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bartizan.containment.level import Level
+from bartizan.identity.model import Device
+from bartizan.ids import Address, BootId, OrganisationId, SiteId
+from bartizan_controller import inventory
+from bartizan_controller.store import devices, dialect, migrate, organisations
+from bartizan_controller.store.database import Database
+from bartizan_controller.store.organisations import Organisation, Site
+from tests.cli.people import Person, make_controller, serving
+from tests.controller.gateway import Gateway, device, report
+
+FEBRUARY, MARCH = 1_769_904_000.0, 1_772_323_200.0  # the first of each, 2026
+COUNCIL = OrganisationId("county")
+GATE = device(1, addresses=(Address("10.0.0.1"),), vulnerabilities=("CVE-2021-36260",), first_seen=FEBRUARY)
+LOBBY = device(2, maker="axis", firmware="11.11.73", first_seen=MARCH)
+YARD = device(3, maker="", firmware="")
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """An administrator of an estate of two sites, one of whose cameras was patched in March."""
+    folder = tmp_path_factory.mktemp("estate") / "controller"
+    make_controller(folder)
+    url = dialect.sqlite_url(folder / "controller.db")
+    migrate.upgrade(url)
+    with Database(url) as database:
+        database.change(lambda c: organisations.add_organisation(c, Organisation(COUNCIL, "County")))
+        for site in (Site(SiteId("depot"), COUNCIL, "Depot"), Site(SiteId("town-hall"), COUNCIL, "Town hall")):
+            database.change(lambda c, site=site: organisations.add_site(c, site))  # type: ignore[misc]
+        take(database, "town-hall", (GATE, device(2, maker="axis", firmware="11.11.1")), FEBRUARY + 3600)
+        take(database, "town-hall", (GATE, LOBBY), MARCH + 12 * 3600)
+        take(database, "depot", (YARD,), FEBRUARY)
+    with serving(folder) as somebody:
+        yield somebody
+
+
+def take(database: Database, site: str, found: tuple[Device, ...], now: float) -> None:
+    said = report(Gateway(SiteId(site), Path(), BootId("b")), found, level=Level.ISOLATE)
+    seen = inventory.join(said.devices, said.posture)
+    database.change(lambda c: devices.replace(c, SiteId(site), COUNCIL, seen, now=now))
+
+
+def ids(answer: list[dict[str, dict[str, str]]]) -> list[str]:
+    return [each["device"]["id"] for each in answer]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), ["serial:0003", "serial:0001", "serial:0002"]),
+        (("--maker", "hikvision", "--maker", "axis"), ["serial:0001", "serial:0002"]),
+        (("--maker", "unknown"), ["serial:0003"]),
+        (("--jurisdiction", "SE"), ["serial:0002"]),
+        (("--vulnerable-to", "CVE-2021-36260", "--level", "isolate"), ["serial:0001"]),
+        (("--model", "DS-2CD*", "--site", "depot"), ["serial:0003"]),
+        (("--firmware", "11.*"), ["serial:0002"]),
+        (("--first-seen-after", "2026-02-15"), ["serial:0002"]),
+        (("--text", "10.0.0.1"), ["serial:0001"]),
+        (("--where", "not: {maker: axis}", "--organisation", "county"), ["serial:0001"]),
+        (("--sort", "-first-seen", "--limit", "2"), ["serial:0002", "serial:0001"]),
+    ],
+    ids=" ".join,
+)
+def test_devices_are_listed_by_what_is_known_of_them(
+    person: Person, options: tuple[str, ...], expected: list[str]
+) -> None:
+    assert ids(person.ask("device", "list", *options)) == expected
+
+
+def test_a_view_is_a_filter_with_a_name(person: Person) -> None:
+    """Saved, listed, shown, narrowed, deleted."""
+    assert "bartizan view save" in person.do("view", "list")
+    assert person.run("view", "save", "nothing").returncode == 2
+    person.do("view", "save", "open-cameras", "--vulnerable", "--maker", "hikvision")
+
+    assert "vulnerable true" in person.do("view", "list")
+    shown = person.ask("view", "show", "open-cameras")
+    assert (ids(shown["devices"]), shown["view"]["query"]) == (
+        ["serial:0001"],
+        {"maker": ["hikvision"], "vulnerable": True},
+    )
+    assert ids(person.ask("device", "list", "--view", "open-cameras", "--site", "depot")) == []
+    twice = person.run("device", "list", "--view", "open-cameras", "--maker", "axis")
+    assert (twice.returncode, "already says which maker" in twice.stderr) == (2, True)
+    person.do("view", "delete", "open-cameras")
+    assert person.run("view", "show", "open-cameras").returncode == 1
+
+
+def test_history_tells_what_a_device_ran_on_a_day(person: Person) -> None:
+    """A day on which it changed has both; a time has one."""
+    ran = {
+        at: [each["facts"]["firmware"] for each in person.ask("device", "history", "serial:0002", "--at", at)]
+        for at in ("2026-02-28", "2026-03-01", "2026-03-01T11:00Z", "2026-03-02", "2025-12-31")
+    }
+    assert ran == {
+        "2026-02-28": ["11.11.1"],
+        "2026-03-01": ["11.11.73", "11.11.1"],
+        "2026-03-01T11:00Z": ["11.11.1"],
+        "2026-03-02": ["11.11.73"],
+        "2025-12-31": [],
+    }
+    assert "firmware 11.11.73" in person.do("device", "history", "serial:0002")
+    assert "Nobody knew" in person.do("device", "history", "serial:0002", "--at", "2025-12-31")
+    wrong = person.run("device", "history", "serial:0002", "--at", "in spring")
+    assert (wrong.returncode, "write 2024-01-31" in wrong.stderr) == (2, True)
+
+
+def test_two_dates_are_compared(person: Person) -> None:
+    found = person.ask("estate", "diff", "--from", "2026-02-20", "--to", "2026-03-02")
+    assert [(each["device"], each["before"]["firmware"], each["after"]["firmware"]) for each in found] == [
+        ("serial:0002", "11.11.1", "11.11.73")
+    ]
+    assert "firmware: 11.11.1 -> 11.11.73" in person.do("estate", "diff", "--from", "2026-02-20")
+    assert "Nothing differs" in person.do("estate", "diff", "--from", "2026-03-02")
+    assert person.run("estate", "diff", "--from", "2026-03-02", "--to", "2026-02-20").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("maker", {"": 1, "axis": 1, "hikvision": 1}),
+        ("site", {"depot": 1, "town-hall": 2}),
+        ("organisation", {"county": 3}),
+        ("level", {"isolate": 3}),
+        ("vulnerability", {"CVE-2021-36260": 1}),
+        ("jurisdiction", {"": 1, "CN": 1, "SE": 1}),
+    ],
+)
+def test_totals_are_kept_by_what_people_ask_about(person: Person, by: str, expected: dict[str, int]) -> None:
+    answer = person.ask("estate", "totals", "--by", by)
+
+    assert {each["value"]: each["devices"] for each in answer["items"]} == expected
+    assert answer["devices"] == 3
+
+
+def test_totals_agree_with_counting(person: Person) -> None:
+    """Told on the controller's own machine, while it runs."""
+    assert "every counter agrees" in person.manage("inventory", "recount", str(person.folder))
