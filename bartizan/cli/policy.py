@@ -158,10 +158,11 @@ def sign(
 
 @policy.command()
 @click.argument("change")
+@click.option("--with", "others", multiple=True, help="Another change to publish in the same moment. Repeat.")
 @asking
-def publish(terminal: Terminal, controller: Controller, change: str) -> None:
+def publish(terminal: Terminal, controller: Controller, change: str, others: tuple[str, ...]) -> None:
     """Publish CHANGE, once it is approved: one message to the whole estate."""
-    signing.publish(terminal, controller, change)
+    signing.publish(terminal, controller, change, others)
 
 
 @policy.command(name="list")

@@ -16,6 +16,7 @@ from bartizan.cli.estate import estate
 from bartizan.cli.firmware import firmware
 from bartizan.cli.identify import identify
 from bartizan.cli.inventory import Json, event, site
+from bartizan.cli.keys import key
 from bartizan.cli.options import PATH, asking, speaking
 from bartizan.cli.policy import policy
 from bartizan.cli.rollout import rollout
@@ -91,6 +92,7 @@ for command in (
     release,
     order,
     credentials,
+    key,
     audit,
     identify,
 ):

@@ -12,6 +12,7 @@ from bartizan.cli.terminal import Failed, Terminal, when
 from bartizan.errors import Refused
 from bartizan.firmware.model import Image
 from bartizan.trust.approval import Approval, signing_payload
+from bartizan.trust.catalogue import RoleKeys
 from bartizan.trust.keys import SigningKey
 from bartizan.trust.review import Description, Review, describe
 
@@ -27,22 +28,33 @@ class Proposal(msgspec.Struct, frozen=True):
     """The next version of a role, as somebody wants it."""
 
     role: str
-    """`policy` or `firmware`."""
+    """`root`, `targets`, `policy` or `firmware`."""
     files: dict[str, bytes] = {}
     """New or replaced small targets, by target path."""
     images: tuple[Image, ...] = ()
     remove: tuple[str, ...] = ()
+    signers: dict[str, RoleKeys] = {}
+    """Who may sign from now on, where that changes."""
     note: str = ""
 
 
 def propose(terminal: Terminal, controller: Controller, proposal: Proposal, key_file: Path) -> str:
-    """Propose a change and sign it with the proposer's key; return its name."""
+    """Propose a change and sign it with the proposer's key; return its name.
+
+    Raises:
+        Failed: The key does not count, or what the controller made of it cannot be verified. Nothing is left waiting.
+    """
     key = load_key(key_file)
     body = {**msgspec.structs.asdict(proposal), "prepared_by": key.id}
     change: str = controller.post("catalogue/changes", dict[str, Any], body)["id"]
-    review = controller.get(f"catalogue/changes/{change}", _Change).review
-    _verified(controller, review)
-    _tell(terminal, change, _add_signature(controller, change, review, key))
+    try:
+        review = controller.get(f"catalogue/changes/{change}", _Change).review
+        _verified(controller, review)
+        approval = _add_signature(controller, change, review, key)
+    except Failed:
+        controller.delete(f"catalogue/changes/{change}", type(None))
+        raise
+    _tell(terminal, change, approval)
     return change
 
 
@@ -60,9 +72,10 @@ def sign_change(terminal: Terminal, controller: Controller, change: str, key_fil
     return approval
 
 
-def publish(terminal: Terminal, controller: Controller, change: str) -> None:
-    """Publish an approved change."""
-    versions = controller.post(f"catalogue/changes/{change}/publish", dict[str, int], {})
+def publish(terminal: Terminal, controller: Controller, change: str, together_with: tuple[str, ...] = ()) -> None:
+    """Publish an approved change, or several that only make sense together."""
+    body = {"together_with": together_with}
+    versions = controller.post(f"catalogue/changes/{change}/publish", dict[str, int], body)
     said = ", ".join(f"{role} {version}" for role, version in sorted(versions.items()))
     terminal.say(f"published: {said}", value={"published": change, "versions": versions})
 

@@ -6,17 +6,21 @@ whether that is enough, is `bartizan.trust.approval`'s; what a change means is `
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from bartizan.errors import Malformed
 from bartizan.firmware.model import Image
 from bartizan.trust.keys import PublicKey
 from bartizan.trust.tufdata import (
     APPROVED,
     DELEGATED,
     DIRECTOR_PATH,
+    HOLDER_FIELD,
     LIMITS,
+    ROOT,
     SNAPSHOT,
     TARGET_LIMIT,
     TARGETS,
@@ -34,6 +38,7 @@ from bartizan.trust.tufdata import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from securesystemslib.signer import Key
     from tuf.api.metadata import Delegations, Root, TargetFile
 
 
@@ -142,6 +147,21 @@ def propose(
     return unsigned(prepare(signed, prepared))
 
 
+def signers(role: str, metadata: bytes) -> dict[str, RoleKeys]:
+    """Return who may sign for each role that a root, or top-level targets, names.
+
+    Raises:
+        Malformed: It is no such metadata.
+    """
+    named = load_root(metadata).signed if role == ROOT else load_targets(metadata, role).signed.delegations
+    if named is None or named.roles is None:
+        raise Malformed(f"the {role} metadata names nobody who may sign")
+    return {
+        name: RoleKeys(tuple(_public_key(named.keys[key_id]) for key_id in rule.keyids), rule.threshold)
+        for name, rule in named.roles.items()
+    }
+
+
 def assemble_snapshot(roles: Mapping[str, bytes], *, version: int, expires_at: float) -> bytes:
     """Return a snapshot of targets, policy and firmware, unsigned.
 
@@ -173,6 +193,11 @@ def assemble_timestamp(snapshot: bytes, *, version: int, expires_at: float) -> b
 def image_path(image: Image) -> str:
     """Return the target path of an image."""
     return f"firmware/{image.file_name}"
+
+
+def _public_key(key: Key) -> PublicKey:
+    public = base64.b64encode(bytes.fromhex(str(key.keyval["public"]))).decode()
+    return PublicKey(public, str(key.unrecognized_fields.get(HOLDER_FIELD, "")))
 
 
 def _set_roles(root: Root, roles: Mapping[str, RoleKeys]) -> None:

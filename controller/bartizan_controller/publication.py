@@ -7,8 +7,10 @@ from typing import TypeVar
 from bartizan.firmware.model import Image
 from bartizan.ids import ImageId, KeyId
 from bartizan.trust.approval import Approval
+from bartizan.trust.catalogue import RoleKeys
 from bartizan.trust.content import Catalogue
 from bartizan.trust.review import Description, Review
+from bartizan.trust.tufdata import ROOT
 from bartizan.wire.down import CatalogueBundle
 from bartizan_controller.catalogue.repository import CatalogueRepository
 from bartizan_controller.catalogue.staging import ChangeId
@@ -37,6 +39,11 @@ class Publication:
         return self._current.expiries
 
     @property
+    def signers(self) -> dict[str, RoleKeys]:
+        """Who may sign for each role, in the published version."""
+        return self._current.signers
+
+    @property
     def catalogue(self) -> Catalogue:
         """What the published version says."""
         return self._current.catalogue
@@ -59,13 +66,32 @@ class Publication:
         *,
         add: Mapping[str, bytes | Image],
         remove: Collection[str],
+        signers: Mapping[str, RoleKeys] | None = None,
         prepared_by: KeyId,
         now: float,
         note: str,
     ) -> ChangeId:
-        """Stage the next version of a role; as `CatalogueRepository.propose`."""
+        """Stage the next version of a role; as `CatalogueRepository.propose` and `propose_root`.
+
+        Raises:
+            ValueError: A root was to hold targets.
+        """
+        if role != ROOT:
+            return await self._alone(
+                lambda: self._repository.propose(
+                    role,
+                    add=add,
+                    remove=remove,
+                    delegations=signers or None,
+                    prepared_by=prepared_by,
+                    now=now,
+                    note=note,
+                )
+            )
+        if add or remove:
+            raise ValueError("the root holds no targets: it only says who may sign")
         return await self._alone(
-            lambda: self._repository.propose(role, add=add, remove=remove, prepared_by=prepared_by, now=now, note=note)
+            lambda: self._repository.propose_root(signers or {}, prepared_by=prepared_by, now=now, note=note)
         )
 
     async def pending(self) -> dict[ChangeId, Approval]:
@@ -118,6 +144,7 @@ class _Current:
         self._bundles: dict[tuple[tuple[str, int], ...], CatalogueBundle] = {}
         self.versions = repository.versions()
         self.expiries = repository.expiries()
+        self.signers = repository.signers()
         self.catalogue = repository.catalogue()
 
     def bundle_since(self, held: Mapping[str, int]) -> CatalogueBundle:

@@ -152,3 +152,76 @@ def test_without_a_controller_the_exit_code_says_so(person: Person, tmp_path: Pa
         encoding="utf-8",
     )
     assert stranger.run("status").returncode == 4
+
+
+class TestKeyCeremony:
+    """Last in this file: what it changes of who may sign stays."""
+
+    def test_it_is_told_who_may_sign(self, person: Person) -> None:
+        signers = person.ask("key", "list")
+
+        assert {role: rule["threshold"] for role, rule in signers.items()} == {
+            **dict.fromkeys(("root", "targets", "policy", "firmware"), 2),
+            **dict.fromkeys(("snapshot", "timestamp"), 1),
+        }
+        assert [key["holder"] for key in signers["policy"]["keys"]] == ["approver-1", "approver-2", "approver-3"]
+        assert "approver-1, approver-2, approver-3" in person.do("key", "list")
+
+    def test_a_new_key_is_its_owners_alone_and_never_overwritten(self, person: Person, tmp_path: Path) -> None:
+        file = tmp_path / "alice.pem"
+        person.do("key", "new", str(file), "--no-passphrase")
+
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert msgspec.json.decode((tmp_path / "alice.pem.pub").read_bytes())["holder"] == "alice"
+        assert "no key is ever overwritten" in person.run("key", "new", str(file), "--no-passphrase").stderr
+
+    def test_root_and_targets_are_prolonged_by_their_own_holders(self, person: Person) -> None:
+        """Each needs two of its own keys; an approver's is refused."""
+        for role in ("root", "targets"):
+            mine, other = (f"{person.folder}-offline-keys/{role}-{number}.pem" for number in (1, 2))
+            refused = person.run("key", "renew", role, *person.key(1))
+            assert (refused.returncode, f"does not count for the {role} role" in refused.stderr) == (1, True)
+            assert person.ask("policy", "changes") == []
+            before = person.ask("status")["catalogue"][role]
+            change = person.ask("key", "renew", role, "--key", mine)["change"]
+            person.do("policy", "sign", "--change", change, "--yes", "--key", other)
+            assert f"{role} {before + 1}" in person.do("policy", "publish", change)
+
+    def test_a_lost_approvers_key_is_exchanged(self, person: Person, tmp_path: Path) -> None:
+        """Two targets keys name the new one; what the lost key had signed is signed again, in the same publication."""
+        alice = tmp_path / "alice.pem"
+        person.do("key", "new", str(alice), "--no-passphrase")
+        targets = [f"{person.folder}-offline-keys/targets-{number}.pem" for number in (1, 2)]
+        wish = ("--add", f"{alice}.pub", "--remove", "approver-2")
+        exchange = person.ask("key", "change", "approvers", *wish, "--key", targets[0])["change"]
+        shown = person.do("policy", "sign", "--change", exchange, "--yes", "--key", targets[1])
+        assert "keys: policy: 2 of approver-1" in shown
+
+        again = []
+        for role in ("policy", "firmware"):
+            again.append(person.ask("key", "renew", role, *person.key(1))["change"])
+            person.do("policy", "sign", "--change", again[-1], "--yes", "--key", str(alice))
+        assert person.run("policy", "publish", exchange).returncode == 1
+        person.do("policy", "publish", exchange, *(f"--with={change}" for change in again))
+
+        assert [key["holder"] for key in person.ask("key", "list")["policy"]["keys"]] == [
+            "approver-1",
+            "approver-3",
+            "alice",
+        ]
+        lost = person.run("key", "renew", "policy", *person.key(2))
+        assert "does not count for the policy role" in lost.stderr
+
+    def test_too_few_holders_are_refused(self, person: Person) -> None:
+        wish = ("--remove", "targets-1", "--key", f"{person.folder}-offline-keys/root-1.pem")
+        change = person.ask("key", "change", "targets", *wish)["change"]
+        person.do("policy", "sign", "--change", change, "--yes", "--key", f"{person.folder}-offline-keys/root-2.pem")
+        refused = person.run("policy", "publish", change)
+
+        assert refused.returncode == 1
+        assert "the targets role is not approved: 1 of 2 signatures" in refused.stderr
+        person.do("policy", "withdraw", change)
+        assert (
+            "no key of root is held by that name"
+            in person.run("key", "change", "root", "--remove", "bob", *wish[2:]).stderr
+        )

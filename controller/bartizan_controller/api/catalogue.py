@@ -11,7 +11,7 @@ from bartizan.firmware.model import Image
 from bartizan.ids import KeyId, PolicyId, SiteId
 from bartizan.policy.model import Policy, Waiver
 from bartizan.trust.approval import Approval
-from bartizan.trust.catalogue import image_path
+from bartizan.trust.catalogue import RoleKeys, image_path
 from bartizan.trust.content import Catalogue
 from bartizan.trust.review import Description, Review
 from bartizan_controller.access import Role
@@ -45,7 +45,7 @@ class PublishedPolicy(msgspec.Struct, frozen=True):
 class NewChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The next version of a role. With nothing to add or remove, the present content lives longer."""
 
-    role: Literal["targets", "policy", "firmware"]
+    role: Literal["root", "targets", "policy", "firmware"]
     prepared_by: KeyId
     """The key of who prepares it; that person alone cannot approve it."""
     note: str = ""
@@ -55,6 +55,8 @@ class NewChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """New or replaced images; their bytes are uploaded before."""
     remove: tuple[str, ...] = ()
     """Target paths to take out."""
+    signers: dict[str, RoleKeys] = {}
+    """Who may sign from now on, all of them: for `targets` policy and firmware, for `root` any of its own roles."""
 
 
 class WaitingChange(msgspec.Struct, frozen=True):
@@ -111,6 +113,12 @@ async def show_catalogue(parts: TheParts) -> PublishedCatalogue:
     return PublishedCatalogue(publication.versions, publication.expiries, publication.catalogue)
 
 
+@get("/catalogue/signers", summary="Show who may sign")
+async def show_signers(parts: TheParts) -> dict[str, RoleKeys]:
+    """Public keys, their holders, and how many of them must sign, by role."""
+    return parts.publication.signers
+
+
 @get("/catalogue/files", summary="Get the catalogue's files")
 async def get_files(parts: TheParts) -> dict[str, bytes]:
     """All metadata and small targets (base64) by repository path: what a mirror or an approver's machine verifies."""
@@ -152,6 +160,7 @@ async def propose_change(request: Asking, parts: TheParts, data: JSONBody[NewCha
         data.role,
         add={**data.files, **{image_path(image): image for image in data.images}},
         remove=data.remove,
+        signers=data.signers,
         prepared_by=data.prepared_by,
         now=parts.clock(),
         note=data.note,
@@ -255,6 +264,7 @@ router = Router(
     tags=["catalogue"],
     route_handlers=[
         show_catalogue,
+        show_signers,
         get_files,
         list_policies,
         show_policy,

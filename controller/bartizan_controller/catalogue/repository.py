@@ -16,7 +16,7 @@ import msgspec
 
 from bartizan.errors import BadSignature, Expired
 from bartizan.trust.approval import Approval, add_signature, approval, require_approval, sign
-from bartizan.trust.catalogue import assemble_snapshot, assemble_timestamp, propose, rotate_root
+from bartizan.trust.catalogue import assemble_snapshot, assemble_timestamp, propose, rotate_root, signers
 from bartizan.trust.reading import check_content, needed_capability, read_catalogue, small_targets
 from bartizan.trust.review import Description, Review, describe
 from bartizan.trust.tufdata import (
@@ -117,6 +117,11 @@ class CatalogueRepository:
         """Return what the published version says."""
         metadata = self._published.metadata()
         return read_catalogue(metadata, self._published.contents(metadata), CAPABILITY)
+
+    def signers(self) -> dict[str, RoleKeys]:
+        """Return who may sign for each role in the published version."""
+        present = self._published.metadata()
+        return signers(ROOT, present[ROOT]) | signers(TARGETS, present[TARGETS])
 
     def bundle(self, since: Mapping[str, int], *, limit_octets: int = BUNDLE_LIMIT) -> dict[str, bytes]:
         """Return the files that a gateway lacks which holds these versions, by repository path.
