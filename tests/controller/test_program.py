@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -59,6 +63,34 @@ async def serving(folder: Path, *options: str) -> AsyncIterator[asyncio.subproce
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.communicate()
+
+
+@contextlib.asynccontextmanager
+async def mosquitto(folder: Path) -> AsyncIterator[None]:
+    """Run a broker that is not the controller's, in a folder of its files."""
+    give_to_mosquitto(folder)
+    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program is not None
+    process = await asyncio.create_subprocess_exec(program, "-c", "mosquitto.conf", cwd=folder)
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def give_to_mosquitto(folder: Path) -> None:
+    """Started as root, it becomes its own user before it reads its key."""
+    if os.geteuid() == 0:
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, "mosquitto")
+
+
+def is_well(folder: Path) -> bool:
+    """Ask the running controller whether all is well, its broker included."""
+    url = (folder / "api.url").read_text(encoding="ascii").strip()
+    context = ssl.create_default_context(cafile=str(folder / "keys/ca.pem"))
+    return httpx.get(f"{url}/api/1/health", verify=context, timeout=5).is_success
 
 
 def children(pid: int) -> list[int]:
@@ -177,6 +209,21 @@ async def test_a_port_in_use_is_told_with_the_option_that_changes_it(
 
     assert address in told
     assert f"choose with {option}" in told
+
+
+async def test_somebody_elses_broker_is_used_with_the_files_written_for_it(template: Path, tmp_path: Path) -> None:
+    """A mosquitto that nobody of ours started lets the controller in, by what `broker-files` wrote."""
+    folder = copy_of(template / "controller", tmp_path / "controller").root
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    files = tmp_path / "broker"
+    made = controller("broker-files", folder, files, "--host", "127.0.0.1", "--port", port)
+    assert made.exit_code == 0, made.stderr
+    assert {path.stat().st_mode & 0o077 for path in files.iterdir()} == {0}
+
+    async with mosquitto(files), serving(folder, f"--broker=mqtts://127.0.0.1:{port}", *ANYWHERE[:2]) as process:
+        assert children(process.pid) == []
+        await until(lambda: is_well(folder), seconds=20)
 
 
 def test_a_changed_audit_chain_is_found(template: Path, tmp_path: Path) -> None:

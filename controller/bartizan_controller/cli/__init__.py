@@ -11,6 +11,7 @@ from bartizan.errors import BartizanError
 from bartizan.policy.errors import PolicyError
 from bartizan_controller import __version__, config
 from bartizan_controller.cli import keep, make
+from bartizan_controller.cli.broker import broker_files
 from bartizan_controller.directory import Folder
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -70,4 +71,5 @@ main.add_command(make.init)
 main.add_command(keep.token)
 main.add_command(keep.enrolment_token)
 main.add_command(keep.audit)
+main.add_command(broker_files)
 main.add_command(keep.inventory_)
