@@ -93,6 +93,27 @@ def test_with_nothing_stored_the_boot_unit_fails_and_says_what_to_do(gateway: Na
     assert table == ""
 
 
+@pytest.mark.netns
+def test_what_another_program_removed_is_stored_again(gateway: Namespace, tmp_path: Path) -> None:
+    """After a release by hand and its end, the next boot contains again, though the ruleset is the same as before."""
+    with gateway.entered(), contextlib.closing(Nftables(tmp_path)) as agent:
+        agent.apply(NEWER)
+        with contextlib.closing(Nftables(tmp_path)) as command:
+            command.remove_all()
+        agent.apply(NEWER)
+        assert agent.read().intact
+        assert agent.read().missing == ()
+        (tmp_path / CURRENT).unlink()
+        assert "after a reboot" in agent.read().missing[0]
+        agent.apply(NEWER)
+    gateway.run("nft", "flush", "ruleset")
+
+    status, complaint, table = boot(gateway, tmp_path)
+
+    assert (status, complaint) == (0, "")
+    assert digest(NEWER) in table
+
+
 def test_a_damaged_file_never_becomes_the_fallback(state: Path) -> None:
     (state / CURRENT).write_bytes(b"damaged")
 

@@ -82,7 +82,7 @@ class Nftables:
         # Elements hold nothing where the rules that look into them were changed.
         sound = held.parts == self._applied.parts
         devices = comparison.held_devices(self._applied.ruleset, held) if sound else ()
-        unkept = () if self._kept == self._applied.ruleset else (_UNKEPT,)
+        unkept = () if self._is_stored(self._applied.ruleset) else (_UNKEPT,)
         return Enforced(not missing, mark, devices, missing + unkept, around)
 
     def counters(self) -> tuple[DropCounter, ...]:
@@ -186,8 +186,11 @@ class Nftables:
         except FirewallRefused:
             log.warning("drop counters could not be carried over; they begin at zero", exc_info=True)
 
+    def _is_stored(self, ruleset: Ruleset) -> bool:
+        return self._kept == ruleset and self._stored.is_there
+
     def _store(self, ruleset: Ruleset) -> None:
-        if self._kept == ruleset:
+        if self._is_stored(ruleset):
             return
         # What is in force matters more than what the next boot begins with: said, and tried again with the next apply.
         try:

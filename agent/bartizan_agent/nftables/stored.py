@@ -13,6 +13,11 @@ class StoredRulesets:
         self._current = folder / CURRENT
         self._previous = folder / PREVIOUS
 
+    @property
+    def is_there(self) -> bool:
+        """Whether something is kept. Another program may have taken it away: `bartizan-agent release` does."""
+        return self._current.exists()
+
     def keep(self, text: str) -> None:
         """Make `text` what the next boot enforces. Whole or not at all; what was kept before becomes the fallback.
 
