@@ -70,6 +70,7 @@ def show(terminal: Terminal, controller: Controller, name: str, site: str | None
             ("open to", " ".join(state["device"]["vulnerabilities"])),
             ("level", f"{posture.get('enforced') or 'nothing'}, wanted {posture.get('wanted', 'nothing')}"),
             ("why", "\n".join(posture.get("explanation", ()))),
+            ("not in full", posture.get("not_enforceable_because", "")),
             ("dropped", f"{posture.get('dropped_packets', 0)} packets"),
             ("problems", "\n".join(state["device"]["problems"])),
             ("history", "\n".join(_change(each) for each in detail["history"][:20])),

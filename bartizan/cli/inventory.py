@@ -1,6 +1,8 @@
 """`bartizan site|event`: what is where, and what happened. Devices are in `bartizan.cli.devices`."""
 
+import difflib
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +11,7 @@ import click
 from bartizan.cli.connection import Controller
 from bartizan.cli.options import asking
 from bartizan.cli.terminal import Terminal, when
+from bartizan.wire import events
 
 Json = dict[str, Any]
 FOLLOW_SECONDS = 30
@@ -78,6 +81,13 @@ def scan(terminal: Terminal, controller: Controller, name: str | None) -> None:
     terminal.say("asked for", value=asked)
 
 
+def _known_kind(_context: click.Context, _parameter: click.Parameter, kind: str | None) -> str | None:
+    if kind is not None and kind not in events.ALL:
+        near = difflib.get_close_matches(kind, events.ALL, n=3) or sorted(events.ALL)
+        raise click.BadParameter(f"there is no kind {kind!r} of event; is it {', '.join(near)}?")
+    return kind
+
+
 @click.group()
 def event() -> None:
     """What gateways and the controller noticed."""
@@ -86,18 +96,28 @@ def event() -> None:
 @event.command(name="list")
 @click.option("--site", help="Only of this site.")
 @click.option("--device", help="Only about this device.")
-@click.option("--kind", help="Only of this kind, as in docs/events.md.")
+@click.option("--kind", callback=_known_kind, help="Only of this kind, as in docs/events.md.")
 @click.option("--after", default=0, help="Only after this number.")
+@click.option("--last", type=click.IntRange(min=1), help="Only so many, the newest.")
 @click.option("--follow", is_flag=True, help="Go on as events come; end with Ctrl-C.")
 @asking
-def list_events(terminal: Terminal, controller: Controller, *, after: int, follow: bool, **wanted: Any) -> None:
+def list_events(
+    terminal: Terminal, controller: Controller, *, after: int, last: int | None, follow: bool, **wanted: Any
+) -> None:
     """List events, oldest first."""
-    page = controller.get("events", Json, after=after, limit=1000, **wanted)
+    found: deque[Json] = deque(maxlen=last)
+    while True:
+        page = controller.get("events", Json, after=after, limit=1000, **wanted)
+        found += page["items"]
+        after = page["next"]
+        if len(page["items"]) < 1000:
+            break
+    nothing = "No event is like that." if any(wanted.values()) else "Nothing happened yet."
     terminal.table(
         ("number", "time (UTC)", "site", "kind", "device", "detail"),
-        [_event_row(each) for each in page["items"]],
-        value=page["items"],
-        nothing="Nothing happened yet." if not follow else "",
+        [_event_row(each) for each in found],
+        value=list(found),
+        nothing=nothing if not follow else "",
     )
     while follow:
         page = controller.get("events", Json, after=page["next"], wait_seconds=FOLLOW_SECONDS, **wanted)

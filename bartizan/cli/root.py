@@ -25,7 +25,7 @@ from bartizan.cli.views import view
 from bartizan.errors import BartizanError, Unavailable
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="bartizan")
 def bartizan() -> None:
     """Find, contain and patch the network cameras of an estate, and prove it.

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         replace=arguments.replace,
     )
     print(f"This gateway is enrolled as the one of {settings.site}. Its configuration is {arguments.config}.")
-    print("Next: systemctl enable --now bartizan-restore bartizan-agent, then bartizan-agent status.")
+    print("Next: systemctl enable bartizan-restore bartizan-agent && systemctl restart bartizan-agent")
     return DONE
 
 

@@ -81,7 +81,7 @@ def judge(local: "Local", now: float) -> Status:
         *([f"containment is {local.released.sentence()}"] if local.released else []),
         *(["the packet filter's table is not there"] if not local.kernel.is_there and not local.released else []),
         *([f"the packet filter was changed: {local.kernel.drift[0]}"] if local.kernel.drift else []),
-        *([f"{len(otherwise)} devices are not held as wanted"] if otherwise and not local.released else []),
+        *([f"not held as wanted: {len(otherwise)} of the devices"] if otherwise and not local.released else []),
         *([f"{local.events_pending} events wait for the controller"] if local.events_pending > MANY_EVENTS else []),
         *local.problems,
     ]
@@ -122,7 +122,7 @@ def lines(status: Status, now: float) -> list[str]:
         ("events", f"{status.events_pending} waiting for the controller"),
     ]
     shown = [f"{name:<12}{text}" for name, text in rows]
-    shown += [f"{'held not as wanted':<12} {one}" for one in status.held_otherwise]
+    shown += [f"{'held not as wanted':<12} {one}" for one in status.held_otherwise if not status.released]
     return [*shown, "healthy" if status.healthy else "DEGRADED", *(f"  - {trouble}" for trouble in status.troubles)]
 
 

@@ -63,7 +63,9 @@ class Staging:
             Malformed: The file was damaged.
         """
         if not _ID.match(change_id):
-            raise NotFound(f"{change_id!r} is not the name of a change")
+            raise NotFound(
+                f"{change_id!r} is not the name of a change: `bartizan policy changes` lists those that wait"
+            )
         try:
             data = self._path(change_id).read_bytes()
         except FileNotFoundError as error:

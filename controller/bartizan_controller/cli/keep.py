@@ -90,7 +90,7 @@ def list_(folder: Path, *, as_json: bool) -> None:
     with _database(_checked(folder)) as database:
         found = database.query(tokens.all_api_tokens)
     lines = (
-        f"{held.id}  {_state(held):<22}  {','.join(role.value for role in held.roles):<12}"
+        f"{held.id}  {_state(held):<22}  {','.join(role.value for role in held.roles):<20}"
         f"  {held.organisation or '-':<16}  {held.name}"
         for held in found
     )
