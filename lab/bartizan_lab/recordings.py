@@ -63,6 +63,16 @@ SUBJECTS = (
             "space_before_build": True,
         },
     ),
+    Subject(
+        "dahua",
+        {
+            "model": "IPC-HFW1230S",
+            "firmware": "2.622.0000000.4.R",
+            "build": "2018-07-02",
+            "family": "IPC-HX1XXX",
+            "sparse_system_info": True,
+        },
+    ),
     Subject("dahua-oem"),
     Subject("axis"),
     Subject("axis", {"model": "M1065-LW", "firmware": "9.80.1", "build": "2020-04-29"}),
@@ -77,6 +87,7 @@ SUBJECTS = (
     Subject("lineage-tvt"),
     Subject("lineage-xiongmai"),
     Subject("onvif"),
+    Subject("onvif", {"model": "NC-100", "firmware": "1.0.7", "tells_time": False}),
 )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 _UNRESTRICTED_SINCE = (10, 0)
+_MANAGED_SINCE = (7, 40)
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,8 @@ def version_numbers(firmware: str) -> tuple[int, ...]:
 def answers_without_login(firmware: str) -> bool:
     """Return whether basicdeviceinfo knows `getAllUnrestrictedProperties`."""
     return version_numbers(firmware) >= _UNRESTRICTED_SINCE
+
+
+def has_parameters_alone(firmware: str) -> bool:
+    """Return whether it is older than basicdeviceinfo, systemready and firmware management."""
+    return version_numbers(firmware) < _MANAGED_SINCE

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from bartizan_lab.cameras.access import Allowed, Attempt
 from bartizan_lab.cameras.axis.firmware import Answer, FirmwareError, FirmwareManager
 from bartizan_lab.cameras.axis.properties import FIRMWARE_API_VERSION, Properties, yes_or_no
-from bartizan_lab.cameras.axis.traits import AxisTraits, answers_without_login
+from bartizan_lab.cameras.axis.traits import AxisTraits, answers_without_login, has_parameters_alone
 from bartizan_lab.cameras.camera import Camera
 from bartizan_lab.cameras.multipart import NotMultipart, parts
 from bartizan_lab.cameras.onvif.pages import OnvifPages
@@ -20,6 +20,8 @@ from bartizan_lab.cameras.web import HTML, JPEG, JSON, XML, Request, Response
 _INFO = "/axis-cgi/basicdeviceinfo.cgi"
 _READY = "/axis-cgi/systemready.cgi"
 _FIRMWARE = "/axis-cgi/firmwaremanagement.cgi"
+_LATER = frozenset({_INFO, _READY, _FIRMWARE, "/axis-cgi/apidiscovery.cgi"})
+"""What came with firmware 7.40 or later."""
 
 _OPEN_METHOD = "getAllUnrestrictedProperties"
 _API_LIST: Answer = {
@@ -87,6 +89,8 @@ class Vapix:
         if self._onvif.answers(request):
             return self._onvif.answer(request)
         page = self._pages.get(request.path)
+        if request.path in _LATER and has_parameters_alone(self._camera.state.firmware):
+            return Response(404)
         return page(request) if page else Response(404)
 
     def _challenged(self, request: Request) -> Response | None:

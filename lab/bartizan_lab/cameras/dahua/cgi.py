@@ -105,6 +105,8 @@ class DahuaCgi:
 
     def _system_info(self) -> Mapping[str, str]:
         traits = self._traits
+        if traits.sparse_system_info:
+            return {"deviceType": "31", "processor": traits.processor, "updateSerial": traits.family}
         return {
             "deviceType": self._camera.state.model,
             "hardwareVersion": traits.hardware_version,

@@ -20,6 +20,8 @@ class DahuaTraits:
     machine_name: str = "IPC"
     generic_type: bool = False
     """getDeviceType says `IP Camera` in place of the model."""
+    sparse_system_info: bool = False
+    """getSystemInfo has a number for the type and no serial number, as on some firmware."""
     space_before_build: bool = False
     """getSoftwareVersion puts a space after the comma."""
     progress_as_octet: bool = False

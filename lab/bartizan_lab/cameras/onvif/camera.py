@@ -27,6 +27,8 @@ class OnvifTraits:
 
     manufacturer: str = "Generic"
     hardware_id: str = "1.0"
+    tells_time: bool = True
+    """Some answer GetSystemDateAndTime without a UTC time."""
     answers_discovery: bool = True
     """ONVIF's discoverable mode: without it the camera neither listens nor answers."""
 
@@ -105,6 +107,7 @@ class _Site:
             snapshot_path=_SNAPSHOT_PATH,
             firmware=lambda: camera.state.firmware,
             scopes=camera.scopes,
+            tells_time=camera.traits.tells_time,
         )
         self._soap = OnvifPages(camera, facts, address, upgradable=camera)
 

@@ -31,6 +31,7 @@ class OnvifFacts:
     firmware: Callable[[], str]
     """The version as ONVIF shows it."""
     scopes: Callable[[], Scopes]
+    tells_time: bool = True
 
 
 class Upgradable(Protocol):
@@ -114,6 +115,9 @@ class OnvifPages:
         return f"http://{self._address}{path}"
 
     def _date_and_time(self) -> Response:
+        if not self._facts.tells_time:
+            local = "<tds:SystemDateAndTime><tt:DateTimeType>Manual</tt:DateTimeType></tds:SystemDateAndTime>"
+            return answer(f"<tds:GetSystemDateAndTimeResponse>{local}</tds:GetSystemDateAndTimeResponse>")
         now = self._camera.now()
         return answer(
             "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:DateTimeType>NTP</tt:DateTimeType>"
