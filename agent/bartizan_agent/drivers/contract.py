@@ -66,9 +66,9 @@ class Failure(msgspec.Struct, frozen=True):
 class Declined(BartizanError):
     """Raised by a decoder whose answer, well formed, says no. The sender turns it into a `Failure`."""
 
-    def __init__(self, act: Act, code: str, reason: str) -> None:
+    def __init__(self, act: Act, code: str, reason: str, *, wait_seconds: float = 0.0) -> None:
         super().__init__(reason)
-        self.failure = Failure(act=act, code=code, reason=reason)
+        self.failure = Failure(act=act, code=code, reason=reason, wait_seconds=wait_seconds)
 
 
 class ImageFile(msgspec.Struct, frozen=True):

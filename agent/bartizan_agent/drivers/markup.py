@@ -3,6 +3,7 @@
 Namespaces differ between firmwares of one model (`hikvision.com`, `isapi.org`, none at all), so they do not count.
 """
 
+import re
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -11,6 +12,8 @@ from defusedxml.ElementTree import fromstring
 from bartizan.errors import Malformed
 
 _DEPTH = 64  # levels; ONVIF profiles reach 12, and Python's own recursion ends at 1,000
+_BARE_AMPERSAND = re.compile(rb"&(?!(?:#\d{1,7}|#x[0-9A-Fa-f]{1,6}|\w{1,8});)")
+"""As in `<deviceName>Gate & yard</deviceName>`: what people type is not always escaped."""
 _YES = frozenset({"true", "1", "yes", "on"})
 
 
@@ -21,7 +24,7 @@ def parse(body: bytes) -> Element:
         Malformed: It is no XML, declares a document type or entities, or is nested absurdly deep.
     """
     try:
-        root = fromstring(body.lstrip(b"\x00\xef\xbb\xbf \r\n\t"), forbid_dtd=True)
+        root = fromstring(_BARE_AMPERSAND.sub(b"&amp;", body.strip(b"\x00\xef\xbb\xbf \r\n\t")), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise Malformed("the camera's answer is not acceptable XML") from error
     if _deeper_than(root, _DEPTH):

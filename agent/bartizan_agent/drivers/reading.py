@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from bartizan_agent.drivers.contract import CameraSession, Failure, Request, Stream, T
 
 _MOST_LINES = 5000
+_LONGEST_NUMBER = 24  # characters
+_A_CENTURY = 100 * 366 * 86400.0
 
 
 def key_values(body: bytes) -> dict[str, str]:
@@ -15,6 +17,15 @@ def key_values(body: bytes) -> dict[str, str]:
         if equals:
             pairs.setdefault(key.strip(), value.strip())
     return pairs
+
+
+def seconds(text: str) -> float | None:
+    """Return a number of seconds, as of an uptime; None where it is none that can be true."""
+    try:
+        value = float(text[:_LONGEST_NUMBER])
+    except ValueError:
+        return None
+    return value if 0.0 <= value < _A_CENTURY else None
 
 
 def unix_seconds(text: str) -> float | None:

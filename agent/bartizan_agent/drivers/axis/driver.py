@@ -19,11 +19,16 @@ class Axis(Driver):
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
-        """See `Driver`. Whether it is set up at all is open to everybody, and spares it a login."""
+        """See `Driver`. Whether it is set up at all is open to everybody, and spares it a login.
+
+        Firmware of before 2017 has parameters alone.
+        """
         ready = await reading.optional(session, messages.system_ready())
         if ready is not None and ready.factory_state:
             return Failure(Act.CREDENTIALS, "not-activated", "the camera is in factory state: it has no password yet")
         state = await session.send(messages.device_info())
+        if isinstance(state, Failure) and state.act is Act.NEVER:
+            state = await session.send(messages.legacy_info())
         if isinstance(state, Failure):
             return state
         return msgspec.structs.replace(

@@ -56,6 +56,12 @@ def device_info() -> Request[CameraState]:
     return _call(_DEVICE_INFO, "getAllProperties", _decode_device_info)
 
 
+def legacy_info() -> Request[CameraState]:
+    """Ask firmware that has no basicdeviceinfo who it is."""
+    path = "/axis-cgi/param.cgi?action=list&group=root.Brand,root.Properties.Firmware,root.Properties.System"
+    return Request("GET", path, _decode_legacy_info)
+
+
 def system_ready() -> Request[Ready]:
     """Ask for boot identity and uptime. Open to all on every firmware that has it."""
     body = _demand("systemready", {"timeout": 5})
@@ -145,9 +151,11 @@ class _PropertyList(msgspec.Struct, rename="camel"):
 
 
 class _Ready(msgspec.Struct):
+    """Documented as text throughout; numbers and booleans in their place mean the same."""
+
     bootid: str = ""
-    uptime: str = ""
-    needsetup: str = ""
+    uptime: str | int | float = ""
+    needsetup: str | bool = ""
 
 
 class _Status(msgspec.Struct):
@@ -215,12 +223,27 @@ def _decode_device_info(body: bytes) -> CameraState:
     )
 
 
+def _decode_legacy_info(body: bytes) -> CameraState:
+    said = {name.removeprefix("root."): value for name, value in reading.key_values(body).items()}
+    serial, firmware = said.get("Properties.System.SerialNumber", ""), said.get("Properties.Firmware.Version", "")
+    if not serial or not firmware:
+        raise Malformed("the camera's parameters tell neither serial number nor firmware")
+    return CameraState(
+        serial=serial,
+        model=said.get("Brand.ProdNbr", ""),
+        firmware=firmware,
+        build_date=iso_date(said.get("Properties.Firmware.BuildDate", "")),
+        hardware=said.get("Properties.System.HardwareID", ""),
+        manufacturer=said.get("Brand.Brand", ""),
+    )
+
+
 def _decode_ready(body: bytes) -> Ready:
     found = _data(body, _Ready)
     return Ready(
         boot=found.bootid,
-        up_seconds=float(found.uptime) if found.uptime.isdecimal() else None,
-        factory_state=markup.truth(found.needsetup),
+        up_seconds=reading.seconds(str(found.uptime)),
+        factory_state=markup.truth(str(found.needsetup)),
     )
 
 

@@ -20,7 +20,7 @@ class Dahua(Driver):
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
         """See `Driver`."""
-        info = await session.send(messages.system_info())
+        info = await _system_info(session)
         if isinstance(info, Failure):
             return info
         version = await session.send(messages.software_version())
@@ -64,3 +64,18 @@ class Dahua(Driver):
     async def restart(self, session: CameraSession) -> Failure | None:
         """See `Driver`. Most restart by themselves once they have written."""
         return await session.send(messages.reboot())
+
+
+async def _system_info(session: CameraSession) -> dict[str, str] | Failure:
+    """Return getSystemInfo, with serial number and model from elsewhere where it has none that can be used."""
+    info = await session.send(messages.system_info())
+    if isinstance(info, Failure):
+        return info
+    if not info.get("serialNumber"):
+        serial = await session.send(messages.serial_number())
+        if isinstance(serial, Failure):
+            return serial
+        info = info | {"serialNumber": serial}
+    if not info.get("deviceType") or info["deviceType"].isdecimal():
+        info = info | {"deviceType": await reading.optional(session, messages.device_type()) or ""}
+    return info

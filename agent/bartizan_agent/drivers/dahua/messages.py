@@ -53,6 +53,16 @@ def software_version() -> Request[tuple[str, str]]:
     return Request("GET", "/cgi-bin/magicBox.cgi?action=getSoftwareVersion", _decode_version, _explain)
 
 
+def serial_number() -> Request[str]:
+    """Ask for the serial number alone: some firmware leaves it out of getSystemInfo."""
+    return Request("GET", "/cgi-bin/magicBox.cgi?action=getSerialNo", _decode_serial_number, _explain)
+
+
+def device_type() -> Request[str]:
+    """Ask for the model alone: some firmware puts a number in its place into getSystemInfo."""
+    return Request("GET", "/cgi-bin/magicBox.cgi?action=getDeviceType", _decode_device_type, _explain)
+
+
 def vendor() -> Request[str]:
     """Ask for the name it goes by."""
     return Request("GET", "/cgi-bin/magicBox.cgi?action=getVendor", _decode_vendor, _explain)
@@ -118,9 +128,20 @@ def camera_state(info: dict[str, str], version: tuple[str, str]) -> CameraState:
 
 def _decode_system_info(body: bytes) -> dict[str, str]:
     pairs = _accepted(body)
-    if not pairs.get("serialNumber"):
-        raise Malformed("the answer to getSystemInfo has no serialNumber")
+    if not pairs.keys() & {"serialNumber", "deviceType", "updateSerial", "hardwareVersion", "processor"}:
+        raise Malformed("the answer to getSystemInfo tells nothing of a system")
     return pairs
+
+
+def _decode_serial_number(body: bytes) -> str:
+    serial = _accepted(body).get("sn", "")
+    if not serial:
+        raise Malformed("the answer to getSerialNo has no serial number")
+    return serial
+
+
+def _decode_device_type(body: bytes) -> str:
+    return _accepted(body).get("type", "")
 
 
 def _decode_version(body: bytes) -> tuple[str, str]:
@@ -137,10 +158,8 @@ def _decode_vendor(body: bytes) -> str:
 
 def _decode_up_time(body: bytes) -> float | None:
     pairs = _accepted(body)
-    for key in ("info.last", "last", "info.Last", "up", "uptime"):
-        if pairs.get(key, "").isdecimal():
-            return float(pairs[key])
-    return None
+    named = (pairs[key] for key in ("info.last", "last", "info.Last", "up", "uptime") if key in pairs)
+    return reading.seconds(next(named, ""))
 
 
 def _decode_time(body: bytes) -> float | None:

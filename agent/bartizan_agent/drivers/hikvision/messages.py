@@ -139,9 +139,8 @@ def platform(firmware_version_info: str) -> str:
 
 def _decode_status(body: bytes) -> Status:
     root = _accepted(body)
-    up = markup.text(root, "deviceUpTime")
     return Status(
-        up_seconds=float(up) if up.isdecimal() else None,
+        up_seconds=reading.seconds(markup.text(root, "deviceUpTime")),
         clock=reading.unix_seconds(markup.text(root, "currentDeviceTime")),
     )
 
@@ -170,7 +169,10 @@ def _decode_update(body: bytes) -> None:
 
 def _explain_update(status_code: int, body: bytes) -> Failure | None:
     failure = _explain(status_code, body)
-    return failure if failure is None else _about_the_image(Declined(failure.act, failure.code, failure.reason)).failure
+    if failure is None:
+        return None
+    declined = Declined(failure.act, failure.code, failure.reason, wait_seconds=failure.wait_seconds)
+    return _about_the_image(declined).failure
 
 
 def _about_the_image(declined: Declined) -> Declined:
@@ -186,8 +188,8 @@ def _decode_upgrade_status(body: bytes) -> Progress:
     root = _accepted(body)
     if markup.find(root, "upgrading") is None and markup.find(root, "percent") is None:
         raise Malformed("the answer is no upgradeStatus")
-    percent = markup.text(root, "percent")
-    done = int(percent) if percent.isdecimal() else None
+    percent = markup.text(root, "percent").rstrip("% ")
+    done = min(int(percent), 100) if percent.isdecimal() and len(percent) < 4 else None
     if markup.truth(markup.text(root, "upgrading")):
         return Progress(Activity.WORKING, done)
     return Progress(Activity.WANTS_RESTART if done == 100 else Activity.IDLE, done)
@@ -208,7 +210,7 @@ def _accepted(body: bytes) -> Element:
     root = markup.parse(body)
     failure = _refusal(root)
     if failure is not None:
-        raise Declined(failure.act, failure.code, failure.reason)
+        raise Declined(failure.act, failure.code, failure.reason, wait_seconds=failure.wait_seconds)
     return root
 
 
@@ -222,7 +224,7 @@ def _explain(_status_code: int, body: bytes) -> Failure | None:
 def _refusal(root: Element) -> Failure | None:
     if markup.text(root, "lockStatus").lower() == "lock":
         unlock = markup.text(root, "unlockTime")
-        wait = float(unlock) if unlock.isdecimal() else _LOCKED_SECONDS
+        wait = float(unlock) if unlock.isdecimal() and len(unlock) < 6 else _LOCKED_SECONDS
         return Failure(Act.LATER, "locked-out", "the camera has locked this gateway out", wait_seconds=wait)
     answer = markup.find(root, "ResponseStatus")
     code = markup.text(root, "statusCode")

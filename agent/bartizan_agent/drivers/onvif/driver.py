@@ -34,26 +34,28 @@ class Onvif(Driver):
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
-        """See `Driver`."""
-        clock = await session.send(messages.date_and_time())
+        """See `Driver`. A camera that does not tell its time can still be logged in to, by digest."""
+        clock = await _clock(session)
         if isinstance(clock, Failure):
             return clock
         state = await session.send(messages.device_information(_token(session, clock)))
         if isinstance(state, Failure):
             return state
-        return msgspec.structs.replace(state, read_at=session.now(), time_offset=clock - session.now())
+        now = session.now()
+        return msgspec.structs.replace(state, read_at=now, time_offset=None if clock is None else clock - now)
 
     async def read_state(self, session: CameraSession) -> CameraState | Failure:
         """See `Driver`."""
         state = await self.identify(session)
         if isinstance(state, Failure):
             return state
-        stream, picture = await self._views(session, session.now() + (state.time_offset or 0.0))
+        clock = None if state.time_offset is None else session.now() + state.time_offset
+        stream, picture = await self._views(session, clock)
         return msgspec.structs.replace(state, stream=stream, picture=picture)
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`. Many cameras have no such address."""
-        clock = await session.send(messages.date_and_time())
+        clock = await _clock(session)
         if isinstance(clock, Failure):
             return clock
         path = await session.send(messages.back_up_uri(_token(session, clock), session.host))
@@ -63,7 +65,7 @@ class Onvif(Driver):
 
     async def write(self, session: CameraSession, family: Family, image: ImageFile) -> Failure | None:
         """See `Driver`. Announce, wait as long as the camera asks, and post."""
-        clock = await session.send(messages.date_and_time())
+        clock = await _clock(session)
         if isinstance(clock, Failure):
             return clock
         upgrade = await session.send(messages.start_upgrade(_token(session, clock), session.host))
@@ -74,7 +76,7 @@ class Onvif(Driver):
         await asyncio.sleep(upgrade.delay_seconds)
         return await session.send(messages.upload(upgrade, image, family))
 
-    async def _views(self, session: CameraSession, camera_time: float) -> tuple[Stream | None, Picture | None]:
+    async def _views(self, session: CameraSession, camera_time: float | None) -> tuple[Stream | None, Picture | None]:
         """Return what the first media profile shows: by its stream and by its snapshot."""
 
         def token() -> str:
@@ -96,8 +98,14 @@ class Onvif(Driver):
         return stream, picture
 
 
-def _token(session: CameraSession, camera_time: float) -> str:
-    """Return a fresh login for one request; empty where the session has no credential."""
-    if session.credential is None:
+async def _clock(session: CameraSession) -> float | Failure | None:
+    """Return the camera's time, Unix seconds; None where it has an answer and no time in it."""
+    clock = await session.send(messages.date_and_time())
+    return None if isinstance(clock, Failure) and clock.act is Act.NEVER else clock
+
+
+def _token(session: CameraSession, camera_time: float | None) -> str:
+    """Return a fresh login for one request; empty without a credential, or without the time that it is good for."""
+    if session.credential is None or camera_time is None:
         return ""
     return security.header(session.credential, session.nonce(), camera_time)
