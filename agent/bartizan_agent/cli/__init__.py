@@ -12,17 +12,23 @@ from bartizan_agent import __version__
 from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
 
 COMMANDS = ("enrol", "run", "status", "explain", "scan", "record", "contain", "release", "restore")
-DONE, FAILED, USAGE, NOT_ENROLLED = 0, 1, 2, 3
+DONE, FAILED, USAGE, NOT_ENROLLED, INTERRUPTED = 0, 1, 2, 3, 130
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it nowhere else
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 failed, 2 called wrongly, 3 not enrolled."""
+    """Run a command and return its exit code: 0 done, 1 failed, 2 called wrongly, 3 not enrolled, 130 Ctrl-C."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(given: list[str]) -> int:
     from bartizan.errors import BartizanError
     from bartizan_agent.errors import NotEnrolled
 
-    given = list(sys.argv[1:] if arguments is None else arguments)
     parsed = parser([command for command in COMMANDS if command in given] or COMMANDS).parse_args(given)
     try:
         code: int = parsed.run(parsed)
