@@ -212,7 +212,7 @@ AGENT_CLOCK = "agent.clock"
 
 offset_seconds: How far it jumped, or (negative) how far it is behind the newest time known for sure.
 
-Do: Look at the gateway's time service: expiries and maintenance windows go by this clock.
+Do: Look at the gateway's time service: expiries and the ends of waivers and releases go by this clock.
 """
 STORE_FULL = "store.full"
 """Events were lost on the gateway, because its disk is full or too many waited for the controller.

@@ -108,6 +108,7 @@ def test_orders_are_given_and_taken_back(person: Person) -> None:
         (("contain", "--estate", "--level", "isolate", "--reason", " "), 2, "an order needs a reason"),
         (("contain", "--selector", "colour: red", "--level", "isolate", "--reason", "x"), 1, "colour"),
         (("device", "show", "10.0.0.1"), 1, "no device is called '10.0.0.1'"),
+        (("event", "list", "--kind", "catalogue.refuse"), 2, "is it catalogue.refused"),
         (("rollout", "show", "spring"), 1, "there is no rollout 'spring'"),
         (("rollout", "start", "spring", "--image", "x"), 1, "is not one vetted image"),
         (("site", "token", "nowhere"), 1, "nowhere"),
