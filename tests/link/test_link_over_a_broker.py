@@ -17,6 +17,7 @@ from bartizan.ids import BootId, SiteId
 from bartizan.trust import dsse
 from bartizan.trust.orders import PAYLOAD_TYPE, OrderBook
 from bartizan.wire import codec, events, topics
+from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import (
     CatalogueBundle,
     Certificate,
@@ -64,7 +65,7 @@ async def test_a_first_hello_is_answered_with_all_that_is_missing(gateway: Gatew
         assert {"metadata/1.root.json", "metadata/timestamp.json"} <= bundle.files.keys()
         assert await line.hear(EventsAck) == EventsAck(gateway.boot, 0)
     known = running.parts.database.query(lambda c: gateways.find(c, gateway.site))
-    assert (known.boot, known.capability, known.sealing_key) == (gateway.boot, 1, SEALING_KEY)
+    assert (known.boot, known.capability, known.sealing_key) == (gateway.boot, CAPABILITY, SEALING_KEY)
 
 
 async def test_a_gateway_that_lacks_nothing_is_only_told_so(gateway: Gateway, running: Running) -> None:

@@ -4,14 +4,14 @@ from bartizan_agent.discovery import http_banner
 from tests.lab.cameras.standing import standing
 
 
-async def test_the_page_title_shows_xiongmai_and_hides_tvt() -> None:
+async def test_the_page_title_is_the_one_that_fingerprints_know_xiongmai_by_and_says_nothing_of_tvt() -> None:
     async with standing("lineage-xiongmai") as device, device.stranger() as client:
         shown = await client.get("/")
     async with standing("lineage-tvt") as device, device.stranger() as client:
         hidden = await client.get("/")
 
     said = [http_banner.evidence(http_banner.HttpAnswer(200, {}, page.content)) for page in (shown, hidden)]
-    assert [[item.value for item in evidence] for evidence in said] == [["xiongmai"], []]
+    assert [[item.value for item in evidence] for evidence in said] == [["NETSurveillance WEB"], ["WEB Client"]]
 
 
 async def test_whoever_uses_the_leak_is_noted_and_gets_nothing() -> None:
