@@ -46,7 +46,7 @@ MODELS = """\
 ## Models
 
 A model is updated only if a family of its maker's driver covers it. "Longest" is how long one update may keep it from working,
-at worst; it has to fit into the maintenance window. "Goes back" says whether the device can return to the image before.
+at worst: plan for it. "Goes back" says whether the device can return to the image before.
 
 | driver | family | models | image goes by | longest | goes back | what must be so | rests on |
 |---|---|---|---|---|---|---|---|
