@@ -20,7 +20,7 @@ CAM0 = Interface(
 )
 
 
-def hanwha_answer(*, mac: str = MAC, kind: str = "XND-6080R", url: str = "http://10.9.0.20:8080/") -> bytes:
+def hanwha_answer(*, mac: str = MAC, kind: str = "SNB-6004", url: str = "http://10.9.0.20:8080/") -> bytes:
     answer = bytearray(0x106)
     answer[0] = 0x0B
     for offset, text in ((0x13, mac), (0x25, "10.9.0.20"), (0x35, "255.255.255.0"), (0x6D, kind), (0x85, url)):
@@ -81,7 +81,7 @@ class Told(NamedTuple):
 
 
 ANSWERS: dict[str, tuple[Callable[[bytes], Answer], bytes, Told]] = {
-    "hanwha": (hanwha.parse, hanwha_answer(), Told("hanwha", "XND-6080R", ports=(8080,))),
+    "hanwha": (hanwha.parse, hanwha_answer(), Told("hanwha", "SNB-6004", ports=(8080,))),
     "bosch": (bosch.parse, BOSCH_XML, Told("bosch", "FLEXIDOME IP 5000", "044518123456789012", ports=(8080,))),
     "bosch, binary": (bosch.parse, BOSCH_BINARY, Told("bosch", "")),
     "vivotek": (vivotek.parse, VIVOTEK, Told("vivotek", "IB9387-H")),
@@ -182,6 +182,13 @@ def test_ubiquiti_says_camera_only_where_the_model_does(
 
     assert isinstance(heard, Heard)
     assert (value(heard, Fact.MODEL), value(heard, Fact.KIND)) == (model, kind)
+
+
+def test_a_hanwha_model_that_may_have_been_cut_short_is_not_told() -> None:
+    for kind in ("XNV-6080R", "XNV-6080RS", "XNV-6080RSA"):
+        heard = hanwha.parse(hanwha_answer(kind=kind[:10]))
+        assert isinstance(heard, Heard)
+        assert value(heard, Fact.MODEL) == ""
 
 
 def test_a_web_address_that_is_none_is_no_port() -> None:

@@ -29,12 +29,18 @@ def parse(data: bytes) -> Answer:
     return Heard(
         evidence=(
             *say(Fact.MAKER, MAKER, Source.HANWHA, 75, "answers on UDP 7711"),
-            *say(Fact.MODEL, c_string(data[_TYPE]), Source.HANWHA, 65, "device type"),
+            *say(Fact.MODEL, _model(data), Source.HANWHA, 65, "device type"),
             *say(Fact.MAC, claimed or "", Source.HANWHA, 70, "MAC"),
         ),
         claimed_mac=claimed,
         web_ports=_web_ports(c_string(data[_URL])),
     )
+
+
+def _model(data: bytes) -> str:
+    """What fills the field may have been cut to fit: an image for the wrong model would be chosen by it."""
+    text = c_string(data[_TYPE])
+    return text if len(text) < _TYPE.stop - _TYPE.start - 1 else ""
 
 
 def _web_ports(url: str) -> tuple[int, ...]:
