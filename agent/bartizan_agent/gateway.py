@@ -27,13 +27,14 @@ from bartizan.wire.up import Hello, Posture, RenewCertificate, Report
 from bartizan_agent import __version__, link_state, release
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.assignments import Assigned, assigned, credential_for
+from bartizan_agent.changes import Change
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.containment import Containment, level_of
+from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
 from bartizan_agent.evidence import Reporter, busiest, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.identity_keys import IdentityKeys
-from bartizan_agent.inventory import Change
 from bartizan_agent.knowledge import known
 from bartizan_agent.link_state import LinkState
 from bartizan_agent.notes import note
@@ -211,6 +212,7 @@ class Gateway:
         before = self._parts.containment.enforced.digest
         self._parts.containment.enforce(since)
         self.look()
+        self._tell_of_deployment()
         self._employ()
         if self._parts.containment.enforced.digest != before:
             self.restless.set()
@@ -349,6 +351,14 @@ class Gateway:
         notes = [note(change.kind, change.device, **change.detail) for change in changes]
         if notes:
             self._parts.outbox.record(*notes)
+
+    def _tell_of_deployment(self) -> None:
+        parts, last_good = self._parts, self._parts.last_good
+        told = forbidden(last_good.facts, last_good.catalogue.makers, parts.roster.devices)
+        for device in parts.roster.devices:
+            event = told.get(device.id)
+            maker, notes = (device.identity.maker, [event]) if event else ("", [])
+            parts.announcements.once(f"deployment of {device.id}", maker, *notes)
 
     def _stir(self, since: float) -> None:
         self._since = since if self._since is None else self._since

@@ -18,7 +18,8 @@ from bartizan.identity.model import Device, Evidence, Fact, Identity, Observatio
 from bartizan.identity.naming import stable_id
 from bartizan.identity.score import identify, serial_number
 from bartizan.ids import Address, DeviceId, Mac
-from bartizan.wire import events
+from bartizan_agent import changes
+from bartizan_agent.changes import Change
 
 LOST_AFTER_SECONDS = 3600.0
 SEEN_STEP_SECONDS = 900.0
@@ -31,7 +32,6 @@ _PROBLEM_LIMIT = 12
 _SHARES = "shares "  # begins every problem that is found by comparing devices, and so is found anew each time
 _MOVING = frozenset({Fact.FIRMWARE, Fact.BUILD_DATE})
 """Facts that change while the device stays what it is."""
-_FOLLOWED = ("maker", "brand", "kind", "model", "firmware", "hardware", "platform", "serial")
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -40,15 +40,6 @@ class Known(msgspec.Struct, frozen=True):
     device: Device
     evidence: tuple[Evidence, ...] = ()
     open_ports: tuple[int, ...] = ()
-
-
-class Change(msgspec.Struct, frozen=True):
-    """What became of one device: the kind and detail of the event that tells it."""
-
-    kind: str
-    """`device.found`, `device.changed` or `device.lost`."""
-    device: DeviceId
-    detail: dict[str, str] = {}
 
 
 class Merged(NamedTuple):
@@ -100,17 +91,17 @@ def add_evidence(
     judged = _Judge(directory, advisories).judge(
         msgspec.structs.replace(before, evidence=remember(before.evidence, evidence))
     )
-    return Merged({**known, device: judged}, tuple(_differences(before.device, judged.device)))
+    return Merged({**known, device: judged}, tuple(changes.differences(before.device, judged.device)))
 
 
 def judge_again(known: Mapping[DeviceId, Known], *, directory: Directory, advisories: tuple[Advisory, ...]) -> Merged:
     """Return the inventory as a new catalogue sees it: other makers, brands or advisories."""
     judge = _Judge(directory, advisories)
     judged = {device: judge.judge(entry) for device, entry in known.items()}
-    changes = (
-        change for device, entry in known.items() for change in _differences(entry.device, judged[device].device)
+    different = (
+        change for device, entry in known.items() for change in changes.differences(entry.device, judged[device].device)
     )
-    return Merged(judged, tuple(changes))
+    return Merged(judged, tuple(different))
 
 
 def remember(earlier: Iterable[Evidence], said: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -196,7 +187,7 @@ class _Merging:
 
     def settled(self) -> Merged:
         """Look at all devices together: who is lost, and who shares what only one can have."""
-        for device in set(self._known) - self._seen:
+        for device in sorted(set(self._known) - self._seen):
             self._lose_if_long_silent(device)
         self._take_from_the_lost()
         self._note_what_is_shared()
@@ -235,7 +226,7 @@ class _Merging:
         empty = Known(Device(id=name, identity=Identity(), interface=observation.interface, first_seen=self._at))
         self._put(self._seen_at(empty, observation))
         device = self._known[name].device
-        self._changes.extend(_differences(holder.device, device) if holder else [_found(device)])
+        self._changes.extend(changes.differences(holder.device, device) if holder else [changes.found(device)])
 
     def _is_another_there(self, name: DeviceId, mac: Mac | None) -> bool:
         """Whether the owner of a serial number is there: who else claims it is known by its MAC."""
@@ -245,7 +236,8 @@ class _Merging:
     def _update(self, before: Known, observation: Observation) -> None:
         after = self._seen_at(before, observation)
         self._put(after)
-        self._changes.extend(_differences(before.device, after.device))
+        self._changes.extend(changes.differences(before.device, after.device))
+        self._changes.extend(changes.reset(after.device, before.evidence, after.evidence))
 
     def _seen_at(self, before: Known, observation: Observation) -> Known:
         device = before.device
@@ -284,19 +276,31 @@ class _Merging:
         device = self._known[name].device
         if not device.lost and self._at - device.last_seen > LOST_AFTER_SECONDS:
             self._replace(name, msgspec.structs.replace(device, lost=True))
-            self._changes.append(Change(events.DEVICE_LOST, name, {"last_seen": f"{device.last_seen:.0f}"}))
+            self._changes.append(changes.lost(device))
 
     def _take_from_the_lost(self) -> None:
         """What a device that is there has, one that is lost has no more: its address was given away, its MAC moved."""
-        there = [self._known[name].device for name in self._seen]
-        macs = {mac for device in there for mac in device.macs}
-        addresses = {(device.interface, address) for device in there for address in device.addresses}
-        for name in set(self._known) - self._seen:
-            device = self._known[name].device
-            if device.lost and not (macs.isdisjoint(device.macs) and addresses.isdisjoint(_places(device))):
-                kept = tuple(mac for mac in device.macs if mac not in macs)
-                left = tuple(address for place, address in _places(device) if (place, address) not in addresses)
-                self._replace(name, msgspec.structs.replace(device, macs=kept, addresses=left))
+        heirs = [self._known[name].device for name in sorted(self._seen)]
+        macs = {mac: device for device in heirs for mac in device.macs}
+        places = {place: device for device in heirs for place in _places(device)}
+        for name in sorted(set(self._known) - self._seen):
+            if self._known[name].device.lost:
+                self._hand_over(self._known[name].device, macs, places)
+
+    def _hand_over(
+        self, gone: Device, macs: Mapping[Mac, Device], places: Mapping[tuple[str, Address], Device]
+    ) -> None:
+        taken = [
+            *((macs[mac], str(mac)) for mac in gone.macs if mac in macs),
+            *((places[place], str(place[1])) for place in _places(gone) if place in places),
+        ]
+        for heir in sorted({device for device, _ in taken}, key=lambda device: device.id):
+            if heir.first_seen >= gone.last_seen:
+                self._changes.append(changes.swapped(heir, gone, [what for device, what in taken if device is heir]))
+        if taken:
+            kept = tuple(mac for mac in gone.macs if mac not in macs)
+            left = tuple(place[1] for place in _places(gone) if place not in places)
+            self._replace(gone.id, msgspec.structs.replace(gone, macs=kept, addresses=left))
 
     def _note_what_is_shared(self) -> None:
         holders: dict[tuple[str, str], list[DeviceId]] = defaultdict(list)
@@ -349,33 +353,3 @@ def _unique_claims(device: Device) -> Iterator[tuple[str, str]]:
         yield f"address on {device.interface}:", address
     if device.identity.serial:
         yield f"{device.identity.maker} serial number".strip(), device.identity.serial
-
-
-def _found(device: Device) -> Change:
-    identity = device.identity
-    detail = {
-        "maker": identity.maker,
-        "model": identity.model,
-        "interface": device.interface,
-        "confidence": str(identity.confidence),
-    }
-    return Change(events.DEVICE_FOUND, device.id, detail)
-
-
-def _differences(before: Device, after: Device) -> Iterator[Change]:
-    if before.lost and not after.lost:
-        yield _changed(after, "presence", "lost", "present")
-    for field in _FOLLOWED:
-        old, new = getattr(before.identity, field), getattr(after.identity, field)
-        if old != new:
-            yield _changed(after, field, *(getattr(value, "value", value) for value in (old, new)))
-    for field in ("interface", "macs", "addresses", "vulnerabilities"):
-        old, new = getattr(before, field), getattr(after, field)
-        if (old != new) if isinstance(new, str) else (set(old) != set(new)):
-            yield _changed(
-                after, field, *(value if isinstance(value, str) else ", ".join(value) for value in (old, new))
-            )
-
-
-def _changed(device: Device, field: str, before: str, after: str) -> Change:
-    return Change(events.DEVICE_CHANGED, device.id, {"field": field, "before": before, "after": after})

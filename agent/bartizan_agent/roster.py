@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from bartizan.identity.model import Device, Evidence, Observation
 from bartizan.ids import DeviceId
 from bartizan.wire import codec
-from bartizan_agent.inventory import Change, Known, Merged, add_evidence, judge_again, merge
+from bartizan_agent.changes import Change
+from bartizan_agent.inventory import Known, Merged, add_evidence, judge_again, merge
 from bartizan_agent.knowledge import Knowledge
 from bartizan_agent.store import transaction
 

@@ -18,7 +18,7 @@ as policy holds strangers.
 DEVICE_CHANGED = "device.changed"
 """Something that identifies a device, or where it is, is otherwise than before.
 
-field: What changed: maker, brand, model, firmware, addresses, macs, interface, vulnerabilities, presence, …
+field: What changed: maker, brand, kind, model, firmware, serial, addresses, macs, vulnerabilities, …
 before: As it was.
 after: As it is.
 
@@ -29,8 +29,54 @@ DEVICE_LOST = "device.lost"
 """A device has not been seen for so long that it counts as gone. What holds it stays in force for its addresses.
 
 last_seen: When it was seen last, Unix seconds.
+took_leave: `yes` if it announced that it was going, as one does that is shut down; `no` if it fell silent.
 
 Do: Ask whether it was taken down. If not, look at its power and its switch port.
+"""
+DEVICE_RETURNED = "device.returned"
+"""A device that counted as lost is there again. All that was known of it still holds.
+
+last_seen: When it was seen last before, Unix seconds.
+
+Do: Nothing, if its absence is explained. Compare what follows: a unit that was away may come back with other firmware.
+"""
+DEVICE_MOVED = "device.moved"
+"""A device was seen on another interface of the gateway, so on another segment or VLAN.
+
+before: The interface before.
+after: The interface now.
+
+Do: Ask who moved it. Its segment decides what strangers may do, and its zone what policy demands.
+"""
+DEVICE_RESET = "device.reset"
+"""A device that had a password says that it has none: somebody reset it to its factory settings.
+
+firmware: What it runs.
+
+Do: Find out who. Until it is set up again, anybody on its segment can; give it a new credential when it is.
+"""
+DEVICE_SWAPPED = "device.swapped"
+"""A new device stands in the place of one that is gone: it has its address, or its MAC with another serial number.
+
+instead_of: The device that is gone.
+shared: The addresses and MACs that both had.
+before: Maker and model of the one that is gone.
+after: Maker and model of the new one.
+
+Do: Nothing, if a unit was replaced; tags, waivers and credentials of the old one do not count for the new one.
+Otherwise somebody has put something in a camera's place: isolate it, and look at the spot.
+"""
+DEPLOYMENT_FORBIDDEN = "deployment.forbidden"
+"""Equipment of a maker that a law or list names was seen on a sensitive site, where none may be deployed any more.
+
+maker: Who built it, whatever its badge.
+model: Its model, as far as it says.
+named_by: The laws and lists that name its maker.
+confidence: How sure the maker is, 0 to 100.
+interface: The gateway's interface on which it is.
+
+Do: Stop the deployment: have it unplugged, and find out who ordered it. Policy holds it meanwhile; a site that the
+catalogue does not list counts as sensitive, so list the site if it is not.
 """
 CATALOGUE_ACCEPTED = "catalogue.accepted"
 """The gateway verified a new catalogue and goes by it from now on.

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,9 +12,9 @@ from bartizan.identity.directory import Directory
 from bartizan.identity.model import Evidence, Fact, Observation, Source
 from bartizan.ids import Address, DeviceId, Mac
 from bartizan.policy.model import Maker
+from bartizan_agent.changes import LEAVING, Change
 from bartizan_agent.inventory import (
     LOST_AFTER_SECONDS,
-    Change,
     Known,
     Merged,
     add_evidence,
@@ -167,9 +169,9 @@ def test_silence_becomes_loss_once_and_loss_ends() -> None:
     devices, still_lost = merged(devices, at=later + 900)
     devices, back = merged(devices, look(), at=later + 1800)
 
-    assert lost == (Change("device.lost", CAMERA, {"last_seen": "1800000000"}),)
+    assert lost == (Change("device.lost", CAMERA, {"last_seen": "1800000000", "took_leave": "no"}),)
     assert still_lost == ()
-    assert back == (changed("presence", "lost", "present"),)
+    assert back == (Change("device.returned", CAMERA, {"last_seen": "1800000000"}),)
     assert devices[CAMERA].device.first_seen == NOON
 
 
@@ -199,7 +201,10 @@ def test_a_serial_number_is_followed_to_a_new_mac_once_the_old_is_lost() -> None
 
     assert set(devices) == {CAMERA}
     assert devices[CAMERA].device.macs == (OTHER_MAC, MAC)
-    assert [change.detail["field"] for change in changes] == ["presence", "macs"]
+    assert [(change.kind, change.detail.get("field")) for change in changes] == [
+        ("device.returned", None),
+        ("device.changed", "macs"),
+    ]
 
 
 def test_another_serial_number_behind_the_same_mac_is_another_device() -> None:
@@ -224,6 +229,83 @@ def test_the_mac_and_address_of_a_lost_device_go_to_who_has_them_now() -> None:
         (),
         (),
     )
+
+
+def test_who_took_leave_is_told_apart_from_who_fell_silent() -> None:
+    devices, _ = merged({}, look(*sadp()))
+    goodbye = msgspec.structs.replace(look(), problems=(LEAVING,))
+    devices, changes = merged(devices, goodbye, at=NOON + 60)
+    assert (devices[CAMERA].device.problems, changes) == ((LEAVING,), ())
+
+    _, changes = merged(devices, at=NOON + 60 + LOST_AFTER_SECONDS + 1)
+    back, _ = merged(devices, look(), at=NOON + 120)
+
+    assert [(change.kind, change.detail["took_leave"]) for change in changes] == [("device.lost", "yes")]
+    assert back[CAMERA].device.problems == ()
+
+
+def test_a_move_to_another_segment_is_told() -> None:
+    devices, _ = merged({}, look(*sadp()))
+
+    devices, changes = merged(devices, look(*sadp(), interface="cam0.20", addresses=["10.20.0.20"]))
+
+    assert changes[0] == Change("device.moved", CAMERA, {"before": "cam0", "after": "cam0.20"})
+    assert changes[1:] == (changed("addresses", "10.9.0.20", "10.20.0.20"),)
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        pytest.param(("false", "true"), True, id="reset"),
+        pytest.param(("true", "false"), False, id="activated"),
+        pytest.param(("true", "true"), False, id="never activated"),
+        pytest.param(("false", "", "true"), True, id="a silent look between"),
+        pytest.param(("", "true"), False, id="not known before"),
+    ],
+)
+def test_a_factory_reset_is_told(states: tuple[str, ...], told: bool) -> None:  # noqa: FBT001 - a case
+    devices: dict[DeviceId, Known] = {}
+    kinds: list[str] = []
+    for state in states:
+        said = (Evidence(Fact.FACTORY_STATE, state, Source.SADP, 80),) if state else ()
+        devices, changes = merged(devices, look(*sadp(), *said))
+        kinds.extend(change.kind for change in changes)
+
+    assert ("device.reset" in kinds) == told
+
+
+def test_a_new_device_in_the_place_of_one_that_is_gone_is_a_swap() -> None:
+    devices, _ = merged({}, look(*sadp()))
+    newcomer = look(Evidence(Fact.MODEL, "P3265-V", Source.VAPIX, 85), mac=Mac("ac:cc:8e:00:00:01"))
+    devices, at_first = merged(devices, newcomer, at=NOON + 900)
+
+    devices, changes = merged(devices, newcomer, at=NOON + LOST_AFTER_SECONDS + 1)
+    _, later = merged(devices, newcomer, at=NOON + LOST_AFTER_SECONDS + 900)
+
+    assert [change.kind for change in at_first] == ["device.found"]
+    assert [change.kind for change in changes] == ["device.lost", "device.swapped"]
+    assert changes[1] == Change(
+        "device.swapped",
+        DeviceId("mac:accc8e000001"),
+        {
+            "instead_of": CAMERA,
+            "shared": "10.9.0.20",
+            "before": "hikvision DS-2CD2320D-I",
+            "after": "axis P3265-V",
+        },
+    )
+    assert later == ()
+
+
+def test_an_old_device_that_takes_a_free_address_is_no_swap() -> None:
+    other = look(mac=Mac("ac:cc:8e:00:00:01"), addresses=["10.9.0.30"])
+    devices, _ = merged({}, other)
+    devices, _ = merged(devices, look(*sadp()), other, at=NOON + 900)
+    moved = msgspec.structs.replace(other, addresses=(Address("10.9.0.20"),))
+
+    _, changes = merged(devices, moved, at=NOON + 900 + LOST_AFTER_SECONDS + 1)
+
+    assert "device.swapped" not in {change.kind for change in changes}
 
 
 def test_a_serial_number_printed_shorter_by_another_source_is_no_swap() -> None:

@@ -79,11 +79,11 @@ def test_an_answer_says_where_the_description_is() -> None:
     )
 
 
-def test_announcements_are_heard_but_not_farewells_and_searches() -> None:
+def test_announcements_and_farewells_are_heard_but_not_searches() -> None:
     notify = ANSWER.replace(b"HTTP/1.1 200 OK", b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:alive")
 
     assert ssdp.parse(notify) == ssdp.parse(ANSWER)
-    assert ssdp.parse(notify.replace(b"ssdp:alive", b"ssdp:byebye")) is None
+    assert ssdp.parse(notify.replace(b"ssdp:alive", b"ssdp:byebye")) == Heard(is_leaving=True)
     assert ssdp.parse(ssdp.request()) is None
     assert isinstance(ssdp.parse(b"GET / HTTP/1.1\r\n\r\n"), Rubbish)
 

@@ -103,6 +103,52 @@ def test_sadp_answers_to_somebody_else_are_overheard(segment: Any) -> None:
     segment.run(lambda: watching(heard, speak))
 
 
+def test_a_goodbye_is_heard_and_nobody_is_looked_at_for_it(segment: Any) -> None:
+    network, heard = segment.plug_in("10.9.0.20", "44:47:cc:00:00:01"), Heard()
+    byes = (
+        (b'<e:Envelope xmlns:e="e" xmlns:d="d"><e:Body><d:Bye/></e:Body></e:Envelope>', ("239.255.255.250", 3702)),
+        (b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:byebye\r\nNT: upnp:rootdevice\r\n\r\n", ("239.255.255.250", 1900)),
+    )
+
+    async def leave(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        for data, group in byes:
+            before = len(heard.rounds)
+            with network.udp_client() as sender:
+                sender.sendto(data, group)
+                await until(lambda before=before: len(heard.rounds) > before)  # type: ignore[misc]
+
+    segment.run(lambda: watching(heard, leave))
+
+    problems = [seen.problems for told in heard.rounds[1:] for seen in told]
+    assert problems == [("took leave of the network",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("port", "answer", "model"),
+    [
+        pytest.param(7711, b"\x0b".ljust(0x6D, b"\x00") + b"SNB-6004".ljust(0x99, b"\x00"), "SNB-6004", id="Hanwha"),
+        pytest.param(
+            1758,
+            b"<d><friendlyName>DINION</friendlyName><serialNumber>044518</serialNumber></d>",
+            "DINION",
+            id="Bosch",
+        ),
+        pytest.param(10001, b"\x01\x00\x00\x09\x0c\x00\x06AirCam", "AirCam", id="Ubiquiti"),
+    ],
+)
+def test_broadcast_answers_to_somebody_else_are_overheard(segment: Any, port: int, answer: bytes, model: str) -> None:
+    network, heard = segment.plug_in("10.9.0.20", "44:47:cc:00:00:01"), Heard()
+
+    async def speak(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        with network.udp_client() as sender:
+            sender.sendto(answer, ("255.255.255.255", port))
+            await until(lambda: model in heard.models())
+
+    segment.run(lambda: watching(heard, speak))
+
+
 def test_a_scan_can_be_asked_for(segment: Any) -> None:
     segment.plug_in("10.9.0.20", "44:47:cc:00:00:01")
     heard = Heard()

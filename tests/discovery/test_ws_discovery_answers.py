@@ -77,10 +77,15 @@ def test_the_kind_is_read_from_the_types(types: bytes, kind: list[str]) -> None:
     assert said(answer, Fact.KIND) == kind
 
 
-@pytest.mark.parametrize(
-    "body", [b"<d:Probe/>", b"<d:Bye><d:Address>urn:uuid:1</d:Address></d:Bye>", b"<d:ProbeMatches/>"]
-)
-def test_questions_farewells_and_empty_answers_say_nothing(body: bytes) -> None:
+def test_a_bye_says_that_its_sender_leaves() -> None:
+    start, end = PROBE_MATCH.index(b"<d:ProbeMatches>"), PROBE_MATCH.index(b"</env:Body>")
+    bye = b"<d:Bye><d:Address>urn:uuid:1</d:Address></d:Bye>"
+
+    assert ws_discovery.parse(PROBE_MATCH[:start] + bye + PROBE_MATCH[end:]) == Heard(is_leaving=True)
+
+
+@pytest.mark.parametrize("body", [b"<d:Probe/>", b"<d:ProbeMatches/>"])
+def test_questions_and_empty_answers_say_nothing(body: bytes) -> None:
     start, end = PROBE_MATCH.index(b"<d:ProbeMatches>"), PROBE_MATCH.index(b"</env:Body>")
 
     assert ws_discovery.parse(PROBE_MATCH[:start] + body + PROBE_MATCH[end:]) is None

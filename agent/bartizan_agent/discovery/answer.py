@@ -19,6 +19,8 @@ class Heard(msgspec.Struct, frozen=True):
     """TCP ports where it says that it serves HTTP."""
     location: str = ""
     """SSDP only: where its description is. Fetched only from the sender itself."""
+    is_leaving: bool = False
+    """Whether it says goodbye."""
 
 
 class Rubbish(msgspec.Struct, frozen=True):
@@ -28,7 +30,7 @@ class Rubbish(msgspec.Struct, frozen=True):
 
 
 Answer = Heard | Rubbish | None
-"""None: well-formed, but nothing about its sender (another client's question, a farewell)."""
+"""None: well-formed, but nothing about its sender (another client's question)."""
 
 
 def clean(text: str) -> str:

@@ -30,14 +30,16 @@ def request() -> bytes:
 
 
 def parse(data: bytes) -> Answer:
-    """Return where the description is, and the unique name; a farewell or another's search says nothing."""
+    """Return where the description is, and the unique name, or that it leaves; another's search says nothing."""
     text = data[:LIMIT].decode("utf-8", "replace")
     start = _START.match(text)
     if not start:
         return Rubbish("SSDP message that is neither an answer nor an announcement")
     headers = _headers(text)
-    if start.group(1).upper().startswith("M-SEARCH") or headers.get("nts", "").lower() == "ssdp:byebye":
+    if start.group(1).upper().startswith("M-SEARCH"):
         return None
+    if headers.get("nts", "").lower() == "ssdp:byebye":
+        return Heard(is_leaving=True)
     uuid = _UUID.search(headers.get("usn", ""))
     return Heard(
         evidence=say(Fact.UUID, uuid.group(1).lower() if uuid else "", Source.SSDP, 60, "USN"),

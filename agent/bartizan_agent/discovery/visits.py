@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bartizan.identity.model import Observation
 from bartizan.ids import Address, Mac
+from bartizan_agent.changes import LEAVING
 from bartizan_agent.discovery import ssdp
 from bartizan_agent.discovery.answer import Heard, Rubbish
 from bartizan_agent.discovery.exchange import Caller, Peer
@@ -48,7 +49,8 @@ class Visits:
         if isinstance(answer, Rubbish):
             self._tell(Sighting(interface.name, address, problems=(answer.reason,)))
             return
-        self._tell(Sighting(interface.name, address, answer.evidence, answer.claimed_mac))
+        problems = (LEAVING,) if answer.is_leaving else ()
+        self._tell(Sighting(interface.name, address, answer.evidence, answer.claimed_mac, problems=problems))
         self._hint((interface.name, address)).learn(answer.evidence, answer.web_ports)
         where = ssdp.description_target(answer.location, address) if answer.location else None
         if where:

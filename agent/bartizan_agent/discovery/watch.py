@@ -157,7 +157,8 @@ class _Listening:
     def _heard(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
         """An announcement comes when the services are up, which they may not have been when the neighbour appeared."""
         self._visits.hear(interface, address, answer)
-        self._visits.visit(interface.index, address, "announced")
+        if not (isinstance(answer, Heard) and answer.is_leaving):
+            self._visits.visit(interface.index, address, "announced")
 
     def _neighbour(self, entry: Neighbour, news: News) -> None:
         if news is News.APPEARED:

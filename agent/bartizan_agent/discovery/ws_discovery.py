@@ -39,14 +39,16 @@ def request(uuid: UUID, types: str = TYPES[0]) -> bytes:
 
 
 def parse(data: bytes) -> Answer:
-    """Return what ProbeMatches, ResolveMatches or a Hello say; farewells and others' probes say nothing."""
+    """Return what ProbeMatches, ResolveMatches, a Hello or a Bye say; others' probes say nothing."""
     root = loose_xml.read(data)
     if isinstance(root, Rubbish):
         return root
     matches = list(loose_xml.elements(root, "probematch", "resolvematch", "hello"))[:_MATCHES_PER_ANSWER]
     if matches:
         return _heard(matches)
-    other = next(loose_xml.elements(root, "probe", "resolve", "bye", "probematches"), None)
+    if next(loose_xml.elements(root, "bye"), None) is not None:
+        return Heard(is_leaving=True)
+    other = next(loose_xml.elements(root, "probe", "resolve", "probematches"), None)
     return Rubbish("WS-Discovery message without a match") if other is None else None
 
 
