@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 import socket
 import time
@@ -15,6 +16,7 @@ import pytest
 from bartizan.identity.model import Fact, Observation
 from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import interfaces, named
+from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.scan import scan
 from bartizan_agent.discovery.sweep import Target, target
@@ -73,6 +75,69 @@ def test_every_kind_of_device_is_found_and_known(segment: Segment) -> None:
     assert found == {model: (maker, firmware) for maker, model, firmware in KINDS.values()}
     assert {x.mac for x in observations} == {camera.state.mac for camera, _ in devices}
     assert [camera.state.meddling for camera, _ in devices] == [[]] * len(devices)
+
+
+def test_a_scan_of_what_has_not_changed_connects_to_nobody(segment: Segment) -> None:
+    devices = plug_in_all(segment, [make(kind, number=number) for number, kind in enumerate(KINDS, 1)])
+    looked = Looked()
+    sent: list[int] = []
+    found: list[tuple[Observation, ...]] = []
+
+    async def act() -> None:
+        async with serving(devices):
+            for _ in range(2):
+                before = packets_sent(segment)
+                wanted = target(named("cam0"), [IPv4Network("10.9.0.16/28"), IPv4Network("10.9.0.32/28")], FAST)
+                found.append(await scan([wanted], FAST, looked=looked))
+                sent.append(packets_sent(segment) - before)
+
+    segment.run(act)
+
+    macs = {camera.state.mac for camera, _ in devices}
+    assert [{observation.mac for observation in observations} for observations in found] == [macs, macs]
+    assert all(observation.open_ports for observation in found[0])
+    assert not any(observation.open_ports for observation in found[1])
+    assert sent[1] < sent[0] / 3  # most of what is left is one question a protocol, and one nudge an address
+
+
+def test_who_says_something_new_is_looked_at_again(segment: Segment) -> None:
+    camera = make("hikvision")
+    devices = plug_in_all(segment, [camera])
+    looked = Looked()
+    ports: list[tuple[int, ...]] = []
+
+    async def act() -> None:
+        async with serving(devices):
+            for firmware in ("V5.7.18", "V5.7.18", "V5.8.1"):
+                camera.state.firmware = firmware
+                (observation,) = await scan([target(named("cam0"), None, FAST)], FAST, looked=looked)
+                ports.append(observation.open_ports)
+
+    segment.run(act)
+
+    assert ports[0] == ports[2] != ()
+    assert ports[1] == ()
+
+
+def test_a_camera_that_hears_no_group_is_asked_alone(segment: Segment) -> None:
+    network = segment.plug_in("10.9.0.20", "44:47:cc:00:00:01")
+    answer = b"<ProbeMatch><DeviceSN>DS-2CD2320D-I20180919AACHC52932642</DeviceSN></ProbeMatch>"
+
+    async def act() -> tuple[Observation, ...]:
+        loop = asyncio.get_running_loop()
+        with network.udp_socket(37020) as sock:  # bound to its own address: no group reaches it
+
+            async def respond() -> None:
+                _, asker = await loop.sock_recvfrom(sock, 65535)
+                await loop.sock_sendto(sock, answer, asker)
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(respond())
+                return await scan([target(named("cam0"), None, FAST)], FAST)
+
+    (observation,) = segment.run(act)
+
+    assert best(observation, Fact.MODEL) == "DS-2CD2320D-I"
 
 
 def test_hostile_devices_do_not_stop_the_others(segment: Segment) -> None:
@@ -364,6 +429,11 @@ def best(observation: Observation, fact: Fact) -> str:
 
 def by_mac(observations: tuple[Observation, ...], camera: Camera) -> Observation:
     return next(x for x in observations if x.mac == camera.state.mac)
+
+
+def packets_sent(segment: Segment) -> int:
+    shown = segment.gateway.run("ip", "-s", "-j", "link", "show", "cam0")
+    return int(json.loads(shown)[0]["stats64"]["tx"]["packets"])
 
 
 def open_sockets() -> int:

@@ -19,6 +19,8 @@ class Heard(msgspec.Struct, frozen=True):
     """TCP ports where it says that it serves HTTP."""
     location: str = ""
     """SSDP only: where its description is. Fetched only from the sender itself."""
+    is_arriving: bool = False
+    """Whether it says that it has just come up."""
     is_leaving: bool = False
     """Whether it says goodbye."""
 

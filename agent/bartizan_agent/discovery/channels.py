@@ -46,6 +46,8 @@ class Channel(msgspec.Struct, frozen=True):
     destinations_v6: tuple[str, ...] = ()
     answer_port: int = 0
     """Where answers come whoever asked, so that we ask from there; 0 where they come to the asker alone."""
+    asks_directly: bool = False
+    """Whether devices are known to answer a request to their own address, too."""
 
     def groups(self, *, v6: bool) -> tuple[str, ...]:
         """Return the groups to be joined to overhear it."""
@@ -84,6 +86,7 @@ _ALL = (
         request=lambda asked: sadp.request(asked.uuid),
         parse=sadp.parse,
         answer_port=sadp.PORT,  # much firmware answers to the group
+        asks_directly=True,
     ),
     Channel(
         name="WS-Discovery",
@@ -94,6 +97,7 @@ _ALL = (
             asked.uuid, ws_discovery.TYPES[asked.number % len(ws_discovery.TYPES)]
         ),
         parse=ws_discovery.parse,
+        asks_directly=True,
     ),
     Channel(
         name="DHDiscover",
@@ -101,6 +105,7 @@ _ALL = (
         destinations=(dhdiscover.GROUP, BROADCAST),
         request=lambda _: dhdiscover.request(),
         parse=dhdiscover.parse,
+        asks_directly=True,
     ),
     Channel(
         name="DHDiscover (UDP 5050)",

@@ -11,6 +11,7 @@ from bartizan_agent.discovery import rtnetlink
 from bartizan_agent.discovery.answer import Heard, Rubbish
 from bartizan_agent.discovery.channels import channels
 from bartizan_agent.discovery.interfaces import Interface
+from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.neighbours import Neighbours, News
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.rtnetlink import Neighbour
@@ -26,7 +27,10 @@ Progress = Callable[[str], None]
 
 
 async def scan(
-    targets: Sequence[Target], limits: Limits | None = None, progress: Progress | None = None
+    targets: Sequence[Target],
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    looked: Looked | None = None,
 ) -> tuple[Observation, ...]:
     """Return what is on the links of some interfaces, one observation per device.
 
@@ -36,23 +40,24 @@ async def scan(
         targets: Interfaces, and where on their links addresses may be tried.
         limits: How politely.
         progress: Told in words what goes on, and what is left out.
+        looked: What earlier scans looked at: who has not changed since is seen, but not asked again.
 
     Raises:
         OSError: The kernel refuses a socket that it refuses nobody.
     """
-    return await _Scan(targets, limits or Limits(), progress or _say_nothing).run()
+    return await _Scan(targets, limits or Limits(), progress or _say_nothing, looked or Looked()).run()
 
 
 class _Scan:
     """The state of one scan."""
 
-    def __init__(self, targets: Sequence[Target], limits: Limits, progress: Progress) -> None:
+    def __init__(self, targets: Sequence[Target], limits: Limits, progress: Progress, looked: Looked) -> None:
         self._targets = targets
         self._limits = limits
         self._progress = progress
         self._tasks = asyncio.TaskGroup()
         self._neighbours = Neighbours([target.interface.index for target in targets], self._neighbour)
-        self._visits = Visits(targets, limits, self._tasks, self._neighbours.table)
+        self._visits = Visits(targets, limits, self._tasks, self._neighbours.table, looked)
         self._is_open = True
         self._last_heard = 0.0
 
@@ -78,8 +83,9 @@ class _Scan:
             waking = [self._tasks.create_task(self._wake(target)) for target in self._targets]
             for number in range(_ROUNDS):
                 for segment in segments:
-                    segment.ask(number)
+                    await segment.ask(number, self._visits.caller.pace)
                 await asyncio.sleep(_ROUND_SECONDS)
+            await self._ask_the_silent(segments)
             await asyncio.gather(self._listen(), *waking)
             self._consider_what_has_no_ipv4()
             await self._visits.finished()
@@ -91,6 +97,14 @@ class _Scan:
             if entry.state & rtnetlink.REACHABLE:
                 self._visits.see(entry.index, entry.address)
             self._consider(entry.index, entry.address)
+
+    async def _ask_the_silent(self, segments: list[Segment]) -> None:
+        """Ask those alone who are there and have said nothing: some switches keep groups and broadcasts away."""
+        for segment, target in zip(segments, self._targets, strict=True):
+            for entry in self._neighbours.table.entries():
+                is_there = entry.index == target.interface.index and target.covers(entry.address)
+                if is_there and ":" not in entry.address and not self._visits.has_heard(entry.index, entry.address):
+                    await segment.ask_directly(entry.address, self._visits.caller.pace)
 
     async def _listen(self) -> None:
         limits, loop = self._limits, asyncio.get_running_loop()

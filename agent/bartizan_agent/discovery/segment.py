@@ -12,6 +12,7 @@ from bartizan.ids import Address
 from bartizan_agent.discovery.answer import Heard, Rubbish, read_address
 from bartizan_agent.discovery.channels import Channel, Round
 from bartizan_agent.discovery.interfaces import Interface
+from bartizan_agent.discovery.pace import Pace
 from bartizan_agent.discovery.sockets import datagram_socket, destination
 
 DATAGRAMS_PER_SENDER = 8  # read of one protocol; more is a flood
@@ -60,17 +61,27 @@ class Segment:
     ) -> None:
         self._close()
 
-    def ask(self, number: int) -> None:
+    async def ask(self, number: int, pace: Pace) -> None:
         """Send the requests of one round, each to one of its protocol's groups."""
         for sock, channel in self._sockets:
             v6 = sock.family is socket.AF_INET6
             groups = channel.destinations_v6 if v6 else channel.destinations
             if not groups:
                 continue
-            request = channel.request(Round(number, uuid.uuid4(), self.interface))
-            group = groups[number % len(groups)]
-            with contextlib.suppress(OSError):  # no address of this family (yet): nobody could answer
-                sock.sendto(request, destination(self.interface, group, channel.port))
+            await pace.turn()
+            self._send(sock, channel, number, groups[number % len(groups)])
+
+    async def ask_directly(self, address: Address, pace: Pace) -> None:
+        """Send to one IPv4 address what it may answer although it does not hear the groups."""
+        for sock, channel in self._sockets:
+            if channel.asks_directly and sock.family is socket.AF_INET:
+                await pace.turn()
+                self._send(sock, channel, 0, address)
+
+    def _send(self, sock: socket.socket, channel: Channel, number: int, address: str) -> None:
+        request = channel.request(Round(number, uuid.uuid4(), self.interface))
+        with contextlib.suppress(OSError):  # no address of this family (yet): nobody could answer
+            sock.sendto(request, destination(self.interface, address, channel.port))
 
     def _open(self, channel: Channel, family: socket.AddressFamily) -> None:
         port = channel.overheard_port if self._listen else channel.answer_port

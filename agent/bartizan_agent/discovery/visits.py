@@ -12,6 +12,7 @@ from bartizan_agent.discovery import ssdp
 from bartizan_agent.discovery.answer import Heard, Rubbish
 from bartizan_agent.discovery.exchange import Caller, Peer
 from bartizan_agent.discovery.interfaces import Interface
+from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.looks import Hints, Look
 from bartizan_agent.discovery.neighbours import Table
 from bartizan_agent.discovery.pace import Limits
@@ -29,10 +30,17 @@ class Visits:
         limits: How politely.
         tasks: Owns the looks.
         table: The neighbour table, followed by somebody else.
+        looked: What was looked at before and need not be again.
     """
 
-    def __init__(self, targets: Sequence[Target], limits: Limits, tasks: asyncio.TaskGroup, table: Table) -> None:
+    def __init__(
+        self, targets: Sequence[Target], limits: Limits, tasks: asyncio.TaskGroup, table: Table, looked: Looked
+    ) -> None:
         self.caller = Caller(limits)
+        self._looked = looked
+        self._began = asyncio.get_running_loop().time()
+        self._skipped: set[Place] = set()
+        self._heard: set[Place] = set()
         self._targets = {target.interface.index: target for target in targets}
         self._slots = asyncio.Semaphore(limits.concurrent_devices)
         self._tasks = tasks
@@ -52,8 +60,9 @@ class Visits:
         problems = (LEAVING,) if answer.is_leaving else ()
         self._tell(Sighting(interface.name, address, answer.evidence, answer.claimed_mac, problems=problems))
         self._hint((interface.name, address)).learn(answer.evidence, answer.web_ports)
+        self._look_again_if_changed(interface, address, answer)
         where = ssdp.description_target(answer.location, address) if answer.location else None
-        if where:
+        if where and not self._is_known(interface.index, address):
             look = self._look_at(interface, address)
             self._once(interface.index, address, where, functools.partial(look.describe, *where))
 
@@ -62,9 +71,18 @@ class Visits:
         self._tell(Sighting(self._targets[index].interface.name, address))
 
     def visit(self, index: int, address: Address, occasion: str = "") -> None:
-        """Look at an address, if that is allowed and it was not looked at on this occasion before."""
-        look = self._look_at(self._targets[index].interface, address)
-        self._once(index, address, occasion, look.run)
+        """Look at an address, if that is allowed, needed, and was not done on this occasion before."""
+        place = (self._targets[index].interface.name, address)
+        if self._is_known(index, address):
+            self._skipped.add(place)
+            return
+        self._looked.note(place, self._table.mac_of(index, address), asyncio.get_running_loop().time())
+        self._once(index, address, occasion, self._look_at(self._targets[index].interface, address).run)
+
+    def has_heard(self, index: int, address: Address) -> bool:
+        """Return whether a device said anything by itself, or was looked at before and so need not be asked."""
+        place = (self._targets[index].interface.name, address)
+        return place in self._heard or self._is_known(index, address)
 
     async def finished(self) -> None:
         """Return when no look is under way, those included that follow from what is heard meanwhile."""
@@ -80,6 +98,20 @@ class Visits:
         seen, self._sightings = self._sightings, []
         self._told.clear()
         return merge(seen, self._macs())
+
+    def _is_known(self, index: int, address: Address) -> bool:
+        place = (self._targets[index].interface.name, address)
+        now = asyncio.get_running_loop().time()
+        return self._looked.is_known(place, self._table.mac_of(index, address), before=self._began, now=now)
+
+    def _look_again_if_changed(self, interface: Interface, address: Address, answer: Heard) -> None:
+        place = (interface.name, address)
+        self._heard.add(place)
+        has_changed = self._looked.is_news(place, answer.evidence)
+        if has_changed or answer.is_arriving:
+            self._looked.forget(place)
+            if place in self._skipped:
+                self.visit(interface.index, address)
 
     def _once(self, index: int, address: Address, occasion: object, look: Callable[[], Awaitable[None]]) -> None:
         target = self._targets[index]
@@ -107,6 +139,8 @@ class Visits:
 
     def _tell(self, sighting: Sighting) -> None:
         self._sightings.append(sighting)
+        if sighting.open_ports:
+            self._looked.opened((sighting.interface, sighting.address))
         self._told.set()
 
     def _macs(self) -> dict[Place, Mac]:

@@ -12,6 +12,7 @@ from bartizan_agent.discovery.answer import Heard, Rubbish
 from bartizan_agent.discovery.channels import channels
 from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import Interface, named
+from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.neighbours import Neighbours, News
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.rtnetlink import Neighbour
@@ -50,9 +51,11 @@ class Watch:
         self._scan_wanted = asyncio.Event()
         self._troubles: dict[str, str] = {}
         self._scanned: list[Target] = []
+        self._looked = Looked()
 
     def scan_now(self) -> None:
-        """Ask for a full scan without waiting for its time. Asking twice is asking once."""
+        """Ask for a scan that looks at every device again, whether due or not. Asking twice is asking once."""
+        self._looked.forget_all()
         self._scan_wanted.set()
 
     async def run(self) -> None:
@@ -68,14 +71,14 @@ class Watch:
 
     async def _scan(self, targets: Sequence[Target]) -> None:
         try:
-            self._tell(await scan(targets, self._limits, _log.debug))
+            self._tell(await scan(targets, self._limits, _log.debug, self._looked))
         except OSError as error:
             _log.warning("scan failed", exc_info=error)
 
     async def _listen(self, targets: Sequence[Target]) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                listening = _Listening(targets, self._limits, tasks, self._tell, self._look_at_interfaces)
+                listening = _Listening(targets, self._limits, tasks, self._tell, self._look_at_interfaces, self._looked)
                 telling = tasks.create_task(listening.run())
                 await self._wanted_within(self._interval_seconds)
                 telling.cancel()
@@ -132,8 +135,11 @@ class _Listening:
         tasks: asyncio.TaskGroup,
         tell: Tell,
         interfaces_changed: Callable[[], None],
+        looked: Looked,
     ) -> None:
+        self._looked = looked
         self._targets = targets
+        self._names = {target.interface.index: target.interface.name for target in targets}
         self._tell = tell
         self._neighbours = Neighbours(
             [target.interface.index for target in targets],
@@ -141,7 +147,7 @@ class _Listening:
             interfaces_changed=interfaces_changed,
             pause_seconds=_NEIGHBOUR_PAUSE_SECONDS,
         )
-        self._visits = Visits(targets, limits, tasks, self._neighbours.table)
+        self._visits = Visits(targets, limits, tasks, self._neighbours.table, looked)
 
     async def run(self) -> None:
         with contextlib.ExitStack() as sockets:
@@ -157,11 +163,18 @@ class _Listening:
     def _heard(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
         """An announcement comes when the services are up, which they may not have been when the neighbour appeared."""
         self._visits.hear(interface, address, answer)
+        self._looked.forget_closed((interface.name, address))
         if not (isinstance(answer, Heard) and answer.is_leaving):
             self._visits.visit(interface.index, address, "announced")
 
     def _neighbour(self, entry: Neighbour, news: News) -> None:
-        if news is News.APPEARED:
+        if news is News.GONE:
+            self._forget(entry)
+        elif news is News.APPEARED:
             self._visits.see(entry.index, entry.address)
             if ":" not in entry.address:
                 self._visits.visit(entry.index, entry.address)
+
+    def _forget(self, entry: Neighbour) -> None:
+        """Who was away may be another, or run other firmware, when it is back."""
+        self._looked.forget((self._names[entry.index], entry.address))

@@ -60,7 +60,8 @@ def _heard(matches: list[Element]) -> Heard:
         scopes = _scopes(said.get("scopes", ""))
         claimed = claimed or read_mac(scopes.get("mac", ""))
         evidence.extend(_evidence(said, scopes))
-    return Heard(tuple(dict.fromkeys(evidence)), claimed)
+    is_arriving = any(loose_xml.local_name(match) == "hello" for match in matches)
+    return Heard(tuple(dict.fromkeys(evidence)), claimed, is_arriving=is_arriving)
 
 
 def _evidence(said: dict[str, str], scopes: dict[str, str]) -> tuple[Evidence, ...]:
