@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from bartizan.identity.model import Fact, Observation
-from bartizan.ids import Network
+from bartizan.ids import Mac, Network
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.watch import Watch
 from bartizan_agent.settings import SegmentSettings
 from bartizan_lab.cameras import make
 from bartizan_lab.netns import Namespace, veth
+from tests.discovery.test_dhcp import bootp
 
 pytestmark = pytest.mark.netns
 
@@ -30,7 +31,11 @@ class Heard:
 
     def models(self) -> set[str]:
         """Every model told so far."""
-        return {x.value for told in self.rounds for seen in told for x in seen.evidence if x.fact is Fact.MODEL}
+        return self.all(Fact.MODEL)
+
+    def all(self, fact: Fact) -> set[str]:
+        """Everything told so far of a fact."""
+        return {said.value for told in self.rounds for seen in told for said in seen.evidence if said.fact is fact}
 
     def macs(self) -> set[str | None]:
         """Every MAC told so far."""
@@ -147,6 +152,24 @@ def test_broadcast_answers_to_somebody_else_are_overheard(segment: Any, port: in
             await until(lambda: model in heard.models())
 
     segment.run(lambda: watching(heard, speak))
+
+
+def test_a_dhcp_request_is_overheard_and_believed_of_nobody_elses_address(segment: Any) -> None:
+    camera, victim = Mac("ac:cc:8e:00:00:01"), Mac("44:47:cc:00:00:02")
+    networks = {mac: segment.plug_in(f"10.9.0.2{number}", mac) for number, mac in enumerate((camera, victim))}
+    heard = Heard()
+
+    async def request(_: Watch) -> None:
+        await until(lambda: {camera, victim} <= heard.macs())
+        with networks[camera].udp_client() as sender:
+            for address, vendor_class in (("10.9.0.21", b"false"), ("10.9.0.20", b"true")):
+                options = ((50, bytes(int(part) for part in address.split("."))), (60, vendor_class))
+                sender.sendto(bootp(*options, mac=camera), ("255.255.255.255", 67))
+            await until(lambda: "true" in heard.all(Fact.VENDOR_CLASS))
+
+    segment.run(lambda: watching(heard, request))
+
+    assert heard.all(Fact.VENDOR_CLASS) == {"true"}
 
 
 def test_a_scan_can_be_asked_for(segment: Any) -> None:

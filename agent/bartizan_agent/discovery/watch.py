@@ -8,10 +8,12 @@ from ipaddress import IPv4Network, ip_network
 
 from bartizan.identity.model import Observation
 from bartizan.ids import Address
+from bartizan_agent.discovery import dhcp
 from bartizan_agent.discovery.answer import Heard, Rubbish
 from bartizan_agent.discovery.channels import channels
 from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import Interface, named
+from bartizan_agent.discovery.leases import Leases
 from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.neighbours import Neighbours, News
 from bartizan_agent.discovery.pace import Limits
@@ -52,6 +54,7 @@ class Watch:
         self._troubles: dict[str, str] = {}
         self._scanned: list[Target] = []
         self._looked = Looked()
+        self._complaints: set[str] = set()
 
     def scan_now(self) -> None:
         """Ask for a scan that looks at every device again, whether due or not. Asking twice is asking once."""
@@ -78,7 +81,15 @@ class Watch:
     async def _listen(self, targets: Sequence[Target]) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                listening = _Listening(targets, self._limits, tasks, self._tell, self._look_at_interfaces, self._looked)
+                listening = _Listening(
+                    targets,
+                    self._limits,
+                    tasks,
+                    self._tell,
+                    self._look_at_interfaces,
+                    self._looked,
+                    self._complain_once,
+                )
                 telling = tasks.create_task(listening.run())
                 await self._wanted_within(self._interval_seconds)
                 telling.cancel()
@@ -90,6 +101,11 @@ class Watch:
         """Scan anew if a segment's interface came, went, or has another address: our sockets are bound to the old."""
         if self._targets() != self._scanned:
             self.scan_now()
+
+    def _complain_once(self, problem: str) -> None:
+        if problem and problem not in self._complaints:
+            self._complaints.add(problem)
+            _log.warning("not everything is heard", extra={"reason": problem})
 
     async def _wanted_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -136,7 +152,9 @@ class _Listening:
         tell: Tell,
         interfaces_changed: Callable[[], None],
         looked: Looked,
+        complain: Callable[[str], None],
     ) -> None:
+        self._complain = complain
         self._looked = looked
         self._targets = targets
         self._names = {target.interface.index: target.interface.name for target in targets}
@@ -154,6 +172,7 @@ class _Listening:
             sockets.enter_context(self._neighbours)
             for target in self._targets:
                 sockets.enter_context(Segment(target.interface, channels(), self._heard, listen=True))
+                self._complain(sockets.enter_context(Leases(target.interface, self._requested)).problem)
             while True:
                 await self._visits.news()
                 await asyncio.sleep(_GATHER_SECONDS)
@@ -166,6 +185,12 @@ class _Listening:
         self._looked.forget_closed((interface.name, address))
         if not (isinstance(answer, Heard) and answer.is_leaving):
             self._visits.visit(interface.index, address, "announced")
+
+    def _requested(self, interface: Interface, request: dhcp.Request) -> None:
+        """A request is believed of an address that nobody else is known to have."""
+        holder = self._neighbours.table.mac_of(interface.index, request.address)
+        if holder in {None, request.claimed_mac}:
+            self._heard(interface, request.address, request)
 
     def _neighbour(self, entry: Neighbour, news: News) -> None:
         if news is News.GONE:
