@@ -22,6 +22,7 @@ from bartizan.errors import Malformed
 from bartizan.ids import OrderId
 from bartizan.wire import codec
 from bartizan_agent.durable import replace_file
+from bartizan_agent.nftables.restore import CLOCK_SLACK_SECONDS
 from bartizan_agent.notes import Note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
@@ -31,7 +32,6 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS taken_from_spool (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 LONGEST_HOURS = 72
-CLOCK_SLACK_SECONDS = 300.0
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,18 +3,24 @@
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bartizan.containment.level import Level
 from bartizan.containment.render import digest, render
 from bartizan.errors import Unavailable
+from bartizan.wire import codec
+from bartizan_agent import release
 from bartizan_agent.nftables import restore
 from bartizan_agent.nftables.enforcer import Nftables
-from bartizan_agent.nftables.restore import CURRENT, PREVIOUS, seal, unseal
+from bartizan_agent.nftables.restore import CURRENT, PREVIOUS, RELEASED, seal, unseal
 from bartizan_agent.nftables.stored import StoredRulesets
+from bartizan_agent.notes import note
+from bartizan_agent.places import Places
 from bartizan_lab.netns import Namespace
 from tests.containment.estate import estate, with_level
 
@@ -94,24 +100,54 @@ def test_with_nothing_stored_the_boot_unit_fails_and_says_what_to_do(gateway: Na
 
 
 @pytest.mark.netns
-def test_what_another_program_removed_is_stored_again(gateway: Namespace, tmp_path: Path) -> None:
-    """After a release by hand and its end, the next boot contains again, though the ruleset is the same as before."""
+def test_a_stored_file_that_somebody_removed_is_missed_and_written_again(gateway: Namespace, tmp_path: Path) -> None:
     with gateway.entered(), contextlib.closing(Nftables(tmp_path)) as agent:
         agent.apply(NEWER)
-        with contextlib.closing(Nftables(tmp_path)) as command:
-            command.remove_all()
-        agent.apply(NEWER)
-        assert agent.read().intact
-        assert agent.read().missing == ()
         (tmp_path / CURRENT).unlink()
         assert "after a reboot" in agent.read().missing[0]
         agent.apply(NEWER)
+        assert agent.read().missing == ()
     gateway.run("nft", "flush", "ruleset")
 
     status, complaint, table = boot(gateway, tmp_path)
 
     assert (status, complaint) == (0, "")
     assert digest(NEWER) in table
+
+
+@pytest.mark.netns
+def test_a_release_boots_open_until_its_hours_are_over_and_contained_ever_after(
+    gateway: Namespace, tmp_path: Path
+) -> None:
+    """As `bartizan-agent release` leaves it: the table removed, the marker written; nobody takes the marker away."""
+    now = time.time()
+    places = Places(tmp_path)
+    with gateway.entered(), contextlib.closing(Nftables(tmp_path)) as agent:
+        agent.apply(NEWER)
+        lifted = release.Release(by="J Smith", reason="drill", began_at=now, ends_at=now + 3600)
+        release.begin(places, lifted, note("containment.released"))
+        agent.remove_all()
+
+    status, complaint, table = boot(gateway, tmp_path)
+    assert (status, table) == (0, "")
+    assert "released by hand" in complaint
+
+    over = msgspec.structs.replace(lifted, began_at=now - 7200, ends_at=now - 3600)
+    places.release.write_bytes(codec.encode(over))
+    status, complaint, table = boot(gateway, tmp_path)
+    assert (status, complaint) == (0, "")
+    assert digest(NEWER) in table
+
+
+@pytest.mark.parametrize("marker", [b"", b"{", b"[]", b"{}", b'{"began_at":"x","ends_at":9e99}', b"null"])
+def test_a_marker_that_cannot_be_read_lifts_nothing(tmp_path: Path, marker: bytes) -> None:
+    (tmp_path / RELEASED).write_bytes(marker)
+
+    assert not restore.is_released(str(tmp_path))
+
+
+def test_the_marker_is_the_one_that_a_release_writes(tmp_path: Path) -> None:
+    assert Places(tmp_path).release == tmp_path / RELEASED
 
 
 def test_a_damaged_file_never_becomes_the_fallback(state: Path) -> None:

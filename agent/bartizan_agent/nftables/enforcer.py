@@ -94,12 +94,10 @@ class Nftables:
         return evidence.device_drops(self._applied.ruleset.devices if self._applied else (), self._read_evidence())
 
     def remove_all(self) -> None:
-        """Remove the table and what is stored for the next boot; see `Firewall.remove_all`."""
+        """Remove the table; see `Firewall.remove_all`. What is stored for the next boot stays."""
         self._nft.transact(nft_text.REMOVE_TABLE)
         self._applied = None
-        self._kept = None
         self._evidence = {}
-        self._stored.forget()
 
     def close(self) -> None:
         """Let go of the kernel, which goes on enforcing."""

@@ -6,6 +6,9 @@ Run as a program it imports next to nothing, so that it costs little more than `
 
 It loads the stored ruleset, or the one before it where that is damaged or refused. With neither nothing is known of
 this gateway's segments, so nothing can be enforced: it says so, and ends with 1 for the boot unit to fail.
+
+While containment is released by hand (`bartizan_agent.release` writes the marker) it loads nothing. A marker that
+cannot be read, or whose hours are over, lifts nothing.
 """
 
 import ctypes
@@ -14,6 +17,8 @@ from hashlib import sha256
 
 CURRENT = "ruleset.nft"
 PREVIOUS = "ruleset.previous.nft"
+RELEASED = "released.json"
+CLOCK_SLACK_SECONDS = 300.0
 
 _HEADER = b"# Written by bartizan-agent; SHA-256 of all that follows: "
 
@@ -43,15 +48,38 @@ def restore(folder: str) -> str:
     return ""
 
 
+def is_released(folder: str) -> bool:
+    """Return whether containment is released by hand, and its hours are not over."""
+    try:
+        with open(f"{folder}/{RELEASED}", "rb") as file:  # noqa: PTH123 - as in `_load`
+            text = file.read()
+    except OSError:
+        return False
+    import json
+    import time
+
+    try:
+        marker = json.loads(text)
+        began, ends = float(marker["began_at"]), float(marker["ends_at"])
+    except (ValueError, TypeError, KeyError):
+        return False
+    # A clock from before its beginning cannot tell, so then it does not stand; as in `bartizan_agent.release`.
+    return began - CLOCK_SLACK_SECONDS <= time.time() < ends
+
+
 def main(arguments: list[str]) -> int:
     """Run as a program.
 
     Returns:
-        Its exit status: 0 if a ruleset is in force, 1 if none is, 2 if it was called wrongly.
+        Its exit status: 0 if a ruleset is in force or containment is released by hand, 1 if none is, 2 if it was
+        called wrongly.
     """
     if len(arguments) != 2:
         sys.stderr.write(f"usage: {arguments[0]} STATE-FOLDER\n")
         return 2
+    if is_released(arguments[1]):
+        sys.stderr.write("containment is released by hand: nothing is loaded; `bartizan-agent contain` ends it\n")
+        return 0
     name = restore(arguments[1])
     if not name:
         sys.stderr.write(

@@ -15,7 +15,7 @@ class StoredRulesets:
 
     @property
     def is_there(self) -> bool:
-        """Whether something is kept. Another program may have taken it away: `bartizan-agent release` does."""
+        """Whether something is kept: somebody may have taken it away."""
         return self._current.exists()
 
     def keep(self, text: str) -> None:
@@ -31,11 +31,6 @@ class StoredRulesets:
         if unseal(kept) is not None:
             replace_file(self._previous, kept)
         replace_file(self._current, sealed)
-
-    def forget(self) -> None:
-        """Keep nothing, so that the next boot enforces nothing."""
-        for path in (self._previous, self._current):
-            path.unlink(missing_ok=True)
 
     def _read(self) -> bytes:
         try:
