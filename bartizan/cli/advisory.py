@@ -10,7 +10,7 @@ import msgspec
 from bartizan.cli import documents
 from bartizan.cli.advisory_import import import_, load_makers, makers_option
 from bartizan.cli.connection import Controller, load_profile
-from bartizan.cli.options import PATH, speaking
+from bartizan.cli.options import PATH, asking, speaking
 from bartizan.cli.terminal import Exit, Failed, Terminal
 from bartizan.firmware.match import Finding, by_urgency, describe, findings
 from bartizan.firmware.model import Advisory, AffectedRule
@@ -30,6 +30,7 @@ def advisory() -> None:
     check PATHS                   is it well written, and all of it reviewed?
     list, show                    what the catalogue or a folder holds
     match --maker … --model …     hold it all against one device
+    exposure                      how many devices of the estate are open to what
     """  # noqa: D301 - \b is click's word for "do not rewrap"
 
 
@@ -131,6 +132,30 @@ def match(terminal: Terminal, paths: tuple[Path, ...], *, badge: str, kind: str,
         [_row(each) for each in shown],
         value=found,
         nothing=f"No advisory concerns it: {len(found)} are about its maker.",
+    )
+
+
+@advisory.command()
+@click.option("--exploited", is_flag=True, help="Only those that are known to be exploited (CISA's KEV catalogue).")
+@click.option("--due-before", help="Only those due before this day, as in 2026-03-26.")
+@click.option("--all", "show_all", is_flag=True, help="Also those that no device is open to.")
+@asking
+def exposure(
+    terminal: Terminal, controller: Controller, *, exploited: bool, due_before: str | None, show_all: bool
+) -> None:
+    """Say how many devices of the estate are open to each advisory, the most urgent first."""
+    wanted = {
+        "exploited": True if exploited else None,
+        "due_before": due_before,
+        "open_to": None if show_all else True,
+    }
+    found = controller.get("advisories", list[dict[str, Any]], **wanted)
+    names = ("devices", "advisory", "maker", "known_exploited_since", "due", "cvss", "grade", "title")
+    terminal.table(
+        ("devices", "advisory", "maker", "exploited", "due", "score", "grade", "title"),
+        [[each[name] for name in names] for each in found],
+        value=found,
+        nothing="No device is known to be open to one. Undecided ones: bartizan device show DEVICE",
     )
 
 

@@ -3,11 +3,15 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 import msgspec
 
+from bartizan.firmware.match import Finding, Standing, by_urgency, findings, sentence
+from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device
 from bartizan.policy.explain import Explanation, RuleTrace
+from bartizan.trust.content import Catalogue
 from bartizan_agent.cli import DONE, FAILED, Subparsers
 
 
@@ -16,7 +20,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "explain",
         help="say why a device is held as it is",
-        description="Judges one device by the catalogue and orders held here, and says what every rule made of it.",
+        description=(
+            "Judges one device by the catalogue and orders held here, and says what every rule made of it, and how it "
+            "stands to every advisory about its maker."
+        ),
     )
     parser.add_argument("device", metavar="DEVICE", help="id (or a part of it), MAC or address")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -42,15 +49,18 @@ def run(arguments: argparse.Namespace) -> int:
     last_good = local.last_good
     explanation = Evaluator(last_good.catalogue, last_good.facts, last_good.books).explain(meant[0], time.time())
     enforced = local.kernel.levels.get(meant[0].id)
+    found = by_urgency(findings(meant[0].identity, _advisories(last_good.catalogue)))
     if arguments.json:
-        document = {"device": meant[0], "enforced": enforced, **msgspec.structs.asdict(explanation)}
+        explained = msgspec.structs.asdict(explanation)
+        document = {"device": meant[0], "enforced": enforced, "findings": found, **explained}
         print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     else:
-        print("\n".join(lines(meant[0], explanation, enforced.value if enforced else "not held by the kernel")))
+        held = enforced.value if enforced else "not held by the kernel"
+        print("\n".join(lines(meant[0], explanation, found, held)))
     return DONE
 
 
-def lines(device: Device, explanation: Explanation, enforced: str) -> list[str]:
+def lines(device: Device, explanation: Explanation, found: Sequence[Finding], enforced: str) -> list[str]:
     """Return the explanation for people."""
     identity, verdict = device.identity, explanation.verdict
     return [
@@ -61,10 +71,26 @@ def lines(device: Device, explanation: Explanation, enforced: str) -> list[str]:
         "",
         f"who it is: {identity.maker or 'maker unknown'} {identity.model} {identity.firmware}".rstrip(),
         *(f"  {reason}" for reason in identity.reasons),
-        *(f"  open to {advisory}" for advisory in device.vulnerabilities),
+        *_vulnerabilities(found),
         "rules:" if explanation.rules else "no rules: no catalogue was accepted yet, or it holds no policy",
         *(line for rule in explanation.rules for line in _rule(rule)),
     ]
+
+
+def _advisories(catalogue: Catalogue) -> tuple[Advisory, ...]:
+    """Return what this gateway judges by: the catalogue, or, before there is one, what came with this program."""
+    if catalogue.versions:
+        return catalogue.advisories
+    from bartizan_agent.knowledge import packaged
+
+    return packaged().advisories
+
+
+def _vulnerabilities(found: Sequence[Finding]) -> list[str]:
+    concerning = [finding for finding in found if finding.standing is not Standing.NOT_AFFECTED]
+    count = f"{len(found)} advisories about its maker, {len(concerning)} concern it"
+    said = [f"  {finding.advisory} {sentence(finding)}" for finding in concerning]
+    return [f"vulnerabilities: {count if found else 'no advisory is about its maker'}", *said]
 
 
 def _rule(rule: RuleTrace) -> list[str]:

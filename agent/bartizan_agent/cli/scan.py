@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 import msgspec
 
-from bartizan.firmware.match import findings
+from bartizan.firmware.match import by_urgency, findings, sentence
 from bartizan.ids import DeviceId
 from bartizan_agent.discovery.channels import left_out
 from bartizan_agent.discovery.errors import CannotScan
@@ -163,8 +163,8 @@ def _reasons(entry: Known, knowledge: Knowledge) -> list[str]:
     return [
         *device.identity.reasons,
         *(
-            f"{found.advisory}: {found.standing.value}, {found.because}"
-            for found in findings(device.identity, knowledge.advisories)
+            f"{found.advisory} {sentence(found)}"
+            for found in by_urgency(findings(device.identity, knowledge.advisories))
             if found.advisory in told
         ),
         *(f"problem: {problem}" for problem in device.problems),

@@ -11,7 +11,17 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from bartizan_controller import __version__
-from bartizan_controller.api import catalogue, estate, history, inventory, orders, status, totals, views
+from bartizan_controller.api import (
+    catalogue,
+    estate,
+    history,
+    inventory,
+    orders,
+    status,
+    totals,
+    views,
+    vulnerabilities,
+)
 from bartizan_controller.api.access import BearerTokens
 from bartizan_controller.api.problems import HANDLERS
 from bartizan_controller.parts import Parts
@@ -25,6 +35,7 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     orders.router,
     catalogue.router,
     status.router,
+    vulnerabilities.router,
 )
 BODY_OCTETS = 8 * 1024 * 1024
 
