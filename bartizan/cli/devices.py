@@ -4,12 +4,14 @@ import itertools
 from typing import Any
 
 import click
+import msgspec
 
 from bartizan.cli.connection import Controller
 from bartizan.cli.filters import Wanted, filtering
 from bartizan.cli.inventory import Json, pages, walk
 from bartizan.cli.options import asking
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
+from bartizan.firmware.match import Finding, Standing, sentence
 
 HEADINGS = ("site", "device", "address", "maker", "brand", "model", "firmware", "sure", "level", "dropped", "open to")
 NO_DEVICES = "No device was reported yet. Is a gateway enrolled? See: bartizan site list"
@@ -47,12 +49,15 @@ def list_devices(terminal: Terminal, controller: Controller, *, wanted: Wanted, 
 @click.option("--site", help="Where it is, if it is known at several sites.")
 @asking
 def show(terminal: Terminal, controller: Controller, name: str, site: str | None) -> None:
-    """Show one device: who made it and how that is known, how it is held and why, and what changed.
+    """Show one device: who made it and how that is known, what it is vulnerable to, how it is held, and what changed.
 
-    NAME is its id, serial number, MAC or address.
+    NAME is its id, serial number, MAC or address. Vulnerabilities come with the rule that decided, since when a flaw is
+    known to be exploited, and when it is due; what does not concern the device is left out.
     """
     at = find(controller, name, site)
-    detail = controller.get(f"sites/{at['site']}/devices/{at['device']['id']}", Json)
+    place = f"sites/{at['site']}/devices/{at['device']['id']}"
+    detail = controller.get(place, Json)
+    found = controller.get(f"{place}/findings", _Findings).findings
     state, posture = detail["state"], detail["state"]["posture"] or {}
     identity = state["device"]["identity"]
     terminal.fields(
@@ -67,7 +72,7 @@ def show(terminal: Terminal, controller: Controller, name: str, site: str | None
             ("serial", identity["serial"]),
             ("addresses", " ".join([*state["device"]["addresses"], *state["device"]["macs"]])),
             ("first seen", when(state["device"]["first_seen"])),
-            ("open to", " ".join(state["device"]["vulnerabilities"])),
+            ("vulnerabilities", "\n".join(_finding(each) for each in found if each.standing in _CONCERNING)),
             ("level", f"{posture.get('enforced') or 'nothing'}, wanted {posture.get('wanted', 'nothing')}"),
             ("why", "\n".join(posture.get("explanation", ()))),
             ("not in full", posture.get("not_enforceable_because", "")),
@@ -75,7 +80,7 @@ def show(terminal: Terminal, controller: Controller, name: str, site: str | None
             ("problems", "\n".join(state["device"]["problems"])),
             ("history", "\n".join(_change(each) for each in detail["history"][:20])),
         ],
-        value=detail,
+        value={**detail, "findings": found},
     )
 
 
@@ -131,6 +136,17 @@ def _once_known(controller: Controller, name: str, site: str | None) -> tuple[st
     if site is None:
         raise Failed(f"no device is called {name!r} today: of one that is gone, give the id, and --site", Exit.USAGE)
     return site, name
+
+
+class _Findings(msgspec.Struct):
+    findings: tuple[Finding, ...]
+
+
+_CONCERNING = frozenset({Standing.VULNERABLE, Standing.UNKNOWN, Standing.FIXED})
+
+
+def _finding(finding: Finding) -> str:
+    return f"{finding.advisory} {sentence(finding)}"
 
 
 def _device_row(state: Json) -> tuple[object, ...]:

@@ -142,3 +142,27 @@ def test_totals_are_kept_by_what_people_ask_about(person: Person, by: str, expec
 def test_totals_agree_with_counting(person: Person) -> None:
     """Told on the controller's own machine, while it runs."""
     assert "every counter agrees" in person.manage("inventory", "recount", str(person.folder))
+
+
+def test_a_device_is_shown_with_every_verdict_that_concerns_it(person: Person) -> None:
+    """Why it cannot be told, by which rule, since when the flaw is exploited, and how sure the rule is."""
+    shown = person.do("device", "show", "serial:0001")
+    found = {each["advisory"]: each for each in person.ask("device", "show", "serial:0001")["findings"]}
+
+    assert "CVE-2021-36260 unknown: its build date is unknown, and the rule is a build date (2021-06-25)" in shown
+    assert "known exploited since 2022-01-10, due 2022-01-24; graded M" in shown
+    assert "CVE-2024-29947" not in shown
+    assert found["CVE-2024-29947"]["standing"] == "not-affected"
+
+
+def test_the_estate_is_held_against_the_catalogue(person: Person) -> None:
+    """How many devices are open to what; only what is due by a day, if asked; and the catalogue's own list."""
+    assert (
+        person.do("advisory", "exposure", "--exploited")
+        .splitlines()[1]
+        .startswith("1        CVE-2021-36260  hikvision")
+    )
+    assert person.ask("advisory", "exposure", "--due-before", "2022-01-24") == []
+    named = {each["id"] for each in person.ask("advisory", "list")}
+    assert named == {each["advisory"] for each in person.ask("advisory", "exposure", "--all")}
+    assert "CVE-2017-7921" in named
