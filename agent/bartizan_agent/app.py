@@ -19,6 +19,7 @@ from bartizan.ids import BootId
 from bartizan_agent import announcements, outbox, release, roster, systemd
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.bell import rings
+from bartizan_agent.channels import Told
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.containment import Containment
 from bartizan_agent.firewall import Firewall
@@ -27,7 +28,7 @@ from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
-from bartizan_agent.roster import Learn, Roster
+from bartizan_agent.roster import Roster
 from bartizan_agent.segments import Links
 from bartizan_agent.settings import Limits, Settings
 from bartizan_agent.state import LastGood
@@ -93,10 +94,10 @@ def build(
     last_good.load()
     devices = Roster(connection, lambda: known(last_good.catalogue), limit=limits.devices)
 
-    def cameras(learn: Learn) -> CameraWork:
+    def cameras(told_of_devices: Told) -> CameraWork:
         from bartizan_agent.cameras import Cameras
 
-        return Cameras(connection, settings, places, keys, clock=clock, outbox=events, learn=learn)
+        return Cameras(connection, settings, places, keys, clock=clock, outbox=events, told=told_of_devices)
 
     return Parts(
         settings=settings,

@@ -11,6 +11,7 @@ from bartizan.wire import events
 from bartizan_agent import camera_http, login_budget
 from bartizan_agent.assignments import Assigned
 from bartizan_agent.camera_http import CameraHttp
+from bartizan_agent.channels import Told
 from bartizan_agent.clock import Clock
 from bartizan_agent.drivers import DRIVERS
 from bartizan_agent.identity_keys import IdentityKeys
@@ -20,7 +21,6 @@ from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.reads import Reads
-from bartizan_agent.roster import Learn
 from bartizan_agent.settings import Settings
 from bartizan_agent.tls import client_context
 from bartizan_agent.updates import engine
@@ -39,7 +39,7 @@ class Cameras:
         *,
         clock: Clock,
         outbox: Outbox,
-        learn: Learn,
+        told: Told,
     ) -> None:
         self._outbox = outbox
         for schema in (login_budget.SCHEMA, camera_http.SCHEMA):
@@ -52,7 +52,7 @@ class Cameras:
             tls=client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
             limit=settings.limits.images_octets,
         )
-        self._reads = Reads(http.open, learn, clock)
+        self._reads = Reads(http.open, told, clock)
         self._updater = Updater(
             connection,
             DRIVERS,

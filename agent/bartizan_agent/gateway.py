@@ -28,10 +28,12 @@ from bartizan_agent import __version__, link_state, release
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.assignments import Assigned, assigned, credential_for
 from bartizan_agent.changes import Change
+from bartizan_agent.channels import Told, recorded
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.containment import Containment, level_of
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
+from bartizan_agent.drivers.contract import Channel
 from bartizan_agent.evidence import Reporter, busiest, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.identity_keys import IdentityKeys
@@ -42,7 +44,7 @@ from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.reconcile import Link
 from bartizan_agent.refusals import Refusals
-from bartizan_agent.roster import Learn, Roster
+from bartizan_agent.roster import Roster
 from bartizan_agent.settings import Settings
 from bartizan_agent.state import LastGood
 
@@ -87,8 +89,8 @@ class Parts:
     firewall: Firewall
     containment: Containment
     links: Callable[[], tuple[Link, ...]]
-    cameras: Callable[[Learn], CameraWork]
-    """Makes the work on cameras; told who is to learn what they say of themselves."""
+    cameras: Callable[[Told], CameraWork]
+    """Makes the work on cameras, given who is told what they say."""
     updates_unfinished: bool = False
     """Whether an update was under way when the agent stopped."""
 
@@ -198,6 +200,13 @@ class Gateway:
             self._tell(self._parts.roster.learn(device, evidence))
             self._stir(self._parts.clock.monotonic())
 
+    def tie(self, recorder: DeviceId, channels: tuple[Channel, ...]) -> None:
+        """Tell which cameras a recorder records, where that is otherwise than it was told last."""
+        found = recorded(channels, self._parts.roster.devices)
+        cameras, strangers = " ".join(sorted(found.cameras)), " ".join(sorted(found.strangers))
+        told = note(events.RECORDER_CHANNELS, recorder, cameras=cameras, strangers=strangers)
+        self._parts.announcements.once(f"channels of {recorder}", f"{cameras} / {strangers}", told)
+
     def attend(self) -> None:
         """Look at what people left here: a release, its end, their events. Then enforce what follows."""
         parts = self._parts
@@ -296,7 +305,7 @@ class Gateway:
             if device.addresses and not device.lost and (credential := credential_for(device, credentials))
         ]
         if self.cameras is None and (work.assignments or readable or parts.updates_unfinished):
-            self.cameras = parts.cameras(self.learn)
+            self.cameras = parts.cameras(Told(self.learn, self.tie))
             self.cameras_wanted.set()
         if self.cameras is not None:
             frozen = "the catalogue has expired" if last_good.is_expired(now) else ""

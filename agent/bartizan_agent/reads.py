@@ -9,13 +9,13 @@ import logging
 from collections.abc import Iterable
 from contextlib import suppress
 
-from bartizan.identity.model import Device, Evidence, Fact, Source
+from bartizan.identity.model import Device, Evidence, Fact, Kind, Source
 from bartizan.ids import DeviceId
 from bartizan.trust.credentials import Credential
+from bartizan_agent.channels import Told
 from bartizan_agent.clock import Clock
 from bartizan_agent.drivers import DRIVERS
-from bartizan_agent.drivers.contract import Act, CameraState, Failure, recognised
-from bartizan_agent.roster import Learn
+from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Channel, Driver, Failure, recognised
 from bartizan_agent.updates.steps import OpenSession
 
 AGAIN_SECONDS = 86400.0
@@ -32,13 +32,13 @@ class Reads:
 
     Args:
         open_session: Opens a session with a camera.
-        learn: Told what a device said.
+        told: Who is told what devices say.
         clock: What time it is.
     """
 
-    def __init__(self, open_session: OpenSession, learn: Learn, clock: Clock) -> None:
+    def __init__(self, open_session: OpenSession, told: Told, clock: Clock) -> None:
         self._open_session = open_session
-        self._learn = learn
+        self._told = told
         self._clock = clock
         self._readable: dict[DeviceId, tuple[Device, Credential]] = {}
         self._due: dict[DeviceId, float] = {}
@@ -88,15 +88,26 @@ class Reads:
                 self._open_session(device, credential, restarting=False) as session,
             ):
                 answer = await driver.identify(session)
+                channels = await _channels(driver, session, device) if isinstance(answer, CameraState) else None
         except TimeoutError:
             return
         if isinstance(answer, Failure):
             log.debug("a camera was not read", extra={"device": device.id, "code": answer.code})
             wait = max(answer.wait_seconds, RETRY_SECONDS[answer.act])
         else:
-            self._learn(device.id, evidence(answer, driver.source))
+            self._told.learn(device.id, evidence(answer, driver.source))
+            if channels is not None:
+                self._told.tie(device.id, channels)
             wait = AGAIN_SECONDS
         self._due[device.id] = self._clock.monotonic() + wait
+
+
+async def _channels(driver: Driver, session: CameraSession, device: Device) -> tuple[Channel, ...] | None:
+    """Return which cameras a recorder records; None for what is no recorder, or does not say."""
+    if device.identity.kind is not Kind.RECORDER:
+        return None
+    channels = await driver.channels(session)
+    return None if isinstance(channels, Failure) else channels
 
 
 def evidence(state: CameraState, source: Source) -> tuple[Evidence, ...]:

@@ -245,6 +245,15 @@ attempts: How many logins it refused within the hour.
 
 Do: Give the right ones with `bartizan credentials set`; new ones are tried at once.
 """
+RECORDER_CHANNELS = "recorder.channels"
+"""A recorder says that it records other cameras than it said before, or says so for the first time.
+
+cameras: The devices of this site that it records, by id.
+strangers: Addresses of its cameras that no known device has.
+
+Do: Nothing, if it is as planned. A camera that is missing is no longer recorded. Strangers are mostly cameras in the
+recorder's own network ports: the gateway does not see them and cannot contain them, so look there.
+"""
 AGENT_STARTED = "agent.started"
 """The agent began to run.
 

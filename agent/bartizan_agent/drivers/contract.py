@@ -26,6 +26,8 @@ T = TypeVar("T")
 ANSWER_LIMIT = 256 * 1024
 """Octets. The largest answer seen is an ONVIF profile list of 60 KB; capabilities of a recorder reach 100 KB."""
 ANSWER_SECONDS = 10.0
+MOST_CHANNELS = 256
+"""Cameras that one recorder is believed to record."""
 
 
 class Act(enum.Enum):
@@ -160,6 +162,14 @@ class CameraState(msgspec.Struct, frozen=True):
     """Nobody has set a password yet."""
 
 
+class Channel(msgspec.Struct, frozen=True):
+    """One camera that a recorder records, by the recorder's word. Empty means it does not say."""
+
+    number: int
+    address: str
+    serial: str = ""
+
+
 class Activity(enum.Enum):
     """What a camera says of an image it was given."""
 
@@ -223,6 +233,9 @@ class Driver:
     async def read_state(self, session: CameraSession) -> CameraState | Failure:
         """Return all that is compared before and after: identity, stream, picture, clock."""
         raise NotImplementedError
+
+    async def channels(self, session: CameraSession) -> tuple[Channel, ...] | Failure | None:
+        """Return which cameras a recorder records; None where there is no way to ask it."""
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """Return the camera's configuration in the vendor's own form; None where there is no way to read it."""

@@ -4,7 +4,17 @@ import msgspec
 
 from bartizan.identity.model import Source
 from bartizan_agent.drivers import reading
-from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Progress, Tier
+from bartizan_agent.drivers.contract import (
+    Act,
+    CameraSession,
+    CameraState,
+    Channel,
+    Driver,
+    Failure,
+    ImageFile,
+    Progress,
+    Tier,
+)
 from bartizan_agent.drivers.dahua import messages
 from bartizan_agent.drivers.family import Family, load_families
 
@@ -45,6 +55,10 @@ class Dahua(Driver):
             stream=await reading.optional_stream(session, messages.MAIN_STREAM),
             picture=await reading.optional(session, messages.snapshot()),
         )
+
+    async def channels(self, session: CameraSession) -> tuple[Channel, ...] | Failure | None:
+        """See `Driver`."""
+        return await session.send(messages.remote_devices())
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`. Not every firmware offers it."""

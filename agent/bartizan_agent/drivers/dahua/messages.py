@@ -4,12 +4,14 @@ import re
 
 from bartizan.errors import Malformed
 from bartizan.firmware.versions import iso_date
-from bartizan_agent.drivers import reading
+from bartizan_agent.drivers import markup, reading
 from bartizan_agent.drivers.body import form
 from bartizan_agent.drivers.contract import (
+    MOST_CHANNELS,
     Act,
     Activity,
     CameraState,
+    Channel,
     Declined,
     Failure,
     ImageFile,
@@ -38,6 +40,7 @@ _FAILED = {
     "failed": "write-failed",
     "downloadfailed": "write-failed",
 }
+_REMOTE = re.compile(r"\Atable\.RemoteDevice\.\S{0,60}_INFO_(\d{1,5})\.(Address|SerialNo|Enable)\Z")
 _LOCKED = re.compile(rb"user is locked|account is locked", re.IGNORECASE)
 _LOCKED_SECONDS = 1800.0
 _NOTHING_SET_UP = re.compile(rb"uninitiali[sz]ed|not initiali[sz]ed", re.IGNORECASE)
@@ -109,6 +112,12 @@ def upgrade_state() -> Request[Progress]:
     return Request("GET", "/cgi-bin/upgrader.cgi?action=getState", _decode_state, _explain)
 
 
+def remote_devices() -> Request[tuple[Channel, ...]]:
+    """Ask a recorder which cameras it records."""
+    path = "/cgi-bin/configManager.cgi?action=getConfig&name=RemoteDevice"
+    return Request("GET", path, _decode_remote_devices, _explain, limit=1024 * 1024)
+
+
 def reboot() -> Request[None]:
     """Tell it to restart."""
     return Request("GET", "/cgi-bin/magicBox.cgi?action=reboot", _not_an_error, _explain)
@@ -164,6 +173,23 @@ def _decode_up_time(body: bytes) -> float | None:
 
 def _decode_time(body: bytes) -> float | None:
     return reading.unix_seconds(_accepted(body).get("result", ""))
+
+
+def _decode_remote_devices(body: bytes) -> tuple[Channel, ...]:
+    """Read `table.RemoteDevice.uuid:System_CONFIG_NETCAMERA_INFO_0.Address=…`; channels are counted from 1.
+
+    Lines with user names and passwords stand between them, and are not looked at.
+    """
+    devices: dict[int, dict[str, str]] = {}
+    for name, value in _accepted(body).items():
+        found = _REMOTE.match(name)
+        if found is not None and int(found[1]) < MOST_CHANNELS:
+            devices.setdefault(int(found[1]), {})[found[2]] = value
+    return tuple(
+        Channel(number + 1, said.get("Address", ""), said.get("SerialNo", ""))
+        for number, said in sorted(devices.items())
+        if markup.truth(said.get("Enable", "true"))
+    )
 
 
 def _decode_configuration(body: bytes) -> bytes:

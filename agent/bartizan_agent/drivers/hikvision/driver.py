@@ -4,7 +4,16 @@ import msgspec
 
 from bartizan.identity.model import Source
 from bartizan_agent.drivers import reading
-from bartizan_agent.drivers.contract import CameraSession, CameraState, Driver, Failure, ImageFile, Progress, Tier
+from bartizan_agent.drivers.contract import (
+    CameraSession,
+    CameraState,
+    Channel,
+    Driver,
+    Failure,
+    ImageFile,
+    Progress,
+    Tier,
+)
 from bartizan_agent.drivers.family import Family, load_families
 from bartizan_agent.drivers.hikvision import messages
 
@@ -42,6 +51,10 @@ class Hikvision(Driver):
             stream=await reading.optional_stream(session, messages.MAIN_STREAM),
             picture=await reading.optional(session, messages.snapshot()),
         )
+
+    async def channels(self, session: CameraSession) -> tuple[Channel, ...] | Failure | None:
+        """See `Driver`."""
+        return await session.send(messages.input_channels())
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`."""

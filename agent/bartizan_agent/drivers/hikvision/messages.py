@@ -12,9 +12,11 @@ from bartizan.firmware.versions import iso_date
 from bartizan_agent.drivers import markup, reading
 from bartizan_agent.drivers.body import form
 from bartizan_agent.drivers.contract import (
+    MOST_CHANNELS,
     Act,
     Activity,
     CameraState,
+    Channel,
     Declined,
     Failure,
     ImageFile,
@@ -109,6 +111,12 @@ def upgrade_status() -> Request[Progress]:
     return Request("GET", "/ISAPI/System/upgradeStatus", _decode_upgrade_status, _explain)
 
 
+def input_channels() -> Request[tuple[Channel, ...]]:
+    """Ask a recorder which cameras it records."""
+    path = "/ISAPI/ContentMgmt/InputProxy/channels"
+    return Request("GET", path, _decode_input_channels, _explain, limit=1024 * 1024)
+
+
 def reboot() -> Request[None]:
     """Tell it to restart."""
     return Request("PUT", "/ISAPI/System/reboot", _decode_done, _explain)
@@ -193,6 +201,15 @@ def _decode_upgrade_status(body: bytes) -> Progress:
     if markup.truth(markup.text(root, "upgrading")):
         return Progress(Activity.WORKING, done)
     return Progress(Activity.WANTS_RESTART if done == 100 else Activity.IDLE, done)
+
+
+def _decode_input_channels(body: bytes) -> tuple[Channel, ...]:
+    found = markup.find_all(_accepted(body), "InputProxyChannel")[:MOST_CHANNELS]
+    return tuple(
+        Channel(int(number), markup.text(channel, "ipAddress"), markup.text(channel, "serialNumber"))
+        for channel in found
+        if (number := markup.text(channel, "id")).isdecimal() and len(number) < 6
+    )
 
 
 def _decode_done(body: bytes) -> None:

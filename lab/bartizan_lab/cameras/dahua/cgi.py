@@ -146,12 +146,28 @@ class DahuaCgi:
             "SSHD": {"table.SSHD.Enable": off},
             "Telnet": {"table.Telnet.Enable": off},
             "UPnP": {"table.UPnP.Enable": self._flag(self._traits.upnp)},
+            "RemoteDevice": self._remote_devices(),
             "Encode": {
                 f"{video}.Compression": f"{self._streams.codec[0]}.{self._streams.codec[1:]}",
                 f"{video}.Width": str(self._streams.width),
                 f"{video}.Height": str(self._streams.height),
             },
         }
+
+    def _remote_devices(self) -> Mapping[str, str]:
+        """What a recorder records, with the logins that stand there too."""
+        lines: dict[str, str] = {}
+        for number, address in enumerate(self._traits.channel_addresses):
+            camera = f"table.RemoteDevice.uuid:System_CONFIG_NETCAMERA_INFO_{number}"
+            lines |= {
+                f"{camera}.Address": address,
+                f"{camera}.Enable": self._flag(True),
+                f"{camera}.HttpPort": "80",
+                f"{camera}.Password": "******",
+                f"{camera}.SerialNo": f"5A04B5FPAG{number:05}",
+                f"{camera}.UserName": "admin",
+            }
+        return lines
 
     def _backup(self) -> bytes:
         state = self._camera.state

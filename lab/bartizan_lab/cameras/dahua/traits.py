@@ -30,5 +30,7 @@ class DahuaTraits:
     """After writing an image."""
     strict_magic: bool = True
     """Ignores DHDiscover requests whose magic is reversed; some models answer them."""
+    channel_addresses: tuple[str, ...] = ()
+    """Of a recorder: the cameras it records, by channel."""
     onvif: bool = True
     upnp: bool = False
