@@ -4,7 +4,7 @@ import os
 import ssl
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 import httpx
@@ -80,6 +80,25 @@ class Controller:
         """Take away what is at `path`."""
         return _decode(self._send("DELETE", path, params=parameters), kind)
 
+    def submit(self, path: str, kind: type[T], octets: bytes, **parameters: Any) -> T:
+        """Send octets as they are and return the answer; parameters that are None are left out."""
+        wanted = {name: value for name, value in parameters.items() if value is not None}
+        headers = {"Content-Type": "application/octet-stream"}
+        return _decode(self._send("POST", path, content=octets, headers=headers, params=wanted), kind)
+
+    def download(self, path: str, to: IO[bytes], /, **parameters: Any) -> None:
+        """Write what is at `path`, however much it is, into a file."""
+        wanted = {name: value for name, value in parameters.items() if value is not None}
+        try:
+            with self._client.stream("GET", path, params=wanted) as response:
+                if not response.is_success:
+                    response.read()
+                    raise Failed(_problem(response), _EXITS.get(response.status_code, Exit.REFUSED))
+                for octets in response.iter_bytes():
+                    to.write(octets)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
     def upload(self, path: str, file: Path) -> None:
         """Send a file's octets."""
         with file.open("rb") as octets:
@@ -104,11 +123,14 @@ class Controller:
         try:
             response = self._client.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            reason = f"{self.profile.url} cannot be reached ({error}): is the controller up, and the CA file its own?"
-            raise Failed(reason, Exit.UNREACHABLE) from error
+            raise self._unreachable(error) from error
         if response.is_success:
             return response
         raise Failed(_problem(response), _EXITS.get(response.status_code, Exit.REFUSED))
+
+    def _unreachable(self, error: httpx.HTTPError) -> Failed:
+        reason = f"{self.profile.url} cannot be reached ({error}): is the controller up, and the CA file its own?"
+        return Failed(reason, Exit.UNREACHABLE)
 
 
 _EXITS = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 400: Exit.USAGE, 503: Exit.UNREACHABLE}

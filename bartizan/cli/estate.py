@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from bartizan.cli.assets import export, forget, import_list, lists, reconcile
 from bartizan.cli.connection import Controller
 from bartizan.cli.inventory import Json, pages
 from bartizan.cli.options import asking
@@ -61,6 +62,10 @@ def diff(terminal: Terminal, controller: Controller, **between: Any) -> None:
         value=found,
         nothing="Nothing differs.",
     )
+
+
+for command in (import_list, lists, forget, reconcile, export):
+    estate.add_command(command)
 
 
 def _sort(difference: Json) -> str:

@@ -1,8 +1,8 @@
 """What people ask the inventory for: fields of a list become one selector, which means what it means in a policy."""
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -23,8 +23,6 @@ from bartizan_controller.store.devices import DeviceState, Filter, Order, Positi
 EXAMINED_AT_MOST = 10_000  # devices of one page, where rows alone do not tell which fit
 BATCH = 1_000
 CURSOR_OCTETS = 4_096
-
-T = TypeVar("T")
 
 
 class DeviceQuery(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -97,24 +95,6 @@ def search(
             return Found(tuple(found), None)
         examined, batch = examined + batch, BATCH
     return Found(tuple(found), after)
-
-
-def every(
-    query: Callable[[Callable[[Connection], Found]], Found],
-    asked: DeviceQuery,
-    *,
-    catalogue: Catalogue,
-    scope: Scope,
-) -> Iterator[DeviceState]:
-    """Yield every device that fits, page by page, each page read by `query` on its own."""
-    after: Position | None = None
-    while True:
-        start = after
-        found = query(lambda c: search(c, asked, catalogue=catalogue, scope=scope, after=start, limit=BATCH))  # noqa: B023 - called here
-        yield from found.states
-        if found.next is None:
-            return
-        after = found.next
 
 
 def check(query: DeviceQuery) -> None:

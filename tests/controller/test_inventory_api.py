@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
+from bartizan.identity.model import Device
 from bartizan.ids import BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
 from bartizan_controller.access import Role
@@ -24,10 +26,9 @@ async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> A
         async with one.caller(Role.ADMIN) as admin:
             for organisation, number in (("trust", 1), ("school", 2)):
                 await admin.post("organisations", json={"id": organisation})
-                site = SiteId(f"{organisation}-gate")
-                await admin.post("sites", json={"id": site, "organisation": organisation})
-                take(one, OrganisationId(organisation), site, number, firmware="5.5.0", now=100.0)
-                take(one, OrganisationId(organisation), site, number, firmware="5.5.89", now=200.0)
+                await admin.post("sites", json={"id": f"{organisation}-gate", "organisation": organisation})
+                take(one, organisation, device(number, firmware="5.5.0"), now=100.0)
+                take(one, organisation, device(number, firmware="5.5.89"), now=200.0)
         yield one
 
 
@@ -38,12 +39,12 @@ async def trust(running: Running) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def take(
-    running: Running, organisation: OrganisationId, site: SiteId, number: int, *, firmware: str, now: float
-) -> None:
-    said = report(Gateway(site, Path(), BootId("b")), (device(number, firmware=firmware),))
+def take(running: Running, organisation: str, found: Device, *, now: float) -> None:
+    """Take in a report of the one device at an organisation's gate."""
+    site = SiteId(f"{organisation}-gate")
+    said = report(Gateway(site, Path(), BootId("b")), (found,))
     seen = inventory.join(said.devices, said.posture)
-    running.parts.database.change(lambda c: devices.replace(c, site, organisation, seen, now=now))
+    running.parts.database.change(lambda c: devices.replace(c, site, OrganisationId(organisation), seen, now=now))
 
 
 async def test_nobody_sees_devices_of_another_organisation(trust: httpx.AsyncClient) -> None:
@@ -112,6 +113,8 @@ async def test_what_is_not_understood_is_refused_not_ignored(
         (Role.VIEWER, "PUT", "views/mine", {"lost": True}),
         (Role.APPROVER, "DELETE", "views/cameras", None),
         (Role.ESTATES, "POST", "totals/recount", {"repair": True}),
+        (Role.SOC, "POST", "assets/mine?format=csv", None),
+        (Role.VIEWER, "DELETE", "assets/mine", None),
     ],
 )
 async def test_a_role_cannot_do_what_is_another_roles(
@@ -121,6 +124,71 @@ async def test_a_role_cannot_do_what_is_another_roles(
         response = await client.request(method, path, json=body)
 
     assert response.status_code == 403
+
+
+LIST = """site,name,serial,address
+trust-gate,gate,ds-0001,
+trust-gate,lobby,ds-0009,192.0.2.9
+"""
+
+
+async def test_a_list_is_taken_whole_and_compared(running: Running, trust: httpx.AsyncClient) -> None:
+    """What was expected and found, missing, and not expected; a faulty list changes nothing."""
+    how = {"format": "csv"}
+    tried = (await trust.post("assets/register", params={**how, "dry_run": "true"}, content=LIST)).json()
+    assert (tried["assets"], tried["added"], tried["dry_run"]) == (2, 2, True)
+    assert (await trust.get("assets")).json() == []
+    assert (await trust.get("reconciliation")).status_code == 404
+    assert (await trust.post("assets/register", params=how, content=LIST)).json()["added"] == 2
+    faulty = await trust.post("assets/register", params=how, content=f"{LIST}trust-gate,x,ds-0009,\n")
+    assert (
+        faulty.status_code,
+        "line 4: serial number ds-0009 stands already in line 3" in faulty.json()["detail"],
+    ) == (
+        400,
+        True,
+    )
+    assert (await trust.get("assets")).json() == [{"name": "register", "assets": 2}]
+
+    compared = (await trust.get("reconciliation")).json()
+    assert (compared["expected"], compared["counts"]) == (
+        2,
+        {"found": 0, "elsewhere": 0, "missing": 2, "ambiguous": 0, "unexpected": 1},
+    )
+    gate = device(1, firmware="5.5.89")
+    identified = msgspec.structs.replace(gate, identity=msgspec.structs.replace(gate.identity, serial="DS-0001"))
+    take(running, "trust", identified, now=300.0)
+    found = (await trust.get("reconciliation", params={"result": ["found", "unexpected"]})).json()
+    assert [(each["result"], each["by"], each["asset"]["name"]) for each in found["items"]] == [
+        ("found", "serial", "gate")
+    ]
+
+
+async def test_a_list_of_one_organisation_says_nothing_of_another(running: Running, trust: httpx.AsyncClient) -> None:
+    """It names no site of others, sees none of their lists, and replaces none of their entries."""
+    await trust.post("assets/shared", params={"format": "csv", "site": "trust-gate"}, content="serial\n1\n")
+    async with running.caller(Role.ESTATES, organisation="school") as school:
+        assert (await school.get("assets")).json() == []
+        how = {"format": "csv", "site": "trust-gate"}
+        assert (await school.post("assets/shared", params=how, content="serial\n2\n")).status_code == 404
+        named = await school.post("assets/shared", params={"format": "csv"}, content="site,serial\ntrust-gate,2\n")
+        assert (named.status_code, "there is no site 'trust-gate'" in named.json()["detail"]) == (400, True)
+        how = {"format": "csv", "site": "school-gate"}
+        assert (await school.post("assets/shared", params=how, content="serial\n2\n")).status_code == 200
+        assert (await school.delete("assets/shared")).status_code == 204
+    assert {"name": "shared", "assets": 1} in (await trust.get("assets")).json()
+    assert (await trust.delete("assets/shared")).status_code == 204
+
+
+async def test_devices_are_exported_within_scope_and_filters(trust: httpx.AsyncClient) -> None:
+    text = (await trust.get("export", params={"format": "csv"})).text
+    assert [line.split(",")[:2] for line in text.splitlines()[1:]] == [["trust-gate", "serial:0001"]]
+    everything = (await trust.get("export", params={"format": "json"})).json()
+    assert [each["site"] for each in everything["devices"]] == ["trust-gate"]
+    assert (await trust.get("export", params={"format": "json", "maker": "axis"})).json() == {"devices": []}
+    bill = await trust.get("export", params={"format": "cyclonedx"})
+    assert (bill.json()["bomFormat"], len(bill.json()["components"])) == ("CycloneDX", 1)
+    assert (await trust.get("export", params={"format": "csv", "makr": "axis"})).status_code == 400
 
 
 async def test_every_filter_is_described(running: Running) -> None:

@@ -12,8 +12,10 @@ from litestar.types import ControllerRouterHandler
 
 from bartizan_controller import __version__
 from bartizan_controller.api import (
+    assets,
     catalogue,
     estate,
+    export,
     history,
     inventory,
     orders,
@@ -31,6 +33,8 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     inventory.router,
     history.router,
     totals.router,
+    assets.router,
+    export.router,
     views.router,
     orders.router,
     catalogue.router,

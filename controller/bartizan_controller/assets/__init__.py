@@ -1,0 +1,1 @@
+"""What other lists say should be there, and how that compares with what was found."""
