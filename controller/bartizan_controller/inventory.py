@@ -66,6 +66,8 @@ class HeldDevice(NamedTuple):
     digest: bytes
     last_seen: float
     dropped_packets: int
+    found_by: tuple[object, ...] = ()
+    """What indices hold of it, in the order of the store."""
 
 
 class Comparison(NamedTuple):
@@ -100,7 +102,7 @@ def compare(held: Mapping[DeviceId, HeldDevice], seen: Mapping[DeviceId, SeenDev
         before, now = held.get(identifier), substance(device)
         if before is None or before.digest != now.digest:
             written.append(now)
-        elif before[1:] != (device.device.last_seen, device.dropped_packets):
+        elif before[1:3] != (device.device.last_seen, device.dropped_packets):
             touched.append(device)
     return Comparison(tuple(written), tuple(touched), tuple(held.keys() - seen.keys()))
 

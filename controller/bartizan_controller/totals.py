@@ -68,9 +68,10 @@ def totals(
         organisations.find_site(connection, site, within)
     scopes = _scopes(within, site)
     found = _counted(connection, by, scopes, within, site, makers)
-    every = sum(counters.by_value(connection, scopes, "devices").values())
+    # A device has several vulnerabilities or none; of everything else it has one.
+    every = found if by is not By.VULNERABILITY else counters.by_value(connection, scopes, "devices")
     items = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return Totals(by, every, tuple(Total(value, count) for value, count in items))
+    return Totals(by, sum(every.values()), tuple(Total(value, count) for value, count in items))
 
 
 def _scopes(within: Scope, site: SiteId | None) -> list[str]:

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from bartizan.errors import Refused
-from bartizan.ids import OrganisationId, SiteId
+from bartizan.ids import SiteId
 from bartizan.wire.down import Certificate, Down, EventsAck, ReportAck, SealedCredentials
 from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Will
 from bartizan_controller import inventory
 from bartizan_controller.errors import Foreign
 from bartizan_controller.link.parse import Said, UndecodedReport
 from bartizan_controller.link.sync import HeldBook, Holdings, missing
-from bartizan_controller.store import books, credentials, devices, dialect, events, gateways, tables
+from bartizan_controller.store import books, credentials, devices, events, gateways, organisations
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -70,7 +70,6 @@ class _Intake:
         self._renew = renew
         self._now = now
         self._known = gateways.load(connection, sites)
-        self._organisations = _organisations(connection, sites)
         self._changed: dict[SiteId, Gateway] = {}
         self._events: list[RecordedEvent] = []
         self._hellos: dict[SiteId, Hello] = {}
@@ -166,7 +165,7 @@ class _Intake:
             devices.replace(
                 self._connection,
                 report.site,
-                self._organisations[report.site],
+                organisations.of_site(self._connection, report.site),
                 inventory.join(report.devices, report.posture),
                 now=self._now,
             )
@@ -206,11 +205,3 @@ class _Intake:
 
 def _held(book: StoredBook | None) -> HeldBook | None:
     return HeldBook(book.generation, book.envelope) if book else None
-
-
-def _organisations(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, OrganisationId]:
-    found: dict[SiteId, OrganisationId] = {}
-    for some in dialect.portions(sites):
-        query = select(tables.sites.c.id, tables.sites.c.organisation).where(tables.sites.c.id.in_(some))
-        found.update({SiteId(row.id): OrganisationId(row.organisation) for row in connection.execute(query)})
-    return found

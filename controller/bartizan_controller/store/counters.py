@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, func, literal, select
 
 from bartizan.ids import OrganisationId, SiteId
 from bartizan_controller.inventory import Counts
@@ -116,13 +116,8 @@ def repair(connection: Connection) -> tuple[Miscount, ...]:
 def _summed(connection: Connection, scopes: Iterable[str], dimension: str | None) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for some in dialect.portions(scopes):
-        query = select(counters.c.dimension, counters.c.value, func.sum(counters.c.count).label("total")).where(
-            counters.c.scope.in_(some), counters.c.count != 0
-        )
-        if dimension is not None:
-            query = query.where(counters.c.dimension == dimension)
-        query = query.group_by(counters.c.dimension, counters.c.value)
-        for row in connection.execute(query.order_by(counters.c.dimension, counters.c.value)):
+        query = _SUMMED if dimension is None else _SUMMED_BY_VALUE
+        for row in connection.execute(query, {"scopes": some, "of_dimension": dimension}).all():
             key = (row.dimension, row.value)
             found[key] = found.get(key, 0) + int(row.total)
     return found
@@ -165,6 +160,14 @@ def _truth(column: ColumnElement[bool]) -> ColumnElement[str]:
     return case((column, "true"), else_="false")
 
 
+# Made once: building a statement takes longer than running it.
+_SUMMED = (
+    select(counters.c.dimension, counters.c.value, func.sum(counters.c.count).label("total"))
+    .where(counters.c.scope.in_(bindparam("scopes", expanding=True)), counters.c.count != 0)
+    .group_by(counters.c.dimension, counters.c.value)
+    .order_by(counters.c.dimension, counters.c.value)
+)
+_SUMMED_BY_VALUE = _SUMMED.where(counters.c.dimension == bindparam("of_dimension"))
 _KEPT = select(counters.c.scope, counters.c.dimension, counters.c.value, counters.c.count.label("total"))
 _DIMENSIONS: Mapping[str, ColumnElement[str]] = {
     "devices": literal(""),

@@ -1,12 +1,13 @@
 """Rows of devices: the inventory as it is. `store.history` keeps what it was, `store.counters` how much there is."""
 
 import enum
+import functools
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, delete, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, Update, bindparam, delete, select, tuple_, update
 
 from bartizan.containment.level import Level
 from bartizan.identity.model import Device
@@ -94,7 +95,7 @@ def replace(
 ) -> int:
     """Make the inventory of a site what a report says; return how many devices changed in substance."""
     held = {
-        DeviceId(row.id): HeldDevice(row.digest, row.last_seen, row.dropped_packets)
+        DeviceId(row[0]): HeldDevice(row[1], row[2], row[3], row[4:])
         for row in connection.execute(_HELD, {"of_site": site}).all()
     }
     comparison = inventory.compare(held, seen)
@@ -103,7 +104,7 @@ def replace(
     if after:
         before = history.current(connection, site, held.keys() & after.keys())
         altered = _altered(before, after)
-        _write(connection, site, comparison.written)
+        _write(connection, site, comparison.written, held)
         _remove(connection, site, comparison.gone)
         _name(connection, site, _of(altered, _NAMING), comparison.written)
         _expose(connection, site, _of(altered, _EXPOSING), after)
@@ -176,12 +177,43 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _write(connection: Connection, site: SiteId, written: Sequence[Substance]) -> None:
-    documents = [
-        {"site": site, "id": each.seen.device.id, "device": each.device, "posture": each.posture} for each in written
-    ]
-    for table, rows in ((devices, [_row(site, each) for each in written]), (device_documents, documents)):
-        dialect.many(connection, dialect.upsert(connection, table, "site", "id"), rows)
+def _write(
+    connection: Connection, site: SiteId, written: Iterable[Substance], held: Mapping[DeviceId, HeldDevice]
+) -> None:
+    new: list[dict[str, object]] = []
+    changed: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    documents: list[dict[str, object]] = []
+    for kept in written:
+        device = kept.seen.device.id
+        row = _row(site, kept)
+        documents.append({"site": site, "id": device, "device": kept.device, "posture": kept.posture})
+        if device in held:
+            moved = tuple(
+                name for name, value in zip(_INDEXED, held[device].found_by, strict=True) if row[name] != value
+            )
+            changed.setdefault(moved, []).append(row)
+        else:
+            new.append(row)
+    dialect.many(connection, dialect.upsert(connection, devices, "site", "id"), new)
+    for moved, rows in changed.items():
+        dialect.many(
+            connection, _update(moved), [{f"new_{name}": value for name, value in row.items()} for row in rows]
+        )
+    dialect.many(connection, dialect.upsert(connection, device_documents, "site", "id"), documents)
+
+
+@functools.cache
+def _update(moved: tuple[str, ...]) -> Update:
+    """Return an update of a device that leaves indices alone, but for those of what was moved.
+
+    SQLite writes an index again when its column is set, to whatever value; most changes concern one of seven.
+    """
+    names = [column.name for column in devices.c if column.name in moved or column.name not in _KEPT_INDEXED]
+    return (
+        update(devices)
+        .where(devices.c.site == bindparam("new_site"), devices.c.id == bindparam("new_id"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
 
 
 def _remove(connection: Connection, site: SiteId, gone: Iterable[DeviceId]) -> None:
@@ -333,7 +365,15 @@ _STATES = select(
 ).join(device_documents, (device_documents.c.site == devices.c.site) & (device_documents.c.id == devices.c.id))
 # Made once: building a statement takes as long as running it.
 _OF_SITE = devices.c.site == bindparam("of_site")
-_HELD = select(devices.c.id, devices.c.digest, devices.c.last_seen, devices.c.dropped_packets).where(_OF_SITE)
+_INDEXED = ("maker", "model", "firmware", "first_seen", "wanted", "agrees")
+_KEPT_INDEXED = frozenset({"site", "id", *_INDEXED})
+_HELD = select(
+    devices.c.id,
+    devices.c.digest,
+    devices.c.last_seen,
+    devices.c.dropped_packets,
+    *(devices.c[name] for name in _INDEXED),
+).where(_OF_SITE)
 _TOUCH = (
     update(devices)
     .where(_OF_SITE, devices.c.id == bindparam("of_id"))

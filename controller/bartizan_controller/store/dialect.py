@@ -120,7 +120,7 @@ def is_outage(error: DBAPIError) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def _compiled(spoken: Dialect, statement: Executable, names: tuple[str, ...]) -> SQLCompiler:
     compiled: SQLCompiler = statement.compile(dialect=spoken, column_keys=list(names))  # type: ignore[attr-defined]
     return compiled

@@ -74,10 +74,9 @@ def find(connection: Connection, site: SiteId) -> Gateway:
 
 def load(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Gateway]:
     """Return the gateways of these sites; sites without one are left out."""
-    columns = [gateways.c[name] for name in Gateway.__struct_fields__]
     found: dict[SiteId, Gateway] = {}
     for some in dialect.portions(sites):
-        for row in connection.execute(select(*columns).where(gateways.c.site.in_(some))).mappings():
+        for row in connection.execute(_LOAD, {"of_sites": some}).mappings():
             found[SiteId(row["site"])] = _gateway(row)
     return found
 
@@ -116,16 +115,14 @@ def save_report(
     connection: Connection, site: SiteId, *, digest: str, taken_at: float, now: float, posture: Posture
 ) -> None:
     """Keep what a report says of the site as a whole."""
-    connection.execute(
-        update(gateways)
-        .where(gateways.c.site == site)
-        .values(
-            report_digest=digest,
-            taken_at=taken_at,
-            reported_at=now,
-            posture=codec.encode(msgspec.structs.replace(posture, devices=())),
-        )
-    )
+    row = {
+        "of_site": site,
+        "of_digest": digest,
+        "taken": taken_at,
+        "at": now,
+        "measured": codec.encode(msgspec.structs.replace(posture, devices=())),
+    }
+    dialect.many(connection, _SAVE_REPORT, [row])
 
 
 def disconnect_all(connection: Connection) -> None:
@@ -167,3 +164,19 @@ def forget_certificates(connection: Connection, *, expired_before: float) -> int
 
 def _gateway(row: RowMapping) -> Gateway:
     return Gateway(**row)
+
+
+_SAVE_REPORT = (
+    update(gateways)
+    .where(gateways.c.site == bindparam("of_site"))
+    .values(
+        report_digest=bindparam("of_digest"),
+        taken_at=bindparam("taken"),
+        reported_at=bindparam("at"),
+        posture=bindparam("measured"),
+    )
+)
+# Made once: building a statement takes as long as running it.
+_LOAD = select(*(gateways.c[name] for name in Gateway.__struct_fields__)).where(
+    gateways.c.site.in_(bindparam("of_sites", expanding=True))
+)

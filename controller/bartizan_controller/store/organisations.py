@@ -1,7 +1,7 @@
 """Rows of organisations and their sites: the tree that people are scoped to."""
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, true
 from sqlalchemy.exc import IntegrityError
 
 from bartizan.ids import OrganisationId, SiteId
@@ -101,6 +101,11 @@ def find_site(connection: Connection, identifier: SiteId, scope: Scope = None) -
     return Site(**row)
 
 
+def of_site(connection: Connection, site: SiteId) -> OrganisationId:
+    """Return the organisation of a site that there is."""
+    return OrganisationId(connection.execute(_OF_SITE, {"of_site": site}).scalar_one())
+
+
 def page_of_sites(
     connection: Connection,
     scope: Scope,
@@ -123,3 +128,6 @@ def sites_within(scope: Scope) -> Select[tuple[str]]:
 
 def _within(column: ColumnElement[str], scope: Scope) -> ColumnElement[bool]:
     return true() if scope is None else column.in_(scope)
+
+
+_OF_SITE = select(sites.c.organisation).where(sites.c.id == bindparam("of_site"))
