@@ -76,13 +76,13 @@ def _places(unit: Unit, rule: AffectedRule) -> Iterable[tuple[Place, str]]:
     if rule.before_build:
         yield _by_date(unit, rule.before_build)
     if rule.from_version:
-        yield _from(unit, rule.from_version)
+        yield _from(unit, rule, rule.from_version)
     if rule.before_version:
-        yield _before(unit, rule.before_version)
+        yield _before(unit, rule, rule.before_version)
     if rule.up_to_version:
         yield _up_to(unit, rule)
     elif rule.fixed_version and not rule.before_version and not rule.before_build:
-        yield _before(unit, rule.fixed_version)
+        yield _before(unit, rule, rule.fixed_version)
 
 
 def _by_date(unit: Unit, floor: str) -> tuple[Place, str]:
@@ -95,8 +95,8 @@ def _by_date(unit: Unit, floor: str) -> tuple[Place, str]:
     return Place.ABOVE, f"built {unit.build_date}, not before {floor}"
 
 
-def _from(unit: Unit, bound: str) -> tuple[Place, str]:
-    match _compare(unit, bound):
+def _from(unit: Unit, rule: AffectedRule, bound: str) -> tuple[Place, str]:
+    match _compare(unit, rule, bound):
         case None:
             return Place.UNSURE, _incomparable(unit, bound)
         case Ordering.OLDER:
@@ -105,8 +105,8 @@ def _from(unit: Unit, bound: str) -> tuple[Place, str]:
             return Place.WITHIN, f"{unit.firmware} is {bound} or newer"
 
 
-def _before(unit: Unit, bound: str) -> tuple[Place, str]:
-    ordering = _compare(unit, bound)
+def _before(unit: Unit, rule: AffectedRule, bound: str) -> tuple[Place, str]:
+    ordering = _compare(unit, rule, bound)
     if ordering is None:
         return Place.UNSURE, _incomparable(unit, bound)
     if ordering is not Ordering.OLDER:
@@ -118,7 +118,7 @@ def _before(unit: Unit, bound: str) -> tuple[Place, str]:
 
 def _up_to(unit: Unit, rule: AffectedRule) -> tuple[Place, str]:
     bound = rule.up_to_version
-    ordering = _compare(unit, bound, to_its_length=True)
+    ordering = _compare(unit, rule, bound, to_its_length=True)
     if ordering is None:
         return Place.UNSURE, _incomparable(unit, bound)
     if ordering is Ordering.NEWER:
@@ -131,12 +131,12 @@ def _up_to(unit: Unit, rule: AffectedRule) -> tuple[Place, str]:
 def _after_last_affected(unit: Unit, rule: AffectedRule) -> tuple[Place, str]:
     """Between the last version named as affected and the first named as fixed, nothing is known."""
     fixed = rule.fixed_version
-    if fixed and _compare(unit, fixed) not in {Ordering.SAME, Ordering.NEWER}:
+    if fixed and _compare(unit, rule, fixed) not in {Ordering.SAME, Ordering.NEWER}:
         return Place.UNSURE, f"{unit.firmware} is newer than {rule.up_to_version}, but {fixed} is the fix"
     return Place.ABOVE, f"{unit.firmware} is newer than {rule.up_to_version}"
 
 
-def _compare(unit: Unit, bound: str, *, to_its_length: bool = False) -> Ordering | None:
+def _compare(unit: Unit, rule: AffectedRule, bound: str, *, to_its_length: bool = False) -> Ordering | None:
     """Compare the unit's version with a bound; `to_its_length`: 11.5.64 counts as 11.5 against the bound 11.5."""
     wanted = versions.parse(unit.maker, bound)
     if unit.version is None or wanted is None:
@@ -144,8 +144,10 @@ def _compare(unit: Unit, bound: str, *, to_its_length: bool = False) -> Ordering
     version = unit.version
     if to_its_length:
         version = msgspec.structs.replace(version, numbers=version.numbers[: len(wanted.numbers)])
-    if not wanted.build_date and not unit.is_rebadged:
-        # Some of a maker's bounds have no date. Among the models that a rule names, the numbers alone decide.
+    if unit.maker in versions.DATED_MAKERS and not wanted.build_date:
+        # Among the models that a rule names, the numbers alone decide; across a maker's platforms they mean nothing.
+        if "*" in rule.models or unit.is_rebadged:
+            return None
         version = msgspec.structs.replace(version, build_date="")
     return versions.order(unit.maker, version, wanted)
 

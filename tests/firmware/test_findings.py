@@ -236,6 +236,13 @@ def test_a_bound_without_a_date_compares_numbers_among_the_models_it_names(
     assert standing(flaw(rule), model="DS-7608NI-M2", firmware=firmware, build_date=built) is expected
 
 
+def test_across_all_models_of_a_maker_numbers_without_a_date_mean_nothing() -> None:
+    rule = AffectedRule(("*",), before_version="V5.02.006")
+
+    assert standing(flaw(rule), firmware="V5.5.0 build 200101") is Standing.UNKNOWN
+    assert standing(flaw(rule), firmware="V5.5.0", build_date="") is Standing.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("kind", "model", "lineage", "expected"),
     [
