@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bartizan.wire import events
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path
@@ -32,3 +34,12 @@ def test_every_make_command_is_explained() -> None:
     assert not [
         command for command in commands if command not in {"help", "clean"} and f"make {command}" not in explained
     ]
+
+
+def test_alarms_of_the_operating_guide_are_kinds_of_event() -> None:
+    """Nobody sets an alarm on a name that is never told; whoever has to act at once finds every kind that says so."""
+    guide = (ROOT / "docs/guides/operating.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z]+\.[a-z-]+)`", guide.partition("## Alarms")[2].partition("\n## ")[0]))
+
+    assert named <= events.ALL
+    assert {"containment.failed", "containment.drift", "containment.released", "catalogue.refused"} <= named
