@@ -59,10 +59,9 @@ def _unlike(held: Held, digest: str, parts: tuple[Part, ...], expected: Elements
         return
     if held.marks != (digest,):
         yield f"the table is marked {', '.join(held.marks) or 'with nothing'} and not {digest}"
-    yield from (
-        f"{part.kind} {part.name} is not as applied: {part.text}"
-        for part in sorted(set(held.parts).symmetric_difference(parts))
-    )
+    missing, besides = set(parts).difference(held.parts), set(held.parts).difference(parts)
+    yield from dict.fromkeys(f"{part.kind} {part.name} is not as applied: it is missing" for part in sorted(missing))
+    yield from (f"{part.kind} {part.name} is not as applied: there is {part.text}" for part in sorted(besides))
     for name, wanted in expected.items():
         found = held.elements.get(name, {})
         if found != wanted:
