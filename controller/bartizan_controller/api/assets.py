@@ -1,5 +1,6 @@
 """Asset lists: import, and reconciliation with what was found."""
 
+import asyncio
 from typing import Annotated
 
 from litestar import Router, delete, get, post
@@ -48,7 +49,7 @@ async def import_list(
     """The body is the list. It is taken whole, in place of what was held under the name, or not at all."""
     octets, columns, now = await request.body(), _columns(column or []), parts.clock()
     places = await parts.database.read(lambda c: register.places(c, request.user, site))
-    read = register.read_list(octets, format, columns, places)
+    read = await asyncio.to_thread(register.read_list, octets, format, columns, places)
     return await parts.database.write(lambda c: register.take_in(c, request.user, name, read, dry_run=dry_run, now=now))
 
 
