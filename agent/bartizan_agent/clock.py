@@ -2,6 +2,10 @@
 
 Gateways lose power, and many have no battery-backed clock. A clock back in 1970 would make an expired catalogue
 look fresh; so the last good time is kept as the modification time of one file, and is the floor of `now`.
+
+A clock can be ahead, too, for a day or by years. The floor must not follow it there: it would stay when the clock is
+put right, and everything that is signed would be expired for as long. It is kept up to where the catalogue expires.
+From there on nothing is left that a clock could make look fresh.
 """
 
 import os
@@ -10,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 STEP_SECONDS = 60.0  # a wall clock that moves this far against the monotonic one was set, not slewed
+BEHIND_SECONDS = 60.0  # further behind a time already seen, a clock cannot tell what time of day it is
 
 
 class Clock(Protocol):
@@ -48,12 +53,15 @@ class GatewayClock:
         step, self._offset = offset - self._offset, offset
         return step if abs(step) >= STEP_SECONDS else 0.0
 
-    def keep(self) -> None:
+    def keep(self, *, no_later_than: float) -> None:
         """Make the present the floor, unless the present is behind it.
+
+        Args:
+            no_later_than: When the catalogue expires, Unix seconds; the floor never follows the clock past that.
 
         Raises:
             OSError: The disk refuses.
         """
-        self._floor = self.now()
+        self._floor = max(self._floor, min(self.now(), no_later_than))
         self._file.touch(mode=0o600)
         os.utime(self._file, (self._floor, self._floor))

@@ -29,7 +29,7 @@ from bartizan_agent.announcements import Announcements
 from bartizan_agent.assignments import Assigned, assigned, credential_for
 from bartizan_agent.changes import Change
 from bartizan_agent.channels import Told, recorded
-from bartizan_agent.clock import GatewayClock
+from bartizan_agent.clock import BEHIND_SECONDS, GatewayClock
 from bartizan_agent.containment import Containment, level_of
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
@@ -49,7 +49,6 @@ from bartizan_agent.settings import Settings
 from bartizan_agent.state import LastGood
 
 RENEWAL_SECONDS = 3600.0  # between two looks at the certificate, and two requests for a new one
-CLOCK_BEHIND_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +90,8 @@ class Parts:
     links: Callable[[], tuple[Link, ...]]
     cameras: Callable[[Told], CameraWork]
     """Makes the work on cameras, given who is told what they say."""
+    is_durable: bool = True
+    """Whether what is written to the store outlives this process."""
     updates_unfinished: bool = False
     """Whether an update was under way when the agent stopped."""
 
@@ -108,6 +109,7 @@ class Gateway:
         self._totals: tuple[DeviceDrops, ...] = ()
         self._renewal_looked_at: float | None = None
         self._sealing_key = ""
+        self._frozen_because = ""
         self.cameras: CameraWork | None = None
         self.changed = asyncio.Event()
         """There may be something to enforce."""
@@ -307,10 +309,20 @@ class Gateway:
         if self.cameras is None and (work.assignments or readable or parts.updates_unfinished):
             self.cameras = parts.cameras(Told(self.learn, self.tie))
             self.cameras_wanted.set()
+        self._frozen_because = self._why_frozen(now)
         if self.cameras is not None:
-            frozen = "the catalogue has expired" if last_good.is_expired(now) else ""
-            self.cameras.assign(work, frozen_because=frozen)
+            self.cameras.assign(work, frozen_because=self._frozen_because)
             self.cameras.consider(readable)
+
+    def _why_frozen(self, now: float) -> str:
+        """Return why nothing may be flashed at present; nothing if it may."""
+        if self._parts.last_good.is_expired(now):
+            return "the catalogue has expired"
+        if self._parts.clock.behind_seconds() > BEHIND_SECONDS:
+            return "the gateway's clock is behind, so that nobody can tell whether a window is open"
+        if not self._parts.is_durable:
+            return "the gateway's disk takes no journal"
+        return ""
 
     def _renew_report(self) -> None:
         parts = self._parts
@@ -346,7 +358,7 @@ class Gateway:
             "catalogue expired", since, *([note(events.CATALOGUE_EXPIRED, since=since)] if since else [])
         )
         behind = clock.behind_seconds()
-        is_behind = behind > CLOCK_BEHIND_SECONDS
+        is_behind = behind > BEHIND_SECONDS
         told = [note(events.AGENT_CLOCK, offset_seconds=f"{-behind:.0f}")] if is_behind else []
         parts.announcements.once("clock behind", "yes" if is_behind else "", *told)
         stepped = clock.stepped_seconds()
@@ -354,7 +366,9 @@ class Gateway:
             parts.outbox.record(note(events.AGENT_CLOCK, offset_seconds=f"{stepped:.0f}"))
             self._stir(clock.monotonic())
         with suppress(OSError):  # a full disk: the floor stays where it was
-            clock.keep()
+            clock.keep(no_later_than=catalogue.expires_at)
+        if self._why_frozen(clock.now()) != self._frozen_because:
+            self._stir(clock.monotonic())
 
     def _tell(self, changes: Iterable[Change]) -> None:
         notes = [note(change.kind, change.device, **change.detail) for change in changes]

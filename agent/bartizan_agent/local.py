@@ -3,6 +3,7 @@
 Reads only. The store is opened read-only beside the agent's own connection.
 """
 
+import shutil
 import socket
 import sqlite3
 import time
@@ -20,6 +21,7 @@ from bartizan.ids import DeviceId, OrderId
 from bartizan.trust.orders import Raise
 from bartizan.wire import codec
 from bartizan_agent import link_state, release
+from bartizan_agent.clock import GatewayClock
 from bartizan_agent.firewall import FirewallRefused
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.inventory import Known
@@ -28,6 +30,8 @@ from bartizan_agent.places import Places
 from bartizan_agent.release import Release
 from bartizan_agent.settings import Settings, load
 from bartizan_agent.state import LastGood
+
+FREE_OCTETS = 1024 * 1024  # less is as good as none: a catalogue does not fit
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -52,6 +56,8 @@ class Local(msgspec.Struct, frozen=True):
     released: Release | None
     link: LinkState | None
     is_running: bool
+    clock_behind_seconds: float
+    """How far this machine's clock is behind a time that was already seen here; 0 where it is not."""
     problems: tuple[str, ...]
     """What could not be read."""
 
@@ -74,6 +80,8 @@ def find(places: Places, configuration: Path) -> Local:
         devices, pending = _read_store(places.store)
     except (sqlite3.Error, Malformed) as error:
         problems.append(f"{places.store}: {error}")
+    if shutil.disk_usage(places.state).free < FREE_OCTETS:
+        problems.append(f"the disk of {places.state} is full: free some space; events are being lost")
     return Local(
         settings=settings,
         keys=keys,
@@ -84,6 +92,7 @@ def find(places: Places, configuration: Path) -> Local:
         released=release.standing(places, time.time()),
         link=link_state.read(places.link),
         is_running=_answers(places.wake),
+        clock_behind_seconds=GatewayClock(places.clock).behind_seconds(),
         problems=tuple(problems),
     )
 

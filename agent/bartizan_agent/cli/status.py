@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bartizan_agent.cli import DONE, FAILED, Subparsers
+from bartizan_agent.clock import BEHIND_SECONDS
 
 if TYPE_CHECKING:
     from bartizan_agent.local import Local
@@ -58,8 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from bartizan_agent.local import find
     from bartizan_agent.places import Places
 
-    now = time.time()
-    status = judge(find(Places(arguments.state), arguments.config), now)
+    local = find(Places(arguments.state), arguments.config)
+    now = time.time() + local.clock_behind_seconds
+    status = judge(local, now)
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
     else:
@@ -78,6 +80,7 @@ def judge(local: "Local", now: float) -> Status:
         *([] if connected or not local.is_running else ["the controller cannot be reached; the last good state holds"]),
         *([] if last_good.versions() else ["no catalogue was ever accepted: unknown devices are isolated"]),
         *(["the catalogue has expired: nothing is flashed"] if _has_expired(local, now) else []),
+        *([_clock_trouble(local)] if local.clock_behind_seconds > BEHIND_SECONDS else []),
         *([f"containment is {local.released.sentence()}"] if local.released else []),
         *(["the packet filter's table is not there"] if not local.kernel.is_there and not local.released else []),
         *([f"the packet filter was changed: {local.kernel.drift[0]}"] if local.kernel.drift else []),
@@ -141,6 +144,11 @@ def _held_otherwise(local: "Local", now: float) -> tuple[str, ...]:
 
 def _has_expired(local: "Local", now: float) -> bool:
     return bool(local.last_good.versions()) and local.last_good.is_expired(now)
+
+
+def _clock_trouble(local: "Local") -> str:
+    behind = _duration(local.clock_behind_seconds)
+    return f"the clock is {behind} behind a time already seen here: set it (timedatectl); nothing is flashed until then"
 
 
 def _renewal_due(local: "Local", now: float) -> bool:
