@@ -12,8 +12,9 @@ import signal
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from bartizan.ids import BootId
 from bartizan_agent import announcements, outbox, release, roster, systemd
@@ -39,8 +40,24 @@ SCHEMAS = (outbox.SCHEMA, announcements.SCHEMA, roster.SCHEMA, release.SCHEMA, j
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 LONGEST_SLEEP_SECONDS = 3600.0
 
+STORE_LOOK_SECONDS = 10.0  # at whether the disk takes a store again
+
 Damage = tuple[tuple[str, str], ...]
 """Files and what is wrong with them."""
+
+
+class DiskIsBack(Exception):
+    """The disk takes a store again: begun anew, the agent will use it."""
+
+
+class Opened(NamedTuple):
+    """The store as it was found."""
+
+    connection: sqlite3.Connection
+    damage: Damage = ()
+    is_durable: bool = True
+    """Whether it outlives the process."""
+
 
 log = logging.getLogger(__name__)
 
@@ -68,23 +85,24 @@ async def serve(settings: Settings, places: Places, firewall: Firewall, foreign:
     Raises:
         ExceptionGroup: Containment's own logic failed. What was enforced still is.
     """
-    connection, damage = _open(places)
-    with closing(connection):
-        parts = build(settings, places, connection, firewall, lost_devices=bool(damage))
+    opened = _open(places)
+    with closing(opened.connection):
+        parts = build(settings, places, opened, firewall)
         gateway = Gateway(parts)
-        gateway.start(damage)
+        gateway.start(opened.damage)
         systemd.tell("READY=1")
         async with asyncio.TaskGroup() as tasks:
             for name, part in _parts(parts, gateway, foreign).items():
                 tasks.create_task(_supervised(name, part), name=name)
             tasks.create_task(_keep_contained(parts, gateway), name="containment")
             tasks.create_task(_gather_evidence(gateway, settings.limits), name="evidence")
+            if not opened.is_durable:
+                tasks.create_task(_until_the_disk_is_back(places, opened.connection), name="store")
 
 
-def build(
-    settings: Settings, places: Places, connection: sqlite3.Connection, firewall: Firewall, *, lost_devices: bool
-) -> Parts:
+def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall) -> Parts:
     """Return everything that a gateway is made of, with the last good state loaded and nothing begun."""
+    connection = opened.connection
     clock, keys, news = GatewayClock(places.clock), IdentityKeys(places.keys), asyncio.Event()
     boot, site, limits = BootId(uuid.uuid4().hex), settings.site, settings.limits
     links = Links(settings.segments, clock)
@@ -121,10 +139,11 @@ def build(
             outbox=events,
             announcements=told,
             clock=clock,
-            lost_devices=lost_devices,
+            lost_devices=bool(opened.damage),
         ),
         links=links,
         cameras=cameras,
+        is_durable=opened.is_durable,
         updates_unfinished=bool(journal.Journal(connection).unfinished()),
     )
 
@@ -139,7 +158,7 @@ async def _main(settings: Settings, places: Places, firewall: Firewall, foreign:
     except asyncio.CancelledError:
         log.info("told to stop; containment stays in force")
     except Exception:
-        log.critical("the agent failed; containment stays in force as it is", exc_info=True)
+        log.critical("the agent ends; containment stays in force as it is", exc_info=True)
         return 1
     finally:
         systemd.tell("STOPPING=1")
@@ -251,13 +270,27 @@ async def _happened(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-def _open(places: Places) -> tuple[sqlite3.Connection, Damage]:
+async def _until_the_disk_is_back(places: Places, volatile: sqlite3.Connection) -> None:
+    """Wait until events can be kept on disk again, and take those there that were kept in memory.
+
+    Raises:
+        DiskIsBack: It is done.
+    """
+    while True:
+        await asyncio.sleep(STORE_LOOK_SECONDS)
+        with suppress(sqlite3.DatabaseError, OSError):
+            open_store(places.store, SCHEMAS).close()
+            outbox.move(volatile, places.store)
+            raise DiskIsBack("the disk takes a store again; the agent ends to be begun anew with it")
+
+
+def _open(places: Places) -> Opened:
     """Open the store; where that is damaged, a new one; where the disk refuses, one that ends with the process."""
     try:
         aside = set_aside_if_damaged(places.store)
         connection = open_store(places.store, SCHEMAS)
     except (sqlite3.DatabaseError, OSError) as error:
         log.exception("the store cannot be opened; events and inventory are kept in memory only")
-        return open_volatile(SCHEMAS), ((str(places.store), str(error)),)
+        return Opened(open_volatile(SCHEMAS), ((str(places.store), str(error)),), is_durable=False)
     damage = () if aside is None else ((str(places.store), f"not a sound database; kept as {aside}"),)
-    return connection, damage
+    return Opened(connection, damage)

@@ -9,6 +9,7 @@ as there is room.
 import logging
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec, events
@@ -34,6 +35,26 @@ REPEATED_BY_REPORTS = frozenset(
 )
 
 log = logging.getLogger(__name__)
+
+
+def move(volatile: sqlite3.Connection, store: Path) -> None:
+    """Move the events of a store that ends with the process to the one on disk; all of them or none.
+
+    Raises:
+        sqlite3.OperationalError: The disk refuses.
+    """
+    volatile.execute("ATTACH ? AS disk", (str(store),))
+    try:
+        with transaction(volatile):
+            volatile.execute("INSERT OR IGNORE INTO disk.boots (boot) SELECT boot FROM main.boots ORDER BY number")
+            volatile.execute(
+                """INSERT INTO disk.outbox
+                   SELECT there.number, sequence, repeated_by_reports, event FROM main.outbox
+                   JOIN main.boots AS here ON here.number = boot_number JOIN disk.boots AS there USING (boot)"""
+            )
+            volatile.execute("DELETE FROM main.outbox")
+    finally:
+        volatile.execute("DETACH disk")
 
 
 class Outbox:

@@ -14,7 +14,7 @@ from bartizan.wire import events
 from bartizan_agent import outbox as outbox_module
 from bartizan_agent.notes import DETAIL_CHARACTERS, note
 from bartizan_agent.outbox import Outbox
-from bartizan_agent.store import open_store, set_aside_if_damaged
+from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged
 from tests.agent.moving_clock import MovingClock
 
 CAMERA = DeviceId("camera-1")
@@ -161,6 +161,34 @@ def test_every_event_is_said_until_acknowledged_and_never_under_two_numbers(
                 recorded += step
 
     assert committed == [str(n) for n in range(recorded)]
+
+
+def test_a_start_without_a_disk_leaves_its_events_there_once_there_is_one(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path / "agent.sqlite", [outbox_module.SCHEMA])) as before:
+        outbox(before, "b1").record(note(events.AGENT_STARTED))
+    with closing(open_volatile([outbox_module.SCHEMA])) as volatile:
+        meanwhile = outbox(volatile, "b2")
+        meanwhile.record(note(events.STORE_DAMAGED), note(events.DEVICE_FOUND))
+        meanwhile.acknowledge(BootId("b2"), 1)
+        outbox_module.move(volatile, tmp_path / "agent.sqlite")
+        assert meanwhile.pending() == 0
+    with closing(open_store(tmp_path / "agent.sqlite", [outbox_module.SCHEMA])) as after:
+        box = outbox(after, "b3")
+        assert kinds(box) == [events.AGENT_STARTED]
+        box.acknowledge(BootId("b1"), 1)
+        head = box.head()
+
+    assert head
+    assert (head.boot, [(event.sequence, event.kind) for event in head.events]) == ("b2", [(2, events.DEVICE_FOUND)])
+
+
+def test_a_disk_that_refuses_takes_no_event_from_memory(tmp_path: Path) -> None:
+    with closing(open_volatile([outbox_module.SCHEMA])) as volatile:
+        meanwhile = outbox(volatile)
+        meanwhile.record(note(events.DEVICE_FOUND))
+        with pytest.raises(sqlite3.OperationalError):
+            outbox_module.move(volatile, tmp_path)  # a folder is no file to write to
+        assert meanwhile.pending() == 1
 
 
 def test_a_damaged_store_is_set_aside_and_a_sound_one_is_not(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_what_a_recorder_records_is_told_once_until_it_changes(tmp_path: Path) -
     camera = Known(device("a", "10.9.0.11"))
     with closing(open_volatile(app.SCHEMAS)) as connection:
         connection.execute("INSERT INTO roster VALUES (?, ?)", ("a", codec.encode(camera)))
-        parts = app.build(settings, Places(tmp_path), connection, MemoryFirewall(), lost_devices=False)
+        parts = app.build(settings, Places(tmp_path), app.Opened(connection), MemoryFirewall())
         gateway = Gateway(parts)
         one, two = Channel(1, "10.9.0.11"), Channel(2, "192.168.254.3")
         for channels in ((one,), (one,), (one, two), (two, one), (one,)):
