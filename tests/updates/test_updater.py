@@ -235,6 +235,21 @@ async def test_a_failure_that_may_pass_is_tried_again_in_the_next_attempt(site: 
     assert site.codes() == {"a": "succeeded"}
 
 
+async def test_a_clock_that_is_set_back_by_years_does_not_leave_an_update_waiting_as_long(site: SimulatedSite) -> None:
+    image = site.folder / "images" / SHA
+    image.rename(site.folder / "away")
+    right = site.clock.seconds
+    site.clock.seconds += 5 * 365 * 86400.0
+    async with running(updater := site.updater()):
+        updater.assign((site.assignment("a"),))
+        await until(lambda: site.notes("a"))
+    (site.folder / "away").rename(image)
+    site.clock.seconds = right
+    await carry_out(site.updater(), site.assignment("a"))
+
+    assert site.codes() == {"a": "succeeded"}
+
+
 async def test_a_model_that_nobody_knows_is_refused_at_once(site: SimulatedSite) -> None:
     known = site.assignment("a")
     identity = msgspec.structs.replace(known.device.identity, model="SIM-9")

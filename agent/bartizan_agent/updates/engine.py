@@ -42,6 +42,9 @@ from bartizan_agent.updates.steps import OpenSession, Steps
 
 log = logging.getLogger(__name__)
 
+LONGEST_PAUSE_SECONDS = (
+    86400.0  # of any step but waiting for the window: failed fetches wait for minutes, lock-outs for an hour
+)
 NEVER_AGAIN = frozenset(
     {
         "image-refused",
@@ -225,7 +228,7 @@ class Updater:
     async def _perform(self, update: Update) -> Outcome | None:
         """Wait until the step is due, and take it. None: something changed while waiting; look again."""
         woken = self._running[update.device.id]
-        await _pause(woken, update.due - self._clock.now())
+        await _pause(woken, _wait(update, self._clock.now()))
         was_woken = woken.is_set()
         woken.clear()
         if was_woken and update.phase is not Phase.WINDOW:
@@ -373,6 +376,12 @@ def _proof(update: Update) -> dict[str, str]:
         "picture": proof.size(after),
         "codec": after.stream.codec if after.stream is not None else "",
     }
+
+
+def _wait(update: Update, now: float) -> float:
+    """Return how many seconds it is until the next step; none where a clock that was set back since says years."""
+    seconds = update.due - now
+    return 0.0 if seconds > LONGEST_PAUSE_SECONDS and update.phase is not Phase.WINDOW else seconds
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:
