@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec, events
@@ -57,6 +58,14 @@ def move(volatile: sqlite3.Connection, store: Path) -> None:
         volatile.execute("DETACH disk")
 
 
+class _Counts(NamedTuple):
+    """What the outbox remembers beside the store."""
+
+    sequence: int
+    octets: int
+    lost: int
+
+
 class Outbox:
     """The events of one gateway that the controller has not yet committed."""
 
@@ -89,6 +98,8 @@ class Outbox:
         self._sequence = 0
         self._lost = 0
         self._lost_because = ""
+        self._unsettled: _Counts | None = None
+        """What counted before what is written and perhaps not committed."""
         self._octets: int = connection.execute("SELECT COALESCE(SUM(LENGTH(event)), 0) FROM outbox").fetchone()[0]
 
     def record(self, *notes: Note) -> None:
@@ -104,16 +115,18 @@ class Outbox:
         Raises:
             sqlite3.OperationalError: The disk is full or refuses; nothing was kept.
         """
-        before = (self._sequence, self._octets)
+        self._settle()
+        before = self._unsettled or _Counts(self._sequence, self._octets, self._lost)
         try:
             with transaction(self._connection):
                 self._insert(notes)
         except sqlite3.OperationalError:
-            self._sequence, self._octets = before
+            self._sequence, self._octets, self._lost = before
+            self._unsettled = None
             raise
-        if self._lost:
-            log.warning("events are kept again", extra={"lost": self._lost})
-            self._lost = 0
+        self._lost = 0
+        self._unsettled = before
+        self._settle()
         self._news()
 
     def head(self, limit: int = BATCH) -> Events | None:
@@ -135,6 +148,7 @@ class Outbox:
         Raises:
             sqlite3.OperationalError: The disk refuses; the events will be sent, and acknowledged, again.
         """
+        self._settle()
         with transaction(self._connection):
             freed = self._connection.execute(
                 """DELETE FROM outbox WHERE boot_number = (SELECT number FROM boots WHERE boot = ?) AND sequence <= ?
@@ -150,6 +164,21 @@ class Outbox:
         """Return how many events wait."""
         count: int = self._connection.execute("SELECT COUNT(*) FROM outbox").fetchone()[0]
         return count
+
+    def _settle(self) -> None:
+        """Count on what was written once it is committed: by us, or by the caller, whose transaction can still fail."""
+        before = self._unsettled
+        if before is None or self._connection.in_transaction:
+            return
+        self._unsettled = None
+        kept = self._connection.execute(
+            "SELECT 1 FROM outbox JOIN boots ON number = boot_number WHERE boot = ? AND sequence = ?",
+            (self._boot, self._sequence),
+        ).fetchone()
+        if kept is None:
+            self._sequence, self._octets, self._lost = before
+        elif before.lost:
+            log.warning("events are kept again", extra={"lost": before.lost})
 
     def _insert(self, notes: tuple[Note, ...]) -> None:
         self._connection.execute("INSERT OR IGNORE INTO boots (boot) VALUES (?)", (self._boot,))

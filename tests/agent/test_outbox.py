@@ -14,7 +14,7 @@ from bartizan.wire import events
 from bartizan_agent import outbox as outbox_module
 from bartizan_agent.notes import DETAIL_CHARACTERS, note
 from bartizan_agent.outbox import Outbox
-from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged
+from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged, transaction
 from tests.agent.moving_clock import MovingClock
 
 CAMERA = DeviceId("camera-1")
@@ -112,6 +112,33 @@ def test_a_full_disk_loses_events_but_counts_them_and_says_so_when_there_is_room
     assert [event.kind for event in last] == [events.STORE_FULL, events.CONTAINMENT_APPLIED]
     assert last[0].detail == {"reason": "database or disk is full", "lost": str(201 - kept)}
     assert [event.sequence for event in last] == [kept + 1, kept + 2]
+
+
+def test_what_is_lost_is_not_forgotten_by_a_caller_that_fails_to_commit(store: sqlite3.Connection) -> None:
+    """The caller's transaction may still find the disk full after the outbox has done its part."""
+    box = outbox(store)
+    box.record(note(events.AGENT_STARTED))
+    store.execute("PRAGMA max_page_count = 1")
+    box.record(*[note(events.DEVICE_FOUND, reason="x" * 1000)] * 20)
+    store.execute("PRAGMA max_page_count = 1000000")
+
+    def fail() -> None:
+        with transaction(store):
+            box.write(note(events.LEVEL_CHANGED))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    box.record(note(events.CONTAINMENT_APPLIED))
+    head = box.head()
+
+    assert head
+    told = [(event.sequence, event.kind, event.detail.get("lost")) for event in head.events]
+    assert told == [
+        (1, events.AGENT_STARTED, None),
+        (2, events.STORE_FULL, "20"),
+        (3, events.CONTAINMENT_APPLIED, None),
+    ]
 
 
 def test_too_many_events_are_thinned_with_those_first_that_reports_repeat(store: sqlite3.Connection) -> None:
