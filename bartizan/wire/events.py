@@ -267,7 +267,8 @@ AGENT_CLOCK = "agent.clock"
 
 offset_seconds: How far it jumped, or (negative) how far it is behind the newest time known for sure.
 
-Do: Look at the gateway's time service: expiries and the ends of waivers and releases go by this clock.
+Do: Look at the gateway's time service: expiries and the ends of waivers and releases go by this clock. While it is
+behind, devices are held as before and no firmware is installed.
 """
 STORE_FULL = "store.full"
 """Events were lost on the gateway, because its disk is full or too many waited for the controller.
@@ -278,13 +279,14 @@ lost: How many.
 Do: Free disk space, or bring the gateway back to the controller. Those that reports repeat anyway go first.
 """
 STORE_DAMAGED = "store.damaged"
-"""A file of the gateway's state could not be used, and was set aside. What it held is asked for again; until then
-the gateway holds devices at least as it did before.
+"""A file of the gateway's state could not be used, and was set aside unless the disk was full. What it held is asked
+for again; until then the gateway holds devices at least as it did before.
 
 file: Which one.
 reason: What is wrong with it.
 
-Do: Once, after a power cut: nothing. Again: replace the gateway's disk.
+Do: Once, after a power cut: nothing. If the disk was full: free some space; the agent goes back to it by itself, and
+installs no firmware before. Again: replace the gateway's disk.
 """
 CREDENTIALS_ACCEPTED = "credentials.accepted"
 """The gateway opened a new book of camera credentials.

@@ -42,9 +42,7 @@ from bartizan_agent.updates.steps import OpenSession, Steps
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE_SECONDS = (
-    86400.0  # of any step but waiting for the window: failed fetches wait for minutes, lock-outs for an hour
-)
+LONGEST_PAUSE_SECONDS = 86400.0  # but for the window: a failed fetch waits for minutes, a lock-out for an hour
 NEVER_AGAIN = frozenset(
     {
         "image-refused",
