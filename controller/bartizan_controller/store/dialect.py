@@ -95,20 +95,31 @@ def portions(values: Iterable[T]) -> Iterator[list[T]]:
 
 
 def checkpoint(engine: Engine) -> None:
-    """Move what is committed from the write-ahead log into the file, without waiting for readers."""
+    """Move what is committed from the write-ahead log into the file, without waiting for readers.
+
+    Raises:
+        StoreRefuses: The disk is full or refuses; what is committed stays in the log.
+    """
     if engine.dialect.name == "sqlite":
         # Not through SQLAlchemy, which would begin a transaction: a checkpoint inside one is refused.
-        with contextlib.closing(engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        try:
+            with contextlib.closing(engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        except sqlite3.OperationalError as error:
+            raise _refusal(error) from error
 
 
 def translate(error: DBAPIError) -> StoreRefuses:
     """Return the refusal that a database error means, in words that say what to do."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+    return _refusal(error.orig)
+
+
+def _refusal(error: BaseException | None) -> StoreRefuses:
+    code = getattr(error, "sqlite_errorcode", None)
     reason = "it is not there, or will not write: look at its own log"
     if code is not None:
         # The low octet is the class of the error; the rest is detail.
-        reason = _REASONS.get(code & 0xFF, f"SQLite says {getattr(error.orig, 'sqlite_errorname', code)}")
+        reason = _REASONS.get(code & 0xFF, f"SQLite says {getattr(error, 'sqlite_errorname', code)}")
     return StoreRefuses(f"the database refuses; nothing was changed: {reason}")
 
 
