@@ -382,6 +382,37 @@ looks = st.builds(
 )
 
 
+whereabouts = st.tuples(
+    st.sampled_from([0, 1, 2]),  # which of three devices
+    st.sampled_from(["10.9.0.20", "10.9.0.21", "fe80::1"]),
+    st.sampled_from(["cam0", "cam0.20"]),
+    st.sampled_from(["V5.5.6 build 180326", "V5.8.1 build 250901"]),
+    st.booleans(),  # whether it says its serial number
+    st.sampled_from(["Gate", "Yard", ""]),
+)
+
+
+@given(seen=st.lists(whereabouts, max_size=12))
+def test_a_device_keeps_its_name_whatever_else_changes(
+    seen: list[tuple[int, str, str, str, bool, str]],
+) -> None:
+    devices: dict[DeviceId, Known] = {}
+    names: dict[Mac, DeviceId] = {}
+    for number, (which, address, interface, firmware, says_serial, badge) in enumerate(seen):
+        mac = Mac(f"44:47:cc:00:00:0{which}")
+        serial = (Evidence(Fact.SERIAL, f"DS-2CD20210101AACH0000000{which}", Source.SADP, 85),) if says_serial else ()
+        named = (Evidence(Fact.BRAND, badge, Source.WS_DISCOVERY, 45),) if badge else ()
+        said = (*serial, *named, Evidence(Fact.FIRMWARE, firmware, Source.SADP, 80))
+        devices, _ = merged(devices, look(*said, mac=mac, addresses=[address], interface=interface), at=NOON + number)
+
+        of_mac = [name for name, entry in devices.items() if mac in entry.device.macs]
+        assert of_mac == [names.setdefault(mac, of_mac[0])]
+        assert devices[of_mac[0]].device.interface == interface
+
+    assert set(devices) == set(names.values())
+    assert len(devices) == len(names)
+
+
 @given(batches=st.lists(st.lists(looks, max_size=4), max_size=5))
 def test_whatever_is_seen_the_inventory_holds_together(batches: list[list[Observation]]) -> None:
     devices: dict[DeviceId, Known] = {}

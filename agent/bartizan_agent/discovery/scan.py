@@ -117,11 +117,15 @@ class _Scan:
             await asyncio.sleep(remaining)
 
     async def _wake(self, target: Target) -> None:
-        if target.networks and target.interface.has_ipv6 and not wake_ipv6(target.interface):
+        has_ipv6 = bool(target.networks) and target.interface.has_ipv6
+        if has_ipv6 and not wake_ipv6(target.interface):
             self._progress(
                 f"devices on {target.interface.name} that speak only IPv6 may be missed: waking them needs root"
             )
         await nudge(target, self._limits, self._visits.caller.pace)
+        if has_ipv6:
+            # All answer at once, each after asking everybody for us: where that was too much, the second time is calm.
+            wake_ipv6(target.interface)
         await asyncio.sleep(_SETTLE_SECONDS)
 
     def _heard(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
