@@ -170,12 +170,18 @@ def _parts(
 ) -> dict[str, Callable[[], Awaitable[object]]]:
     """Return the parts that may fail without the others, by name."""
     # Late, so that the last good state is in force before these are read from disk.
+    from bartizan_agent.discovery.pace import Limits
     from bartizan_agent.discovery.watch import Watch
     from bartizan_agent.link import Link
     from bartizan_agent.tls import client_context
 
     settings, keys = parts.settings, parts.keys
-    watch = Watch(settings.segments, gateway.observe, interval_seconds=settings.limits.discovery_seconds)
+    watch = Watch(
+        settings.segments,
+        gateway.observe,
+        interval_seconds=settings.limits.discovery_seconds,
+        limits=Limits(packets_per_second=settings.limits.discovery_packets_per_second),
+    )
     link = Link(
         settings.controller,
         site=settings.site,

@@ -67,6 +67,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Counters and times of sight alone make a new report this often at most; changes are reported at once."""
     discovery_seconds: Seconds = 900.0
     """Between two full looks at the segments; new neighbours are noticed at once."""
+    discovery_packets_per_second: Annotated[float, msgspec.Meta(ge=10, le=10_000)] = 2000.0
+    """Questions, connections and addresses tried, together: lower it where cameras are behind a slow link."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,4 +177,5 @@ _LIMIT_COMMENTS = {
     "evidence_seconds_idle": "... and while they do not.",
     "report_seconds": "Counters alone make a new report this often at most; changes are reported at once.",
     "discovery_seconds": "Between two full looks at the segments; new neighbours are noticed at once.",
+    "discovery_packets_per_second": "Questions, connections and addresses tried at most; lower it for a slow link.",
 }

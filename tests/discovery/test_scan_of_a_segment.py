@@ -312,20 +312,21 @@ def test_a_device_with_ipv6_only_is_found_and_looked_at(segment: Segment) -> Non
 
 
 def test_several_segments_with_the_same_addresses_are_kept_apart(segment: Segment) -> None:
+    """The second is called as a VLAN's sub-interface is, which is an interface like any other."""
     with Namespace("far") as far:
-        veth(segment.gateway, "cam1", far, "eth0")
-        segment.gateway.ip("address add 10.9.0.1/24 dev cam1", "link set cam1 up")
+        veth(segment.gateway, "cam0.20", far, "eth0")
+        segment.gateway.ip("address add 10.9.0.1/24 dev cam0.20", "link set cam0.20 up")
         far.ip("link set eth0 address 3c:ef:8c:00:00:09", "address add 10.9.0.20/24 dev eth0", "link set eth0 up")
         segment.plug_in("10.9.0.20", "44:47:cc:00:00:01")
 
         async def act() -> tuple[Observation, ...]:
-            return await scan([target(named(name), None, FAST) for name in ("cam0", "cam1")], FAST)
+            return await scan([target(named(name), None, FAST) for name in ("cam0", "cam0.20")], FAST)
 
         observations = segment.run(act)
 
     assert {(x.interface, x.addresses, x.mac) for x in observations} == {
         ("cam0", ("10.9.0.20",), "44:47:cc:00:00:01"),
-        ("cam1", ("10.9.0.20",), "3c:ef:8c:00:00:09"),
+        ("cam0.20", ("10.9.0.20",), "3c:ef:8c:00:00:09"),
     }
 
 
