@@ -10,11 +10,12 @@ from bartizan.errors import BartizanError, Malformed
 from bartizan.identity.model import Device
 from bartizan.trust.credentials import Credential
 from bartizan_agent.camera_http import CameraHttp
-from bartizan_agent.drivers.contract import CameraSession, CameraState, Driver, Failure, Picture, Request, Stream, T
+from bartizan_agent.drivers.contract import CameraSession, CameraState, Driver, Failure, Picture, Stream
 from bartizan_agent.drivers.jpeg import picture
 from bartizan_agent.recordings.model import Description, Exchange, Of, Recording, encode
 from bartizan_agent.recordings.replay import read_again
 from bartizan_agent.recordings.scrub import Known, Scrubber, without_login
+from bartizan_agent.recordings.session import SessionAround
 
 _HEADERS = ("server", "content-type")
 
@@ -114,43 +115,21 @@ class _Tee(httpx.AsyncByteStream):
         await self._inner.aclose()
 
 
-class Listening:
-    """A `CameraSession` that remembers what RTSP said: that does not pass through the transport."""
+class Listening(SessionAround):
+    """Remembers what RTSP said: that does not pass through the transport."""
 
-    def __init__(self, session: CameraSession) -> None:
-        self._session = session
+    def __init__(self, inner: CameraSession) -> None:
+        super().__init__(inner)
         self.streams: list[Description] = []
-
-    @property
-    def host(self) -> str:
-        """See `CameraSession`."""
-        return self._session.host
-
-    @property
-    def credential(self) -> Credential | None:
-        """See `CameraSession`."""
-        return self._session.credential
-
-    async def send(self, request: Request[T]) -> T | Failure:
-        """See `CameraSession`."""
-        return await self._session.send(request)
 
     async def describe_stream(self, path: str) -> Stream | Failure:
         """See `CameraSession`."""
-        said = await self._session.describe_stream(path)
+        said = await super().describe_stream(path)
         if isinstance(said, Failure):
             self.streams.append(Description(path, failure=said))
         else:
             self.streams.append(Description(path, stream=said))
         return said
-
-    def now(self) -> float:
-        """See `CameraSession`."""
-        return self._session.now()
-
-    def nonce(self) -> bytes:
-        """See `CameraSession`."""
-        return self._session.nonce()
 
 
 def _scrubbed(

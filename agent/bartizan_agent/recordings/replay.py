@@ -16,13 +16,12 @@ from bartizan_agent.drivers.contract import (
     Driver,
     Failure,
     Picture,
-    Request,
     Stream,
-    T,
 )
 from bartizan_agent.login_budget import LoginBudget
 from bartizan_agent.recordings.model import Exchange, Recording
 from bartizan_agent.recordings.scrub import STAND_IN_ADDRESS, without_login
+from bartizan_agent.recordings.session import SessionAround
 from bartizan_agent.store import open_volatile
 
 _CREDENTIAL = Credential("recorded", "recorded")
@@ -62,26 +61,12 @@ class Replay(httpx.AsyncBaseTransport):
         return self._recording.exchanges[number]
 
 
-class ReplayedSession:
-    """A `CameraSession` with a recorded device. Time stands still at the moment of the recording."""
+class ReplayedSession(SessionAround):
+    """A session with a recorded device: RTSP from the recording, and time stands still at its moment."""
 
-    def __init__(self, session: HttpSession, recording: Recording) -> None:
-        self._session = session
+    def __init__(self, inner: HttpSession, recording: Recording) -> None:
+        super().__init__(inner)
         self._recording = recording
-
-    @property
-    def host(self) -> str:
-        """See `CameraSession`."""
-        return self._session.host
-
-    @property
-    def credential(self) -> Credential | None:
-        """See `CameraSession`."""
-        return self._session.credential
-
-    async def send(self, request: Request[T]) -> T | Failure:
-        """See `CameraSession`."""
-        return await self._session.send(request)
 
     async def describe_stream(self, path: str) -> Stream | Failure:
         """See `CameraSession`."""

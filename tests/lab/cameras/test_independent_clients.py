@@ -1,6 +1,7 @@
 """Clients that others wrote against real cameras accept the emulated ones."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import sys
@@ -124,20 +125,25 @@ asyncio.run(main())
 
 async def test_onvif_zeep_reads_identity_media_and_where_to_upload() -> None:
     """In a process of its own: zeep is heavy, and leaves threads behind."""
-    async with (
-        standing("onvif") as generic,
-        standing("dahua") as dahua,
-        standing("hikvision", firmware="V5.4.5") as hikvision,
-    ):
-        addresses = [device.network.address for device in (generic, dahua, hikvision)]
+    others = ("hanwha", "uniview", "lineage-tvt")
+    async with contextlib.AsyncExitStack() as stack:
+        generic, dahua = [await stack.enter_async_context(standing(kind)) for kind in ("onvif", "dahua")]
+        hikvision = await stack.enter_async_context(standing("hikvision", firmware="V5.4.5"))
+        more = [await stack.enter_async_context(standing(kind)) for kind in others]
+        addresses = [device.network.address for device in (generic, dahua, hikvision, *more)]
         out = await output_of(sys.executable, "-c", READ_BY_ONVIF, PASSWORD, *addresses)
 
     year = generic.camera.now().year
-    first, second, third = json.loads(out)
+    first, second, third, *rest = json.loads(out)
     snapshot, upload = f"{generic.url}/snapshot.jpg", f"{generic.url}/onvif/upgrade"
     assert first == ["NC-200", "1.2.3", "NC200-000001", 2, year, 1280, snapshot, upload]
     assert second[:3] == ["IPC-HDW5831R-ZE", "2.800.0000016.0.R, Build Date 2020-06-05", "5A04B5FPAG00001"]
     assert third[:2] == ["DS-2CD2143G2-I", "V5.4.5 build 240826"]
+    assert [said[:2] for said in rest] == [
+        ["QNV-8080R", "1.41.14_20230526_R372"],
+        ["IPC3614SB-ADF28KM", "DIPC-B1216.5.7.230109"],
+        ["NVR5-8200PX", "1.4.11"],
+    ]
 
 
 needs_nmap = pytest.mark.skipif(shutil.which("nmap") is None, reason="needs nmap")
