@@ -8,7 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Executable, Table, create_engine, event, make_url
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Executable,
+    Table,
+    Text,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -85,6 +96,14 @@ def like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     # SQLite refuses patterns of more than 50,000 octets; people write shorter ones.
     escaped = "".join(f"\\{each}" if each in "\\%_" else each for each in pattern)
     return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+
+
+def unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
+    """Return a column that no index is used for: for conditions that many rows fulfil, and lists in another order.
+
+    Reading a list in its order until a page is full is quicker than finding all that fit and sorting them.
+    """
+    return column + ("" if isinstance(column.type, Text) else 0)
 
 
 def portions(values: Iterable[T]) -> Iterator[list[T]]:

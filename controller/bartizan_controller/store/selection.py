@@ -12,12 +12,16 @@ from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true, tupl
 from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import DeviceId, SiteId
+from bartizan.policy import sense
 from bartizan.policy.facts import Facts, unlisted_site
+from bartizan.policy.fields import moment
 from bartizan.policy.model import All, Any, Condition, Not, Operator, Selector, Subject
 from bartizan.policy.selectors import Test, compile_condition, compile_selector
 from bartizan.trust.content import Catalogue
 from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import device_advisories, devices
+
+DAY_SECONDS = 86_400.0
 
 Decide = Callable[[SiteId, Device], bool]
 
@@ -61,6 +65,7 @@ class _Rows:
             Subject.FIRMWARE: lambda condition: _text(devices.c.firmware, condition),
             Subject.KIND: _kind,
             Subject.CONFIDENCE: _confidence,
+            Subject.FIRST_SEEN: _first_seen,
             Subject.VULNERABLE_TO: _vulnerable_to,
             Subject.KNOWN_EXPLOITED: self._known_exploited,
             Subject.JURISDICTION: self._of_maker,
@@ -115,7 +120,7 @@ def _text(column: ColumnElement[str], condition: Condition) -> Bounds:
         case Operator.KNOWN:
             return Bounds(known, not_(known)) if values == ["true"] else Bounds(not_(known), known)
         case Operator.IS:
-            return Bounds(column.in_(values), known)
+            return Bounds(_among(column, values), known)
         case Operator.MATCHES:
             return Bounds(or_(*(dialect.like(column, value) for value in values)), known)
         case _:
@@ -134,6 +139,17 @@ def _confidence(condition: Condition) -> Bounds:
     if condition.operator is Operator.AT_LEAST:
         return Bounds(devices.c.confidence >= bound, devices.c.confidence < bound)
     return Bounds(devices.c.confidence <= bound, devices.c.confidence > bound)
+
+
+def _first_seen(condition: Condition) -> Bounds:
+    seen = dialect.unindexed(devices.c.first_seen)
+    known = and_(seen > 0, seen < sense.TIME_LIMIT)
+    if condition.operator is Operator.KNOWN:
+        return Bounds(known, not_(known)) if condition.values == ("true",) else Bounds(not_(known), known)
+    day = moment(condition.values[0])
+    if condition.operator is Operator.BEFORE:
+        return Bounds(and_(known, seen < day), and_(known, seen >= day))
+    return Bounds(and_(known, seen >= day + DAY_SECONDS), and_(known, seen < day + DAY_SECONDS))
 
 
 def _vulnerable_to(condition: Condition) -> Bounds:
@@ -160,9 +176,14 @@ def _settled(column: ColumnElement[str], outcomes: Mapping[str, bool | None], ot
         others = [value for value, outcome in outcomes.items() if outcome is not wanted]
         if otherwise is wanted:
             return column.not_in(others) if len(others) <= dialect.PARAMETERS else true()
-        return column.in_(listed) if len(listed) <= dialect.PARAMETERS else true()
+        return _among(column, listed) if len(listed) <= dialect.PARAMETERS else true()
 
     return Bounds(rows(True), rows(False)) if outcomes or otherwise is not None else Bounds(false(), false())
+
+
+def _among(column: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
+    """Return whether a column has one of these values. Of one value an index has the rows in the order of lists."""
+    return column.in_(values) if len(values) == 1 else dialect.unindexed(column).in_(values)
 
 
 def _made_by(maker: str) -> Device:
