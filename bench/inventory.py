@@ -167,12 +167,9 @@ def _lists(file: Path) -> Iterator[Result]:
         yield Result("counters put right by counting", milliseconds(lambda: database.change(counters.repair)), "ms")
         for name, query, where, order in (
             ("by site", DeviceQuery(), "1", "d.site, d.id"),
-            (
-                "of one maker by model",
-                DeviceQuery(maker=("axis",), sort="model"),
-                "d.maker = 'axis'",
-                "d.model, d.site, d.id",
-            ),
+            ("by model", DeviceQuery(sort="model"), "1", "d.model, d.site, d.id"),
+            ("of one maker", DeviceQuery(maker=("axis",)), "d.maker = 'axis'", "d.site, d.id"),
+            ("of two makers", DeviceQuery(maker=("axis", "dahua")), "+d.maker IN ('axis', 'dahua')", "d.site, d.id"),
         ):
             yield _page(database, bare, name, query, f"WHERE {where} AND ({order}) > {{}} ORDER BY {order}")
         value, floor = in_turn(
