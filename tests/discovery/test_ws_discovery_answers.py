@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from defusedxml.ElementTree import fromstring
+from msgspec.structs import replace
 
 from bartizan.identity.model import Evidence, Fact, Source
 from bartizan_agent.discovery import ws_discovery
@@ -54,12 +55,14 @@ def test_everything_a_match_says_is_heard() -> None:
     )
 
 
-def test_a_hello_says_as_much_as_a_match() -> None:
+def test_a_hello_says_as_much_as_a_match_and_that_somebody_arrives() -> None:
     hello = PROBE_MATCH.replace(b"<d:ProbeMatches><d:ProbeMatch>", b"<d:Hello>").replace(
         b"</d:ProbeMatch></d:ProbeMatches>", b"</d:Hello>"
     )
 
-    assert ws_discovery.parse(hello) == ws_discovery.parse(PROBE_MATCH)
+    match = ws_discovery.parse(PROBE_MATCH)
+    assert isinstance(match, Heard)
+    assert ws_discovery.parse(hello) == replace(match, is_arriving=True)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ class _Scan:
         self._tasks = asyncio.TaskGroup()
         self._neighbours = Neighbours([target.interface.index for target in targets], self._neighbour)
         self._visits = Visits(targets, limits, self._tasks, self._neighbours.table, looked)
+        self._asked_alone: set[tuple[int, Address]] = set()
         self._is_open = True
         self._last_heard = 0.0
 
@@ -87,6 +88,8 @@ class _Scan:
                 await asyncio.sleep(_ROUND_SECONDS)
             await self._ask_the_silent(segments)
             await asyncio.gather(self._listen(), *waking)
+            if await self._ask_the_silent(segments):  # who was so slow to wake that it was not there before
+                await self._listen()
             self._consider_what_has_no_ipv4()
             await self._visits.finished()
         finally:
@@ -98,13 +101,23 @@ class _Scan:
                 self._visits.see(entry.index, entry.address)
             self._consider(entry.index, entry.address)
 
-    async def _ask_the_silent(self, segments: list[Segment]) -> None:
-        """Ask those alone who are there and have said nothing: some switches keep groups and broadcasts away."""
+    async def _ask_the_silent(self, segments: list[Segment]) -> bool:
+        """Ask those alone, once, who are there and have said nothing; return whether there were any.
+
+        Some switches keep groups and broadcasts away.
+        """
+        asked_before = len(self._asked_alone)
         for segment, target in zip(segments, self._targets, strict=True):
             for entry in self._neighbours.table.entries():
-                is_there = entry.index == target.interface.index and target.covers(entry.address)
-                if is_there and ":" not in entry.address and not self._visits.has_heard(entry.index, entry.address):
+                if self._is_silent(entry, target):
+                    self._asked_alone.add((entry.index, entry.address))
                     await segment.ask_directly(entry.address, self._visits.caller.pace)
+        return len(self._asked_alone) > asked_before
+
+    def _is_silent(self, entry: Neighbour, target: Target) -> bool:
+        place = (entry.index, entry.address)
+        is_there = entry.index == target.interface.index and target.covers(entry.address) and ":" not in entry.address
+        return is_there and place not in self._asked_alone and not self._visits.has_heard(*place)
 
     async def _listen(self) -> None:
         limits, loop = self._limits, asyncio.get_running_loop()
