@@ -8,11 +8,12 @@ from bartizan.identity.model import Device
 from bartizan.ids import DeviceId
 from bartizan.trust.credentials import Credential
 from bartizan.wire import events
-from bartizan_agent import camera_http, login_budget
+from bartizan_agent import camera_http, default_passwords, login_budget
 from bartizan_agent.assignments import Assigned
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.channels import Told
 from bartizan_agent.clock import Clock
+from bartizan_agent.default_passwords import DefaultPasswords
 from bartizan_agent.drivers import DRIVERS
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.images import ImageCache
@@ -42,7 +43,7 @@ class Cameras:
         told: Told,
     ) -> None:
         self._outbox = outbox
-        for schema in (login_budget.SCHEMA, camera_http.SCHEMA):
+        for schema in (login_budget.SCHEMA, camera_http.SCHEMA, default_passwords.SCHEMA):
             connection.executescript(schema)
         budget = LoginBudget(connection, clock.now, self._refused_login)
         http = CameraHttp(budget, connection, clock=clock.now)
@@ -53,6 +54,7 @@ class Cameras:
             limit=settings.limits.images_octets,
         )
         self._reads = Reads(http.open, told, clock)
+        self._passwords = DefaultPasswords(connection, http.open, told.learn, self._tried_default, clock)
         self._updater = Updater(
             connection,
             DRIVERS,
@@ -68,6 +70,7 @@ class Cameras:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._updater.run(), name="updater")
             tasks.create_task(self._reads.run(), name="reads")
+            tasks.create_task(self._passwords.run(), name="default passwords")
 
     def assign(self, assigned: Assigned, *, frozen_because: str) -> None:
         """Take over what is to be installed; begin no more writing where there is a reason not to."""
@@ -81,6 +84,10 @@ class Cameras:
         """Take over whom to ask who they are."""
         self._reads.consider(readable)
 
+    def check_default_passwords(self, devices: Iterable[Device], *, permitted: bool) -> None:
+        """Take over which devices there are to try once with a default password, if the site permits it."""
+        self._passwords.consider(devices, permitted=permitted)
+
     def seen_alive(self, device: DeviceId) -> None:
         """A device was seen at work."""
         self._updater.seen_alive(device)
@@ -91,5 +98,10 @@ class Cameras:
         if kind in {events.UPDATE_SUCCEEDED, events.UPDATE_FAILED}:
             self._reads.soon(device)
 
+    def _tried_default(self, device: DeviceId, outcome: str) -> None:
+        self._outbox.record(note(events.CAMERA_DEFAULT_PASSWORD, device, outcome=outcome))
+
     def _refused_login(self, camera: str, attempts: int) -> None:
+        if camera == self._passwords.trying:
+            return  # told by its own event: nobody gave a wrong password
         self._outbox.record(note(events.CAMERA_REFUSED_LOGIN, DeviceId(camera), attempts=attempts))

@@ -61,6 +61,8 @@ def differences(before: Device, after: Device) -> Iterator[Change]:
         old, new = getattr(before.identity, field), getattr(after.identity, field)
         if old != new:
             yield _changed(after, field, *(getattr(value, "value", value) for value in (old, new)))
+    if before.hardening.failed.keys() != after.hardening.failed.keys():
+        yield _changed(after, "hardening", ", ".join(before.hardening.failed), ", ".join(after.hardening.failed))
     for field in ("macs", "addresses", "vulnerabilities"):
         old, new = getattr(before, field), getattr(after, field)
         if set(old) != set(new):

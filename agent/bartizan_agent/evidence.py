@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import DeviceDrops, DropCounter
+from bartizan.hardening.rules import standing
 from bartizan.identity.model import Device
 from bartizan.ids import Address, BootId, DeviceId, SiteId
 from bartizan.policy.model import Verdict
@@ -40,6 +41,7 @@ def device_postures(
             dropped_packets=dropped.get(device.id, 0),
             enforceable=device.id not in limits,
             not_enforceable_because=limits.get(device.id, ""),
+            harden={duty.value: standing(device.hardening, duty.value).value for duty in verdicts[device.id].harden},
         )
         for device in devices
         if device.id in verdicts

@@ -65,6 +65,9 @@ class CameraWork(Protocol):
     def consider(self, readable: Iterable[tuple[Device, Credential]]) -> None:
         """Take over whom to ask who they are."""
 
+    def check_default_passwords(self, devices: Iterable[Device], *, permitted: bool) -> None:
+        """Take over which devices there are to try once with a default password, if the site permits it."""
+
     def seen_alive(self, device: DeviceId) -> None:
         """A device was seen at work."""
 
@@ -306,13 +309,15 @@ class Gateway:
             for device in devices.values()
             if device.addresses and not device.lost and (credential := credential_for(device, credentials))
         ]
-        if self.cameras is None and (work.assignments or readable or parts.updates_unfinished):
+        may_check = last_good.facts.default_password_check
+        if self.cameras is None and (work.assignments or readable or parts.updates_unfinished or may_check):
             self.cameras = parts.cameras(Told(self.learn, self.tie))
             self.cameras_wanted.set()
         self._frozen_because = self._why_frozen(now)
         if self.cameras is not None:
             self.cameras.assign(work, frozen_because=self._frozen_because)
             self.cameras.consider(readable)
+            self.cameras.check_default_passwords(devices.values(), permitted=may_check)
 
     def _why_frozen(self, now: float) -> str:
         """Return why nothing may be flashed at present; nothing if it may."""

@@ -13,6 +13,7 @@ import msgspec
 
 from bartizan.firmware.match import exposure, findings
 from bartizan.firmware.model import Advisory
+from bartizan.hardening.rules import assess
 from bartizan.identity.directory import Directory
 from bartizan.identity.model import Device, Evidence, Fact, Identity, Observation
 from bartizan.identity.naming import stable_id
@@ -144,7 +145,11 @@ class _Judge:
         )
         open_to = exposure(findings(identity, self._advisories))
         judged = msgspec.structs.replace(
-            device, identity=identity, vulnerabilities=open_to.vulnerabilities, undecided=open_to.undecided
+            device,
+            identity=identity,
+            hardening=assess(entry.evidence, entry.open_ports, identity.kind),
+            vulnerabilities=open_to.vulnerabilities,
+            undecided=open_to.undecided,
         )
         return msgspec.structs.replace(entry, device=judged)
 

@@ -12,9 +12,10 @@ from contextlib import suppress
 from bartizan.identity.model import Device, Evidence, Fact, Kind, Source
 from bartizan.ids import DeviceId
 from bartizan.trust.credentials import Credential
+from bartizan_agent import default_passwords
 from bartizan_agent.channels import Told
 from bartizan_agent.clock import Clock
-from bartizan_agent.drivers import DRIVERS
+from bartizan_agent.drivers import DRIVERS, reading
 from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Channel, Driver, Failure, recognised
 from bartizan_agent.updates.steps import OpenSession
 
@@ -22,7 +23,6 @@ AGAIN_SECONDS = 86400.0
 RETRY_SECONDS = {Act.LATER: 300.0, Act.CREDENTIALS: AGAIN_SECONDS, Act.NEVER: AGAIN_SECONDS}
 AT_ONCE = 4
 ONE_SECONDS = 60.0  # for all requests of one look
-WEIGHT = 95  # of 100: said by the device itself to somebody who logged in
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +88,25 @@ class Reads:
                 self._open_session(device, credential, restarting=False) as session,
             ):
                 answer = await driver.identify(session)
-                channels = await _channels(driver, session, device) if isinstance(answer, CameraState) else None
+                if isinstance(answer, Failure):
+                    log.debug("a camera was not read", extra={"device": device.id, "code": answer.code})
+                    self._later(device.id, max(answer.wait_seconds, RETRY_SECONDS[answer.act]))
+                    return
+                # A camera too slow for the rest is asked again tomorrow, and known by this until then.
+                self._later(device.id, AGAIN_SECONDS)
+                self._told.learn(device.id, evidence(answer, driver.source))
+                if credential == driver.default_login:
+                    said = default_passwords.evidence(default_passwords.ACCEPTED, driver.source)
+                    self._told.learn(device.id, (said,))
+                channels = await _channels(driver, session, device)
+                if channels is not None:
+                    self._told.tie(device.id, channels)
+                self._told.learn(device.id, await driver.settings(session))
         except TimeoutError:
             return
-        if isinstance(answer, Failure):
-            log.debug("a camera was not read", extra={"device": device.id, "code": answer.code})
-            wait = max(answer.wait_seconds, RETRY_SECONDS[answer.act])
-        else:
-            self._told.learn(device.id, evidence(answer, driver.source))
-            if channels is not None:
-                self._told.tie(device.id, channels)
-            wait = AGAIN_SECONDS
-        self._due[device.id] = self._clock.monotonic() + wait
+
+    def _later(self, device: DeviceId, seconds: float) -> None:
+        self._due[device] = self._clock.monotonic() + seconds
 
 
 async def _channels(driver: Driver, session: CameraSession, device: Device) -> tuple[Channel, ...] | None:
@@ -120,4 +127,4 @@ def evidence(state: CameraState, source: Source) -> tuple[Evidence, ...]:
         Fact.HARDWARE: state.hardware,
         Fact.PLATFORM: state.platform,
     }
-    return tuple(Evidence(fact, value, source, WEIGHT, "logged in") for fact, value in said.items() if value)
+    return tuple(Evidence(fact, value, source, reading.WEIGHT, "logged in") for fact, value in said.items() if value)

@@ -10,6 +10,7 @@ from bartizan.cli.connection import Controller
 from bartizan.cli.filters import Wanted, filtering
 from bartizan.cli.inventory import Json, pages, walk
 from bartizan.cli.options import asking
+from bartizan.cli.shortfalls import shortfalls
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.firmware.match import Finding, Standing, sentence
 
@@ -71,12 +72,15 @@ def show(terminal: Terminal, controller: Controller, name: str, site: str | None
             ("firmware", f"{identity['firmware']} {identity['build_date']}"),
             ("serial", identity["serial"]),
             ("addresses", " ".join([*state["device"]["addresses"], *state["device"]["macs"]])),
+            ("registered to", "\n".join(f"{mac}  {name}" for mac, name in detail["registered_to"].items())),
             ("first seen", when(state["device"]["first_seen"])),
             ("vulnerabilities", "\n".join(_finding(each) for each in found if each.standing in _CONCERNING)),
             ("level", f"{posture.get('enforced') or 'nothing'}, wanted {posture.get('wanted', 'nothing')}"),
             ("why", "\n".join(posture.get("explanation", ()))),
             ("not in full", posture.get("not_enforceable_because", "")),
             ("dropped", f"{posture.get('dropped_packets', 0)} packets"),
+            ("hardening", "\n".join(shortfalls(detail["hardening"], posture))),
+            ("offers", ", ".join(state["device"].get("hardening", {}).get("analytics", ()))),
             ("problems", "\n".join(state["device"]["problems"])),
             ("history", "\n".join(_change(each) for each in detail["history"][:20])),
         ],

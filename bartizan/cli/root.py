@@ -14,6 +14,7 @@ from bartizan.cli.credentials import credentials
 from bartizan.cli.devices import device
 from bartizan.cli.estate import estate
 from bartizan.cli.firmware import firmware
+from bartizan.cli.hardening import hardening
 from bartizan.cli.identify import identify
 from bartizan.cli.inventory import Json, event, site
 from bartizan.cli.keys import key
@@ -97,6 +98,7 @@ for command in (
     identify,
 ):
     bartizan.add_command(command)
+device.add_command(hardening)
 
 
 def run() -> None:

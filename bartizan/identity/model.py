@@ -7,6 +7,7 @@ import enum
 
 import msgspec
 
+from bartizan.hardening.model import Hardening
 from bartizan.ids import Address, DeviceId, Mac
 
 
@@ -52,6 +53,25 @@ class Fact(enum.Enum):
     """DHCP option 60."""
     GREETING = "greeting"
     """The first octets that a port sends unasked, in hexadecimal."""
+    SSH = "ssh"
+    """`on` or `off`, like the other switches below: settings that hardening looks at."""
+    TELNET = "telnet"
+    UPNP = "upnp"
+    VENDOR_CLOUD = "vendor-cloud"
+    VENDOR_UPDATES = "vendor-updates"
+    """Whether it installs firmware from its maker's cloud by itself."""
+    PLAIN_HTTP = "plain-http"
+    """Whether it serves pages without encryption, and not only a redirection."""
+    ONVIF = "onvif"
+    ONVIF_WITHOUT_LOGIN = "onvif-without-login"
+    TIME_SOURCE = "time-source"
+    """`NTP <server>`, or another word for another way."""
+    RESOLUTION = "resolution"
+    """Of its main stream, `1920x1080`."""
+    ANALYTICS = "analytics"
+    """A recognition of people that it offers."""
+    DEFAULT_PASSWORD = "default-password"  # noqa: S105 - the name of a fact
+    """Whether its maker's default password was `accepted` or `refused`."""
 
 
 class Source(enum.Enum):
@@ -74,6 +94,8 @@ class Source(enum.Enum):
     RTSP = "rtsp"
     TLS = "tls"
     DHCP = "dhcp"
+    PORT = "port"
+    """A TCP port, by its being open or closed."""
     CONTROL_PORT = "control-port"
     """A vendor's control port that greets, TCP 8000."""
     ISAPI = "isapi"
@@ -149,5 +171,6 @@ class Device(msgspec.Struct, frozen=True):
     driver: str = ""
     """Which driver speaks to it; empty where none does."""
     problems: tuple[str, ...] = ()
+    hardening: Hardening = Hardening()
     lost: bool = False
     """Whether it has not been seen for so long that it counts as gone. What was known of it is kept."""

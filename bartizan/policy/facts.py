@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device, Kind
 from bartizan.ids import OrganisationId, SiteId
-from bartizan.policy.model import Maker, SegmentFacts, SiteFacts, Subject
+from bartizan.policy.model import HardeningDuty, Maker, SegmentFacts, SiteFacts, Subject
 from bartizan.policy.sense import TIME_LIMIT
 
 
@@ -68,6 +68,7 @@ class Facts:
             Subject.FIRMWARE: lambda device: _one(device.identity.firmware),
             Subject.VULNERABLE_TO: _vulnerable_to,
             Subject.KNOWN_EXPLOITED: self._known_exploited,
+            Subject.HARDENING: _hardening_failed,
             Subject.FIRST_SEEN: lambda device: _one(_day(device.first_seen)),
             Subject.DEVICE_TAG: lambda device: Known(site.device_tags.get(device.id, ())),
             Subject.ZONE: self._zone,
@@ -112,6 +113,13 @@ class Facts:
 
 def _vulnerable_to(device: Device) -> Known:
     return Known(device.vulnerabilities, device.undecided, complete=_is_firmware_known(device))
+
+
+def _hardening_failed(device: Device) -> Known:
+    """A check that nothing could be read for may have failed."""
+    told = {*device.hardening.failed, *device.hardening.met}
+    unread = tuple(duty.value for duty in HardeningDuty if duty.value not in told)
+    return Known(tuple(device.hardening.failed), unread)
 
 
 def _is_firmware_known(device: Device) -> bool:

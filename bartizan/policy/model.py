@@ -28,6 +28,7 @@ class Subject(enum.Enum):
     FIRMWARE = "firmware"
     VULNERABLE_TO = "vulnerable-to"
     KNOWN_EXPLOITED = "known-exploited"
+    HARDENING = "hardening-failed"
     FIRST_SEEN = "first-seen"
     DEVICE_TAG = "tag"
     ZONE = "zone"
@@ -90,13 +91,22 @@ class FirmwareDuty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HardeningDuty(enum.Enum):
-    """A setting that a device must have, as in NCSC and vendor hardening guides. Read, never changed, for now."""
+    """A setting that a device must have, as in NCSC and vendor hardening guides. Read, never changed.
+
+    Each is the identifier of a check in `bartizan.hardening.checks`.
+    """
 
     NO_DEFAULT_PASSWORD = "no-default-password"  # noqa: S105 - the name of a duty
     NO_VENDOR_CLOUD = "no-vendor-cloud"
     NO_UPNP = "no-upnp"
     NO_TELNET = "no-telnet"
+    NO_SSH = "no-ssh"
     HTTPS_ONLY = "https-only"
+    ONVIF_LOGIN = "onvif-login"
+    TIME_SOURCE = "time-source"
+    NO_VENDOR_UPDATES = "no-vendor-updates"
+    NO_UNKNOWN_PORTS = "no-unknown-ports"
+    RESOLUTION = "resolution-1080p"
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,6 +179,8 @@ class SiteFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: tuple[SegmentFacts, ...] = ()
     device_tags: dict[str, tuple[str, ...]] = {}
     """Tags by device id."""
+    default_password_check: bool = False
+    """Whether each camera may be tried once with its maker's default password."""
 
 
 class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,6 +25,7 @@ _ABOUT: dict[Subject, str] = {
     Subject.FIRMWARE: "Its firmware, compared in the maker's own order, or its build with a date",
     Subject.VULNERABLE_TO: "An advisory that its firmware is open to",
     Subject.KNOWN_EXPLOITED: "Whether its firmware is open to a flaw of the KEV catalogue",
+    Subject.HARDENING: "A hardening check that it fails",
     Subject.FIRST_SEEN: "The day on which its gateway first saw it, UTC",
     Subject.DEVICE_TAG: "A tag that the site's facts give it",
     Subject.ZONE: "The zone of its segment",

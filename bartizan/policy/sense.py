@@ -16,6 +16,7 @@ from bartizan.policy.model import (
     All,
     Any,
     Condition,
+    HardeningDuty,
     Not,
     Operator,
     Policy,
@@ -50,6 +51,7 @@ OPERATORS: dict[Subject, frozenset[Operator]] = {
     Subject.FIRMWARE: _TEXT | _COMPARISONS,
     Subject.VULNERABLE_TO: _TEXT,
     Subject.KNOWN_EXPLOITED: frozenset({Operator.IS, Operator.KNOWN}),
+    Subject.HARDENING: frozenset({Operator.IS, Operator.KNOWN}),
     Subject.FIRST_SEEN: frozenset({Operator.BEFORE, Operator.AFTER, Operator.KNOWN}),
     Subject.DEVICE_TAG: _ALWAYS_KNOWN_TEXT,
     Subject.ZONE: _TEXT,
@@ -65,6 +67,7 @@ CHOICES: dict[Subject, tuple[str, ...]] = {
     Subject.KIND: tuple(kind.value for kind in Kind if kind is not Kind.UNKNOWN),
     Subject.SITE_SENSITIVITY: tuple(sensitivity.value for sensitivity in Sensitivity),
     Subject.KNOWN_EXPLOITED: BOOLEANS,
+    Subject.HARDENING: tuple(duty.value for duty in HardeningDuty),
 }
 """Subjects that have only these values."""
 

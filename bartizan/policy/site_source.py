@@ -1,5 +1,6 @@
 """Facts of sites as people write them, in YAML, read into the model."""
 
+import enum
 import re
 
 from bartizan.containment.level import Level
@@ -18,6 +19,7 @@ SITE_FIELDS = (
     "recorders",
     "segments",
     "device-tags",
+    "default-password-check",
 )
 SEGMENT_FIELDS = ("interface", "zone", "default-level")
 
@@ -25,6 +27,13 @@ _TIMEZONE = re.compile(r"\A(?:UTC|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+){1,2})\Z")
 _INTERFACE = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.:@-]{0,14}\Z")
 _WIDEST = {4: 8, 6: 7}
 """The shortest prefixes accepted as an estate's own: 10.0.0.0/8 and fc00::/7 are the widest private networks."""
+
+
+class Switch(enum.Enum):
+    """Whether something is done at a site."""
+
+    ON = "on"
+    OFF = "off"
 
 
 def read_sites(text: str, file: str) -> tuple[SiteFacts, ...]:
@@ -60,6 +69,7 @@ def _site(node: Node, faults: Faults) -> SiteFacts:
         recorders=fields.converted("recorders", address),
         segments=_segments(fields),
         device_tags=_device_tags(tags, faults) if tags else {},
+        default_password_check=fields.choice("default-password-check", Switch, Switch.OFF) is Switch.ON,
     )
 
 

@@ -4,7 +4,8 @@ History:
     1  2026-11-23  first: hello, reports, events, order books, catalogue bundles, certificate renewal,
        sealed camera credentials, levels watch to quarantine, firmware and hardening duties
     2  2026-11-25  advisories: a grade for each rule, kinds, brands and platforms, imports and what they left unread;
-       fingerprints as signed content
+       fingerprints as signed content; what was found of each device's hardening, and whether a site permits the check
+       for default passwords
 """
 
 CAPABILITY = 2

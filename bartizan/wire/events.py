@@ -254,6 +254,13 @@ strangers: Addresses of its cameras that no known device has.
 Do: Nothing, if it is as planned. A camera that is missing is no longer recorded. Strangers are mostly cameras in the
 recorder's own network ports: the gateway does not see them and cannot contain them, so look there.
 """
+CAMERA_DEFAULT_PASSWORD = "camera.default-password"  # noqa: S105 - the name of an event
+"""A camera was tried once with its maker's default password, because the site's signed facts permit it.
+
+outcome: `accepted`, `refused`, or `true` where it said that no password was set at all.
+
+Do: Where it was accepted or none was set, set a password of its own. It is not tried again.
+"""
 AGENT_STARTED = "agent.started"
 """The agent began to run.
 

@@ -52,6 +52,8 @@ class DevicePosture(msgspec.Struct, frozen=True):
     dropped_packets: int = 0
     enforceable: bool = True
     not_enforceable_because: str = ""
+    harden: dict[str, str] = {}
+    """How it stands to each hardening duty that policy gives it: `failed`, `met` or `unknown`."""
 
 
 class Posture(msgspec.Struct, frozen=True):

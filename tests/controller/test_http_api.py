@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 
 from bartizan.firmware.model import Image
-from bartizan.ids import SiteId, image_id
+from bartizan.hardening.model import Hardening, Shortfall
+from bartizan.ids import Mac, SiteId, image_id
 from bartizan.trust import keys
 from bartizan.trust.approval import signing_payload
 from bartizan.trust.keys import SigningKey
@@ -214,6 +215,30 @@ async def test_devices_posture_and_history_as_reported(
     assert posture["counts"]["agrees"] == {"true": 2}
     assert posture["gateway"] is None
     assert (await admin.get("devices", params={"level": "open"})).status_code == 400
+
+
+async def test_a_device_is_shown_with_what_is_to_be_mended_and_who_registered_its_mac(
+    running: Running, admin: httpx.AsyncClient, site: SiteId, tmp_path: Path
+) -> None:
+    careless = msgspec.structs.replace(
+        device(1),
+        macs=(Mac("44:19:b6:00:00:01"), Mac("8c:1f:64:f4:b0:01"), Mac("02:00:00:00:00:01")),
+        hardening=Hardening((Shortfall("no-telnet", "telnet is on (TCP 23)"),), ("no-ssh",)),
+    )
+    said = report(Gateway(site, tmp_path), (careless,))
+    seen = inventory.join(said.devices, said.posture)
+    running.parts.database.change(lambda c: devices.replace(c, site, ORGANISATION, seen, now=1.0))  # type: ignore[arg-type]
+
+    shown = (await admin.get(f"sites/{site}/devices/serial:0001")).json()
+
+    worst = shown["hardening"][0]
+    assert (worst["check"], worst["standing"], worst["severity"]) == ("no-telnet", "failed", "high")
+    assert worst["evidence"] == "telnet is on (TCP 23)"
+    assert worst["mend"]
+    assert {each["standing"] for each in shown["hardening"][1:]} == {"unknown", "met"}
+    assert "Hikvision" in shown["registered_to"]["44:19:b6:00:00:01"]
+    assert shown["registered_to"]["8c:1f:64:f4:b0:01"] == "a block that the IEEE gives out in parts"
+    assert shown["registered_to"]["02:00:00:00:00:01"] == "made up by software"
 
 
 async def test_events_can_be_waited_for(running: Running, admin: httpx.AsyncClient, site: SiteId) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bartizan.containment.level import Level
 from bartizan.firmware.model import Advisory, Grade
+from bartizan.hardening.model import Hardening, Shortfall
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, BootId, DeviceId, Mac, OrganisationId, SiteId
 from bartizan.policy import sense
@@ -86,6 +87,7 @@ def a_device(number: int) -> Device:
         first_seen=(0.0, 19_000 * DAY, 19_001 * DAY + 5, 19_500 * DAY)[number % 4],
         vulnerabilities=((), ("CVE-2021-36260",), ("CVE-2017-7921", "ven-1"))[number % 3],
         undecided=((), ("CVE-2021-36260",))[number % 7 == 0],
+        hardening=(Hardening(), Hardening((Shortfall("no-telnet", "TCP 23"),), ("no-ssh",)))[number % 2],
     )
 
 
@@ -144,6 +146,7 @@ VALUES: dict[Subject, tuple[str, ...]] = {
     Subject.FIRMWARE: ("11.11.73", "V5.*", "V5.7.0", "2020-01-01", "V5.5.0 build 180326"),
     Subject.VULNERABLE_TO: ("cve-2021-36260", "VEN-1", "CVE-*"),
     Subject.KNOWN_EXPLOITED: ("true", "false"),
+    Subject.HARDENING: ("no-telnet", "no-ssh"),
     Subject.FIRST_SEEN: ("2022-01-08", "2022-01-09", "2023-01-01"),
     Subject.DEVICE_TAG: ("gate", "g*"),
     Subject.ZONE: ("core", "c*"),

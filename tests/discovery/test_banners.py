@@ -148,6 +148,26 @@ def test_lapi_and_isapi_are_known_by_their_own_words() -> None:
 
 
 @pytest.mark.parametrize(
+    ("head", "body", "value"),
+    [
+        (
+            "HTTP/1.1 200 OK",
+            b"<e><GetDeviceInformationResponse><Model>X</Model></GetDeviceInformationResponse></e>",
+            "on",
+        ),
+        ("HTTP/1.1 400 No", b"<e><Value>ter:NotAuthorized</Value></e>", "off"),
+        ("HTTP/1.1 401 Unauthorized", b"", "off"),
+        ("HTTP/1.1 404 Not Found", b"<html></html>", ""),
+        ("HTTP/1.1 200 OK", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>", ""),
+    ],
+)
+def test_onvif_tells_strangers_something_or_asks_for_a_login(head: str, body: bytes, value: str) -> None:
+    said = open_doors.onvif_information(page(head, body))
+
+    assert "".join(item.value for item in said if item.fact is Fact.ONVIF_WITHOUT_LOGIN) == value
+
+
+@pytest.mark.parametrize(
     ("data", "maker"),
     [
         (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: Dahua Rtsp Server\r\nPublic: OPTIONS\r\n\r\n", ["dahua"]),

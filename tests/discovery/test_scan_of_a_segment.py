@@ -281,6 +281,25 @@ def test_only_addresses_of_the_given_networks_are_tried(segment: Segment) -> Non
     assert [x.addresses[0] for x in observations if x.open_ports] == ["10.9.0.21"]
 
 
+def test_doors_for_engineers_and_onvif_without_a_login_are_seen(segment: Segment) -> None:
+    faults = {Fault.TELNET, Fault.ONVIF_OPEN}
+    devices = plug_in_all(segment, [make("onvif", faults=faults), make("dahua", setting=Setting(https=True))])
+
+    async def act() -> tuple[Observation, ...]:
+        async with serving(devices):
+            return await scan([target(named("cam0"), None, Limits())])
+
+    observations = segment.run(act)
+    careless, careful = (by_mac(observations, camera) for camera, _ in devices)
+
+    assert 23 in careless.open_ports
+    switches = (Fact.TELNET, Fact.SSH, Fact.ONVIF_WITHOUT_LOGIN, Fact.PLAIN_HTTP)
+    assert [best(careless, fact) for fact in switches] == ["on", "off", "on", "on"]
+    assert [best(careful, fact) for fact in switches] == ["off", "off", "off", "on"]
+    assert best(careless, Fact.SERIAL) == devices[0][0].state.serial
+    assert [camera.state.meddling for camera, _ in devices] == [[], []]
+
+
 def test_a_silent_device_is_found_by_the_link_alone(segment: Segment) -> None:
     segment.plug_in("10.9.0.77", "00:11:22:33:44:55")
 

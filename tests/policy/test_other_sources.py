@@ -45,6 +45,7 @@ sites:
       - {interface: eth2}
     device-tags:
       "serial:DS-1": [vip, lobby]
+    default-password-check: on
 """
 MAKER = """
 makers:
@@ -112,6 +113,7 @@ def test_a_site_is_read_whole() -> None:
             recorders=(Address("10.1.2.3"),),
             segments=(SegmentFacts("eth1", "cctv", Level.QUARANTINE), SegmentFacts("eth2", "", Level.ISOLATE)),
             device_tags={"serial:DS-1": ("vip", "lobby")},
+            default_password_check=True,
         ),
     )
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bartizan.firmware.model import Advisory, Grade
+from bartizan.hardening.model import Hardening, Shortfall
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import DeviceId, OrganisationId, SiteId
 from bartizan.policy.facts import Facts
@@ -108,6 +109,20 @@ def test_what_was_never_weighed_is_not_healthy(at: Device, flaw: str, *, expecte
 def test_exploited_flaws_follow_from_the_catalogue(at: Device, *, expected: bool | None) -> None:
     assert ask(is_(Subject.KNOWN_EXPLOITED, "true"), at) is expected
     assert ask(known(Subject.KNOWN_EXPLOITED, "false"), at) is (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("hardening", "expected"),
+    [
+        (Hardening((Shortfall("no-telnet", "TCP 23"),)), True),
+        (Hardening(met=("no-telnet",)), False),
+        (Hardening((Shortfall("no-ssh", "TCP 22"),)), None),
+    ],
+)
+def test_a_setting_that_could_not_be_read_is_unknown(hardening: Hardening, *, expected: bool | None) -> None:
+    at = Device(DeviceId("d"), Identity(), "eth1", hardening=hardening)
+
+    assert ask(is_(Subject.HARDENING, "no-telnet"), at) is expected
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from bartizan.identity.model import Device
 from bartizan.policy.explain import Explanation, RuleTrace
 from bartizan.trust.content import Catalogue
 from bartizan_agent.cli import DONE, FAILED, Subparsers
+from bartizan_agent.cli.shortfalls import shortfalls
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -72,6 +73,7 @@ def lines(device: Device, explanation: Explanation, found: Sequence[Finding], en
         f"who it is: {identity.maker or 'maker unknown'} {identity.model} {identity.firmware}".rstrip(),
         *(f"  {reason}" for reason in identity.reasons),
         *_vulnerabilities(found),
+        *shortfalls(device, verdict),
         "rules:" if explanation.rules else "no rules: no catalogue was accepted yet, or it holds no policy",
         *(line for rule in explanation.rules for line in _rule(rule)),
     ]

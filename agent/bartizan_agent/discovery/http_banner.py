@@ -37,9 +37,9 @@ def request(host: Address, port: int, path: str = "/") -> bytes:
     return _head("GET", host, port, path) + b"\r\n"
 
 
-def post(host: Address, port: int, path: str, body: bytes) -> bytes:
-    """Return a POST of JSON, without credentials."""
-    extra = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+def post(host: Address, port: int, path: str, body: bytes, content_type: str) -> bytes:
+    """Return a POST, without credentials."""
+    extra = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     return _head("POST", host, port, path) + extra + body
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import msgspec
 
 from bartizan.identity.fingerprints import OF_A_MAKER, Fingerprints
-from bartizan.identity.model import Evidence, Fact
+from bartizan.identity.model import Evidence, Fact, Source
 from bartizan.ids import Mac
 from bartizan_agent.discovery import hikvision_port, http_banner, open_doors, rtsp_banner, ssdp, tls_subject
-from bartizan_agent.discovery.answer import Answer, Heard, Rubbish
+from bartizan_agent.discovery.answer import Answer, Heard, Rubbish, say
 from bartizan_agent.discovery.exchange import Caller, Peer, Question, Reached, Reply
 from bartizan_agent.discovery.http_banner import HttpAnswer
 from bartizan_agent.discovery.open_doors import Door
@@ -21,6 +21,10 @@ CONVINCING = 60
 """Weight from which a maker or model counts as known, so that a device is asked no more questions about it."""
 
 _FRONT_PORT, _SECOND_WEB_PORT, _TLS_PORT, _RTSP_PORT, _DVRIP_PORT = 80, 8080, 443, 554, 37777
+_SERVICE_PORTS = {23: Fact.TELNET, 22: Fact.SSH, 21: None}
+"""Doors for service engineers, and the switches that they show."""
+_PORT_WEIGHT = 70
+_MUCH_SILENCE = 2  # ports without a word: a firewall, and each costs a second
 _CLAIMED_PORTS = 4  # web ports of its own choice that a device is believed to have
 
 
@@ -30,6 +34,7 @@ class Hints(msgspec.Struct):
     maker: str = ""
     model: str = ""
     web_ports: tuple[int, ...] = ()
+    speaks_onvif: bool = False
 
     def learn(self, evidence: tuple[Evidence, ...], web_ports: tuple[int, ...] = ()) -> None:
         """Take in what was said."""
@@ -38,6 +43,8 @@ class Hints(msgspec.Struct):
                 self.maker = self.maker or said.value
             elif said.weight >= CONVINCING and said.fact is Fact.MODEL:
                 self.model = self.model or said.value
+            elif said.source is Source.WS_DISCOVERY:
+                self.speaks_onvif = True
         for match in _known_banners().matches(evidence):
             if match.row.maker and match.row.weight >= CONVINCING and match.row.where not in OF_A_MAKER:
                 self.maker = self.maker or match.row.maker
@@ -96,6 +103,12 @@ class Look:
             if port not in {_FRONT_PORT, _TLS_PORT}:
                 await self._front_page(port)
         await self._open_doors()
+        await self._service_ports()
+
+    async def _service_ports(self) -> None:
+        for port in _SERVICE_PORTS:
+            if len(self._silent) < _MUCH_SILENCE:
+                await self._ask(Question(port, b"", _at_once))
 
     async def _control_ports(self) -> None:
         """Hikvision's greets; that Dahua's is open is all that is wanted of it."""
@@ -115,29 +128,40 @@ class Look:
                 self._heard(page, port)
             else:
                 self._pages[port] = page
-                self._see(http_banner.evidence(page))
+                self._see((*http_banner.evidence(page), *_encryption(port, page)))
         return reply.reached
 
     async def _open_doors(self) -> None:
         """Ask the vendors' own addresses, where pages are served and not only sent elsewhere."""
         ports = sorted(self._pages, key=lambda port: 300 <= self._pages[port].status < 400)
+        if not ports:
+            return
+        if self._hints.speaks_onvif:
+            await self._read_at(open_doors.ONVIF, ports[0])
+        statuses = await self._makers_doors(ports[0])
+        if statuses:
+            if self._pages[ports[0]].status != 401:
+                self._see(open_doors.lone_refusal(statuses))
+            await self._read_at(open_doors.ICON, ports[0])
+
+    async def _makers_doors(self, port: int) -> dict[Door, int]:
+        """Return how every maker's door answered; nothing once one of them told whose it is, or the device is odd."""
         statuses: dict[Door, int] = {}
-        for door in open_doors.doors_for(self._hints.maker) if ports else ():
-            answer = await self._at_door(door, ports[0])
+        for door in open_doors.doors_for(self._hints.maker):
+            answer = await self._at_door(door, port)
             if isinstance(answer, Rubbish):
-                return
+                return {}
             said = door.read(answer)
             self._see(said)
             if self._hints.maker or any(item.fact is Fact.MAKER for item in said):
-                return
+                return {}
             statuses[door] = answer.status
-        if not statuses:
-            return
-        if self._pages[ports[0]].status != 401:
-            self._see(open_doors.lone_refusal(statuses))
-        icon = await self._at_door(open_doors.ICON, ports[0])
-        if isinstance(icon, HttpAnswer):
-            self._see(open_doors.ICON.read(icon))
+        return statuses
+
+    async def _read_at(self, door: Door, port: int) -> None:
+        answer = await self._at_door(door, port)
+        if isinstance(answer, HttpAnswer):
+            self._see(door.read(answer))
 
     async def _at_door(self, door: Door, port: int) -> HttpAnswer | Rubbish:
         request = door.request(self._peer.address, port)
@@ -151,9 +175,9 @@ class Look:
     async def _ask(self, question: Question) -> Reply:
         reply = await self._caller.ask(self._peer, question)
         if reply.reached is Reached.OPEN:
-            self._see(open_ports=(question.port,))
+            self._see(_switched(question.port, "on"), open_ports=(question.port,))
         elif reply.reached is Reached.REFUSED:
-            self._see()
+            self._see(_switched(question.port, "off"))
         elif reply.reached is Reached.SILENT:
             self._silent.append(question.port)
         return reply
@@ -181,6 +205,20 @@ class Look:
         self._hints.learn(evidence)
         place = (self._peer.interface.name, self._peer.address)
         self._tell(Sighting(*place, evidence, claimed_mac, open_ports, problems))
+
+
+def _switched(port: int, value: str) -> tuple[Evidence, ...]:
+    """Return the switch that a port shows. An open web port may serve pages or only send elsewhere."""
+    fact = Fact.PLAIN_HTTP if port == _FRONT_PORT and value == "off" else _SERVICE_PORTS.get(port)
+    return say(fact, value, Source.PORT, _PORT_WEIGHT, f"TCP {port}") if fact else ()
+
+
+def _encryption(port: int, page: HttpAnswer) -> tuple[Evidence, ...]:
+    """Return whether pages are served without encryption, from a page of the front door."""
+    if port != _FRONT_PORT:
+        return ()
+    is_sent_on = 300 <= page.status < 400 and page.headers.get("location", "").lower().startswith("https:")
+    return say(Fact.PLAIN_HTTP, "off" if is_sent_on else "on", Source.PORT, _PORT_WEIGHT, f"TCP {port}")
 
 
 @functools.cache

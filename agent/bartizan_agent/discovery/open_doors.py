@@ -7,8 +7,8 @@ import msgspec
 
 from bartizan.identity.model import Evidence, Fact, Kind, Source
 from bartizan.ids import Address
-from bartizan_agent.discovery import http_banner
-from bartizan_agent.discovery.answer import read_mac, say
+from bartizan_agent.discovery import http_banner, loose_xml
+from bartizan_agent.discovery.answer import Rubbish, read_mac, say
 from bartizan_agent.discovery.http_banner import HttpAnswer
 
 _AXIS_PROPERTIES = b'{"apiVersion":"1.0","method":"getAllUnrestrictedProperties"}'
@@ -22,11 +22,12 @@ class Door(msgspec.Struct, frozen=True):
     read: Callable[[HttpAnswer], tuple[Evidence, ...]] = http_banner.evidence
     body: bytes = b""
     """Posted where not empty."""
+    content_type: str = "application/json"
 
     def request(self, host: Address, port: int) -> bytes:
         """Return the request for this door of one device."""
         if self.body:
-            return http_banner.post(host, port, self.path, self.body)
+            return http_banner.post(host, port, self.path, self.body, self.content_type)
         return http_banner.request(host, port, self.path)
 
 
@@ -63,6 +64,40 @@ def lapi(answer: HttpAnswer) -> tuple[Evidence, ...]:
     speaks = isinstance(response, dict) and "ResponseURL" in response
     return say(Fact.MAKER, "uniview", Source.HTTP, 65, "LAPI answers") if speaks else ()
 
+
+def onvif_information(answer: HttpAnswer) -> tuple[Evidence, ...]:
+    """Return whether ONVIF tells strangers who the device is, and what it tells them."""
+    root = loose_xml.read(answer.body)
+    if isinstance(root, Rubbish):
+        return _onvif_is_open("off") if answer.status == 401 else ()
+    information = next(loose_xml.elements(root, "getdeviceinformationresponse"), None)
+    if information is None:
+        is_refused = answer.status == 401 or b"NotAuthorized" in answer.body
+        return _onvif_is_open("off") if is_refused else ()
+    said = loose_xml.fields(information)
+    return (
+        *_onvif_is_open("on"),
+        *say(Fact.BRAND, said.get("manufacturer", ""), Source.ONVIF, 55, "Manufacturer"),
+        *say(Fact.MODEL, said.get("model", ""), Source.ONVIF, 75, "Model"),
+        *say(Fact.FIRMWARE, said.get("firmwareversion", ""), Source.ONVIF, 75, "FirmwareVersion"),
+        *say(Fact.SERIAL, said.get("serialnumber", ""), Source.ONVIF, 75, "SerialNumber"),
+        *say(Fact.HARDWARE, said.get("hardwareid", ""), Source.ONVIF, 75, "HardwareId"),
+    )
+
+
+def _onvif_is_open(value: str) -> tuple[Evidence, ...]:
+    return say(Fact.ONVIF_WITHOUT_LOGIN, value, Source.ONVIF, 75, "GetDeviceInformation without a login")
+
+
+ONVIF = Door(
+    "",
+    "/onvif/device_service",
+    onvif_information,
+    b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>'
+    b'<GetDeviceInformation xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>',
+    "application/soap+xml; charset=utf-8",
+)
+"""Of a device that answers WS-Discovery."""
 
 ICON = Door("", http_banner.ICON, http_banner.icon)
 """Of a device of unknown maker: makers seldom change it, and others never have the same."""

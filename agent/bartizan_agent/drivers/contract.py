@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 import msgspec
 
 from bartizan.errors import BartizanError
-from bartizan.identity.model import Identity, Source
+from bartizan.identity.model import Evidence, Identity, Source
 from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers.family import Family
 
@@ -219,6 +219,8 @@ class Driver:
     tier: ClassVar[Tier]
     source: ClassVar[Source]
     """Under which name what it reads is evidence."""
+    default_login: ClassVar[Credential | None] = None
+    """What its maker's old firmware let everybody in with; common knowledge. For the one permitted check."""
     families: ClassVar[tuple[Family, ...]] = ()
     """How its models take images; none below the tier `UPDATES`."""
 
@@ -236,6 +238,10 @@ class Driver:
 
     async def channels(self, session: CameraSession) -> tuple[Channel, ...] | Failure | None:
         """Return which cameras a recorder records; None where there is no way to ask it."""
+
+    async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:  # noqa: ARG002 - for those who override it
+        """Return what it tells of the settings that hardening looks at. What it does not tell is left out."""
+        return ()
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """Return the camera's configuration in the vendor's own form; None where there is no way to read it."""

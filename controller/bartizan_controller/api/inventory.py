@@ -10,7 +10,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from sqlalchemy import Connection
 
-from bartizan.ids import DeviceId, SiteId
+from bartizan.hardening.model import Finding
+from bartizan.hardening.rules import findings
+from bartizan.identity.model import Kind
+from bartizan.ids import DeviceId, Mac, SiteId
 from bartizan.wire import codec
 from bartizan.wire.up import Posture
 from bartizan_controller.api.access import Asking, TheParts
@@ -18,6 +21,7 @@ from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.api.query import ASKED, FIELDS, AskedFor, narrowed, only
 from bartizan_controller.inventory import FieldChange
 from bartizan_controller.parts import Parts
+from bartizan_controller.registry import registered_to
 from bartizan_controller.search import Found, read_cursor, search, write_cursor
 from bartizan_controller.store import books, counters, devices, events, gateways, history, organisations
 from bartizan_controller.store.devices import DeviceState, Filter
@@ -43,6 +47,10 @@ class DeviceDetail(msgspec.Struct, frozen=True):
     state: DeviceState
     history: tuple[FieldChange, ...]
     """Newest first."""
+    hardening: tuple[Finding, ...] = ()
+    """Every check, its evidence and how to mend it, what failed first; none of what is no camera or recorder."""
+    registered_to: dict[Mac, str] = {}
+    """The organisation that each of its MAC blocks is registered to, by the IEEE's register."""
 
 
 class SitePosture(msgspec.Struct, frozen=True):
@@ -103,9 +111,11 @@ async def show_device(
 
     def query(connection: Connection) -> DeviceDetail:
         state = devices.find(connection, site, device, request.user.scope)
-        return DeviceDetail(state, history.changes_of(connection, site, device, limit=HISTORY))
+        checked = () if state.device.identity.kind is Kind.OTHER else findings(state.device.hardening)
+        return DeviceDetail(state, history.changes_of(connection, site, device, limit=HISTORY), checked)
 
-    return await parts.database.read(query)
+    detail = await parts.database.read(query)
+    return msgspec.structs.replace(detail, registered_to=await registered_to(detail.state.device.macs))
 
 
 @get("/posture", summary="Count the devices of the estate")

@@ -16,6 +16,7 @@ from bartizan_lab.cameras import tls
 from bartizan_lab.cameras.access import Access, Allowed, Attempt, Denied, LockOut
 from bartizan_lab.cameras.faults import Fault
 from bartizan_lab.cameras.flash import Flash, FlashState
+from bartizan_lab.cameras.greeting import GreetingService
 from bartizan_lab.cameras.http import HttpService
 from bartizan_lab.cameras.phone import Calls, PhoneHome
 from bartizan_lab.cameras.profile import StreamProfile
@@ -23,6 +24,7 @@ from bartizan_lab.cameras.state import DeviceState, Setting
 from bartizan_lab.cameras.web import WebSite
 from bartizan_lab.network import Network
 
+TELNET_PORT = 23
 START_SECONDS = 10.0
 """How long `Camera.serve` waits for the services to open."""
 
@@ -236,7 +238,7 @@ class Camera(abc.ABC):
         phone = PhoneHome(self._setting.cloud, self.timings.phone_home_seconds, self._phone_message(), self.calls)
         try:
             async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as opened:
-                for service in (*self.services(network), *self._attached, phone):
+                for service in (*self.services(network), *self._telnet(), *self._attached, phone):
                     await opened.enter_async_context(service.open(network, tasks))
                 self._up.set()
                 await self._reboot_ordered.wait()
@@ -244,6 +246,10 @@ class Camera(abc.ABC):
                 tasks.create_task(_go_down())
         except* _GoDown:
             self._up.clear()
+
+    def _telnet(self) -> Iterator[Service]:
+        if Fault.TELNET in self.state.faults:
+            yield GreetingService(TELNET_PORT, b"\xff\xfd\x01\r\nlogin: ", self.state.faults)
 
     def _phone_message(self) -> bytes:
         return f"{self.state.model} {self.state.serial} {self.state.firmware}\n".encode()

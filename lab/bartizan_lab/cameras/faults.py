@@ -48,6 +48,10 @@ class Fault(enum.Enum):
     """XML in another namespace, with unusual prefixes."""
     BOOLEANS_ODD = "booleans-odd"
     """`True`, `flase`, `1` and `0` where true and false belong."""
+    TELNET = "telnet"
+    """Telnet is on, in its settings and on port 23."""
+    ONVIF_OPEN = "onvif-open"
+    """ONVIF asks nobody for a login."""
     DUPLICATE_ANSWERS = "duplicate-answers"
     """Every discovery answer twice."""
 

@@ -140,6 +140,34 @@ async def test_fault_half_close() -> None:
     assert len(body) == length // 2
 
 
+async def test_fault_telnet() -> None:
+    """In its settings, and on its port."""
+    async with standing("hikvision", faults={Fault.TELNET}) as device, device.client() as client:
+        settings = await client.get("/ISAPI/System/Network/telnet")
+        reader, writer = await asyncio.open_connection(device.network.address, 23)
+        async with asyncio.timeout(3):
+            greeting = await reader.readuntil(b"login: ")
+        writer.close()
+
+    assert "<enabled>true</enabled>" in settings.text
+    assert greeting.endswith(b"login: ")
+
+
+async def test_fault_onvif_open() -> None:
+    """Whoever asks is told; without the fault a login is wanted."""
+    asked = (
+        b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>'
+        b'<GetDeviceInformation xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>'
+    )
+    async with standing("onvif", faults={Fault.ONVIF_OPEN}) as device, device.stranger() as client:
+        told = await client.post("/onvif/device_service", content=asked)
+        device.camera.state.faults.clear()
+        refused = await client.post("/onvif/device_service", content=asked)
+
+    assert device.camera.state.serial in told.text
+    assert refused.status_code == 401
+
+
 async def test_fault_refuses_image() -> None:
     async with standing("hikvision", faults={Fault.REFUSES_IMAGE}) as device:
         answer = await upgrade_and_reboot(device)

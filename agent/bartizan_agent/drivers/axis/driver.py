@@ -2,7 +2,8 @@
 
 import msgspec
 
-from bartizan.identity.model import Source
+from bartizan.identity.model import Evidence, Source
+from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.axis import messages
 from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Tier
@@ -16,6 +17,7 @@ class Axis(Driver):
     makers = ("axis",)
     tier = Tier.UPDATES
     source = Source.VAPIX
+    default_login = Credential("root", "pass")
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
@@ -54,6 +56,10 @@ class Axis(Driver):
             stream=await reading.optional_stream(session, messages.MAIN_STREAM),
             picture=await reading.optional(session, messages.snapshot()),
         )
+
+    async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:
+        """See `Driver`."""
+        return await reading.all_said(session, messages.settings())
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`."""

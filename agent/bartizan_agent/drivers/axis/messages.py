@@ -10,11 +10,14 @@ import msgspec
 
 from bartizan.errors import Malformed
 from bartizan.firmware.versions import iso_date
+from bartizan.identity.model import Fact, Source
+from bartizan_agent.discovery.answer import say
 from bartizan_agent.drivers import markup, reading
 from bartizan_agent.drivers.body import form
 from bartizan_agent.drivers.contract import Act, CameraState, Declined, Failure, ImageFile, Picture, Request
 from bartizan_agent.drivers.family import Family
 from bartizan_agent.drivers.jpeg import picture
+from bartizan_agent.drivers.reading import Said
 
 T = TypeVar("T")
 
@@ -22,6 +25,14 @@ MAIN_STREAM = "/axis-media/media.amp"
 _MANAGEMENT = "/axis-cgi/firmwaremanagement.cgi"
 _DEVICE_INFO = "/axis-cgi/basicdeviceinfo.cgi"
 _JSON = "application/json"
+_RESOLUTION = "root.Properties.Image.Resolution"
+_APPLICATIONS = "/axis-cgi/applications/list.cgi"
+_RECOGNITION = {
+    "face": "face recognition",
+    "objectanalytics": "classes and attributes of people",
+    "peoplecounter": "people detection",
+}
+"""Words in the names of applications."""
 
 _REFUSALS: dict[int, tuple[Act, str]] = {
     409: (Act.NEVER, "image-refused"),  # older than what runs
@@ -77,6 +88,15 @@ def management_status() -> Request[Management]:
 def date_and_time() -> Request[float | None]:
     """Ask what time it thinks it is: Unix seconds."""
     return _call("/axis-cgi/time.cgi", "getDateTimeInfo", _decode_time)
+
+
+def settings() -> tuple[Request[Said], ...]:
+    """Ask for the settings that hardening looks at: some parameters, and which applications are installed."""
+    groups = f"root.Network.SSH,root.Network.UPnP,root.RemoteService,root.Time,{_RESOLUTION}"
+    return (
+        Request("GET", f"/axis-cgi/param.cgi?action=list&group={groups}", _decode_settings),
+        Request("GET", _APPLICATIONS, _decode_applications),
+    )
 
 
 def snapshot() -> Request[Picture]:
@@ -255,6 +275,51 @@ def _decode_management(body: bytes) -> Management:
 
 def _decode_time(body: bytes) -> float | None:
     return reading.unix_seconds(_data(body, _Moment).date_time)
+
+
+def _decode_settings(body: bytes) -> Said:
+    """A group that this firmware has not is an error among the lines, and says nothing."""
+    pairs = reading.key_values(body)
+    sizes = [size.partition("x") for size in pairs.get(_RESOLUTION, "").split(",")[:64]]
+    largest = max(((w, h) for w, _, h in sizes if w.isdecimal() and h.isdecimal()), key=_pixels, default=("", ""))
+    return (
+        *reading.switch(Fact.SSH, pairs.get("root.Network.SSH.Enabled", ""), Source.VAPIX, "root.Network.SSH"),
+        *reading.switch(Fact.UPNP, pairs.get("root.Network.UPnP.Enabled", ""), Source.VAPIX, "root.Network.UPnP"),
+        *reading.switch(
+            Fact.VENDOR_CLOUD,
+            # `oneclick` waits for somebody to press its button: nobody outside reaches it before.
+            pairs.get("root.RemoteService.Enabled", "").replace("oneclick", "no"),
+            Source.VAPIX,
+            "root.RemoteService",
+        ),
+        *_time_source(pairs),
+        *reading.size(*largest, Source.VAPIX, _RESOLUTION),
+    )
+
+
+def _pixels(size: tuple[str, str]) -> int:
+    return int(size[0][:5]) * int(size[1][:5])
+
+
+def _time_source(pairs: dict[str, str]) -> Said:
+    way = pairs.get("root.Time.SyncSource", "")
+    servers = (pairs.get(f"root.Time.NTP.{name}", "") for name in ("Server", "VolatileServer"))
+    server = next((name for name in servers if name not in {"", "0.0.0.0"}), "")
+    said = f"NTP {server}" if way.upper() == "NTP" and server else "" if way.upper() == "NTP" else way
+    return say(Fact.TIME_SOURCE, said, Source.VAPIX, reading.WEIGHT, "root.Time")
+
+
+def _decode_applications(body: bytes) -> Said:
+    names = [
+        f"{found.get('Name', '')} {found.get('NiceName', '')}".lower()
+        for found in markup.find_all(markup.parse(body), "application")[:64]
+    ]
+    return tuple(
+        said
+        for word, offer in _RECOGNITION.items()
+        if any(word in name for name in names)
+        for said in say(Fact.ANALYTICS, offer, Source.VAPIX, reading.WEIGHT, _APPLICATIONS)
+    )
 
 
 def _decode_parameters(body: bytes) -> bytes:

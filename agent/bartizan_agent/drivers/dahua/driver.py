@@ -2,7 +2,8 @@
 
 import msgspec
 
-from bartizan.identity.model import Source
+from bartizan.identity.model import Evidence, Source
+from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.contract import (
     Act,
@@ -26,6 +27,7 @@ class Dahua(Driver):
     makers = ("dahua",)
     tier = Tier.UPDATES
     source = Source.DAHUA_CGI
+    default_login = Credential("admin", "admin")
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
@@ -59,6 +61,10 @@ class Dahua(Driver):
     async def channels(self, session: CameraSession) -> tuple[Channel, ...] | Failure | None:
         """See `Driver`."""
         return await session.send(messages.remote_devices())
+
+    async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:
+        """See `Driver`."""
+        return await reading.all_said(session, messages.settings())
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`. Not every firmware offers it."""

@@ -1,9 +1,12 @@
 """Dahua's CGI interface: requests and what their answers mean. Answers are `key=value` lines."""
 
 import re
+from collections.abc import Callable
 
 from bartizan.errors import Malformed
 from bartizan.firmware.versions import iso_date
+from bartizan.identity.model import Fact, Source
+from bartizan_agent.discovery.answer import say
 from bartizan_agent.drivers import markup, reading
 from bartizan_agent.drivers.body import form
 from bartizan_agent.drivers.contract import (
@@ -21,10 +24,27 @@ from bartizan_agent.drivers.contract import (
 )
 from bartizan_agent.drivers.family import Family
 from bartizan_agent.drivers.jpeg import picture
+from bartizan_agent.drivers.reading import Said
 
 MAIN_STREAM = "/cam/realmonitor?channel=1&subtype=0"
 BACK_UP_LIMIT = 8 * 1024 * 1024  # octets
 _SYSTEM_INFO = "/cgi-bin/magicBox.cgi?action=getSystemInfo"
+_CONFIG = "/cgi-bin/configManager.cgi?action=getConfig&name="
+_CGI = Source.DAHUA_CGI
+_SWITCHES = {
+    "T2UServer": Fact.VENDOR_CLOUD,
+    "UPnP": Fact.UPNP,
+    "SSHD": Fact.SSH,
+    "Telnet": Fact.TELNET,
+    "AutoUpgrade": Fact.VENDOR_UPDATES,
+}
+_RECOGNITION = {
+    "facerecognition": "face recognition",
+    "facedetection": "face detection",
+    "faceattribute": "attributes of faces",
+    "humantrait": "attributes of people",
+}
+"""Words of scenes for analytics; unconfirmed, so that none of them says nothing."""
 _VERSION = re.compile(r"version=\s*([^,\s]+)\s*(?:,\s*build:\s*(\d{4}-\d{2}-\d{2}))?", re.IGNORECASE)
 _STATE = re.compile(rb"^State=([A-Za-z]+)", re.MULTILINE)
 _PROGRESS_TEXT = re.compile(rb"^Progress=(\d{1,3})\s*$", re.MULTILINE)
@@ -79,6 +99,17 @@ def up_time() -> Request[float | None]:
 def current_time() -> Request[float | None]:
     """Ask what time it thinks it is: Unix seconds."""
     return Request("GET", "/cgi-bin/global.cgi?action=getCurrentTime", _decode_time, _explain)
+
+
+def settings() -> tuple[Request[Said], ...]:
+    """Ask for the settings that hardening looks at, a table each. Not every model has all of them."""
+    decoders = {
+        **{name: _switch(name, fact) for name, fact in _SWITCHES.items()},
+        "NTP": _decode_time_server,
+        "Encode": _decode_encoding,
+        "VideoAnalyseGlobal": _decode_analytics,
+    }
+    return tuple(Request("GET", f"{_CONFIG}{name}", decode, _explain) for name, decode in decoders.items())
 
 
 def snapshot() -> Request[Picture]:
@@ -189,6 +220,37 @@ def _decode_remote_devices(body: bytes) -> tuple[Channel, ...]:
         Channel(number + 1, said.get("Address", ""), said.get("SerialNo", ""))
         for number, said in sorted(devices.items())
         if markup.truth(said.get("Enable", "true"))
+    )
+
+
+def _switch(name: str, fact: Fact) -> Callable[[bytes], Said]:
+    def decode(body: bytes) -> Said:
+        enabled = _accepted(body).get(f"table.{name}.Enable", "")
+        return reading.switch(fact, enabled, Source.DAHUA_CGI, f"getConfig {name}")
+
+    return decode
+
+
+def _decode_time_server(body: bytes) -> Said:
+    pairs = _accepted(body)
+    is_on = {item.value for item in reading.switch(Fact.TIME_SOURCE, pairs.get("table.NTP.Enable", ""), _CGI, "NTP")}
+    server = f"NTP {pairs.get('table.NTP.Address', '')}"
+    said = {frozenset({"on"}): server, frozenset({"off"}): "manual"}.get(frozenset(is_on), "")
+    return say(Fact.TIME_SOURCE, said, _CGI, reading.WEIGHT, "getConfig NTP")
+
+
+def _decode_encoding(body: bytes) -> Said:
+    pairs, video = _accepted(body), "table.Encode[0].MainFormat[0].Video"
+    return reading.size(pairs.get(f"{video}.Width", ""), pairs.get(f"{video}.Height", ""), _CGI, "getConfig Encode")
+
+
+def _decode_analytics(body: bytes) -> Said:
+    values = " ".join(_accepted(body).values()).lower()
+    return tuple(
+        said
+        for word, offer in _RECOGNITION.items()
+        if word in values
+        for said in say(Fact.ANALYTICS, offer, _CGI, reading.WEIGHT, "getConfig VideoAnalyseGlobal")
     )
 
 

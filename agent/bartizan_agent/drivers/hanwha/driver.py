@@ -3,6 +3,7 @@
 import msgspec
 
 from bartizan.identity.model import Source
+from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Tier
 from bartizan_agent.drivers.family import Family, load_families
@@ -16,6 +17,7 @@ class Hanwha(Driver):
     makers = ("hanwha",)
     tier = Tier.UPDATES
     source = Source.SUNAPI
+    default_login = Credential("admin", "4321")
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from bartizan.identity.model import Source
+from bartizan.identity.model import Evidence, Source
+from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.contract import (
     CameraSession,
@@ -25,6 +26,7 @@ class Hikvision(Driver):
     makers = ("hikvision",)
     tier = Tier.UPDATES
     source = Source.ISAPI
+    default_login = Credential("admin", "12345")
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:
@@ -55,6 +57,10 @@ class Hikvision(Driver):
     async def channels(self, session: CameraSession) -> tuple[Channel, ...] | Failure | None:
         """See `Driver`."""
         return await session.send(messages.input_channels())
+
+    async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:
+        """See `Driver`."""
+        return await reading.all_said(session, messages.settings())
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`."""

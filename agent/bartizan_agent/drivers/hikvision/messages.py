@@ -9,6 +9,8 @@ import msgspec
 
 from bartizan.errors import Malformed
 from bartizan.firmware.versions import iso_date
+from bartizan.identity.model import Fact, Source
+from bartizan_agent.discovery.answer import say
 from bartizan_agent.drivers import markup, reading
 from bartizan_agent.drivers.body import form
 from bartizan_agent.drivers.contract import (
@@ -26,10 +28,24 @@ from bartizan_agent.drivers.contract import (
 )
 from bartizan_agent.drivers.family import Family, Upload
 from bartizan_agent.drivers.jpeg import picture
+from bartizan_agent.drivers.reading import Said
 
 MAIN_STREAM = "/Streaming/Channels/101"
 BACK_UP_LIMIT = 8 * 1024 * 1024  # octets; recorders with 64 channels write 2 MB
 _DEVICE_INFO = "/ISAPI/System/deviceInfo"
+_TIME = "/ISAPI/System/time"
+_INTEGRATE = "/ISAPI/System/Network/Integrate"
+_CHANNELS = "/ISAPI/Streaming/channels"
+_SMART = "/ISAPI/Smart/capabilities"
+_SWITCHES = {"SSH": Fact.SSH, "telnet": Fact.TELNET, "EZVIZ": Fact.VENDOR_CLOUD, "UPnP": Fact.UPNP}
+_RECOGNITION = {
+    "isSupportFaceDetect": "face detection",
+    "isSupportFaceContrast": "face recognition",
+    "isSupportFDLib": "face recognition",
+    "isSupportHumanAttribute": "attributes of people",
+    "isSupportPeopleDetection": "people detection",
+}
+"""What `Smart/capabilities` says that the device can do with people. Only the first is from code for real devices."""
 _FINE = frozenset({0, 1, 7})  # 7 is "reboot required"
 _STATUS = {2: (Act.LATER, "busy"), 3: (Act.LATER, "not-ready")}
 _SUB_STATUS = {
@@ -61,6 +77,18 @@ def device_info() -> Request[CameraState]:
 def status() -> Request[Status]:
     """Ask how long it has been up, and what time it thinks it is."""
     return Request("GET", "/ISAPI/System/status", _decode_status, _explain)
+
+
+def settings() -> tuple[Request[Said], ...]:
+    """Ask for the settings that hardening looks at. Not every model and firmware has each of these resources."""
+    return (
+        *(_setting(f"/ISAPI/System/Network/{name}", fact) for name, fact in _SWITCHES.items()),
+        Request("GET", _INTEGRATE, _decode_integration, _explain),
+        Request("GET", _TIME, _decode_time_mode, _explain),
+        Request("GET", f"{_TIME}/ntpServers", _decode_time_servers, _explain),
+        Request("GET", _CHANNELS, _decode_channels, _explain),
+        Request("GET", _SMART, _decode_smart, _explain),
+    )
 
 
 def snapshot() -> Request[Picture]:
@@ -150,6 +178,53 @@ def _decode_status(body: bytes) -> Status:
     return Status(
         up_seconds=reading.seconds(markup.text(root, "deviceUpTime")),
         clock=reading.unix_seconds(markup.text(root, "currentDeviceTime")),
+    )
+
+
+def _setting(path: str, fact: Fact) -> Request[Said]:
+    def decode(body: bytes) -> Said:
+        return reading.switch(fact, markup.text(_accepted(body), "enabled"), Source.ISAPI, path)
+
+    return Request("GET", path, decode, _explain)
+
+
+def _decode_integration(body: bytes) -> Said:
+    onvif = markup.find(_accepted(body), "ONVIF")
+    if onvif is None:
+        return ()
+    text = markup.text(onvif, "enable") or markup.text(onvif, "enabled")
+    return reading.switch(Fact.ONVIF, text, Source.ISAPI, _INTEGRATE)
+
+
+def _decode_time_mode(body: bytes) -> Said:
+    """With NTP the servers tell more; another mode is all there is to tell."""
+    mode = markup.text(_accepted(body), "timeMode")
+    return () if mode.upper() == "NTP" else say(Fact.TIME_SOURCE, mode, Source.ISAPI, reading.WEIGHT - 1, _TIME)
+
+
+def _decode_time_servers(body: bytes) -> Said:
+    server = markup.find(_accepted(body), "NTPServer")
+    if server is None:
+        return ()
+    names = ("hostName", "ipAddress", "ipv6Address")
+    name = next((text for text in (markup.text(server, name) for name in names) if text), "")
+    said = f"NTP {name}" if name else ""
+    return say(Fact.TIME_SOURCE, said, Source.ISAPI, reading.WEIGHT - 2, f"{_TIME}/ntpServers")
+
+
+def _decode_channels(body: bytes) -> Said:
+    root = _accepted(body)
+    width, height = markup.text(root, "videoResolutionWidth"), markup.text(root, "videoResolutionHeight")
+    return reading.size(width, height, Source.ISAPI, _CHANNELS)
+
+
+def _decode_smart(body: bytes) -> Said:
+    root = _accepted(body)
+    return tuple(
+        said
+        for name, offer in _RECOGNITION.items()
+        if markup.truth(markup.text(root, name))
+        for said in say(Fact.ANALYTICS, offer, Source.ISAPI, reading.WEIGHT, _SMART)
     )
 
 

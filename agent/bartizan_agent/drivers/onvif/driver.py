@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from bartizan.identity.model import Source
+from bartizan.identity.model import Evidence, Source
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.contract import (
     Act,
@@ -52,6 +52,17 @@ class Onvif(Driver):
         clock = None if state.time_offset is None else session.now() + state.time_offset
         stream, picture = await self._views(session, clock)
         return msgspec.structs.replace(state, stream=stream, picture=picture)
+
+    async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:
+        """See `Driver`."""
+        clock = await session.send(messages.date_and_time())
+        if isinstance(clock, Failure):
+            return ()
+        service = await session.send(messages.media_service(_token(session, clock), session.host))
+        asked = [messages.time_servers(_token(session, clock))]
+        if not isinstance(service, Failure):
+            asked.append(messages.resolution(_token(session, clock), service))
+        return await reading.all_said(session, asked)
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`. Many cameras have no such address."""

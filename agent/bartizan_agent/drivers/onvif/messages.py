@@ -15,10 +15,13 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from bartizan.errors import Malformed
-from bartizan_agent.drivers import markup
+from bartizan.identity.model import Fact, Source
+from bartizan_agent.discovery.answer import say
+from bartizan_agent.drivers import markup, reading
 from bartizan_agent.drivers.contract import Act, CameraState, Declined, Failure, ImageFile, Picture, Request
 from bartizan_agent.drivers.family import Family
 from bartizan_agent.drivers.jpeg import picture
+from bartizan_agent.drivers.reading import Said
 
 T = TypeVar("T")
 
@@ -63,6 +66,16 @@ def media_service(security: str, host: str) -> Request[str]:
 def first_profile(security: str, service: str) -> Request[str]:
     """Ask for its profiles: the first is the main stream. Return its token."""
     return _call(security, f'<GetProfiles xmlns="{_MEDIA}"/>', _decode_profiles, service)
+
+
+def time_servers(security: str) -> Request[Said]:
+    """Ask whom it takes its time from."""
+    return _call(security, f'<GetNTP xmlns="{_DEVICE}"/>', _decode_time_servers)
+
+
+def resolution(security: str, service: str) -> Request[Said]:
+    """Ask how large the picture of its first profile is."""
+    return _call(security, f'<GetProfiles xmlns="{_MEDIA}"/>', _decode_resolution, service)
 
 
 def stream_uri(security: str, service: str, token: str, host: str) -> Request[str]:
@@ -161,6 +174,23 @@ def _decode_profiles(body: bytes) -> str:
     if not token:
         raise Malformed("the camera has no media profile")
     return token
+
+
+def _decode_time_servers(body: bytes) -> Said:
+    root = _accepted(body)
+    if markup.find(root, "NTPInformation") is None:
+        return ()
+    names = (markup.text(root, name) for name in ("IPv4Address", "IPv6Address", "DNSname"))
+    server = next((name for name in names if name), "")
+    said = f"NTP {server}" if server else "manual"
+    return say(Fact.TIME_SOURCE, said, Source.ONVIF, reading.WEIGHT, "GetNTP")
+
+
+def _decode_resolution(body: bytes) -> Said:
+    found = markup.find(_accepted(body), "Resolution")
+    if found is None:
+        return ()
+    return reading.size(markup.text(found, "Width"), markup.text(found, "Height"), Source.ONVIF, "GetProfiles")
 
 
 def _decode_upgrade(body: bytes, host: str) -> Upgrade:

@@ -3,6 +3,7 @@
 import msgspec
 
 from bartizan.identity.model import Source
+from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Stream, Tier
 from bartizan_agent.drivers.family import Family, load_families
@@ -17,6 +18,7 @@ class Uniview(Driver):
     makers = ("uniview",)
     tier = Tier.UPDATES
     source = Source.LAPI
+    default_login = Credential("admin", "123456")
     families = load_families(__package__)
 
     async def identify(self, session: CameraSession) -> CameraState | Failure:

@@ -9,6 +9,7 @@ from bartizan_lab.cameras.profile import StreamProfile
 from bartizan_lab.cameras.state import DeviceState
 
 FIRMWARE_API_VERSION = "1.4"
+TIME_SERVER = "10.0.0.1"
 _SPELLING = Spelling(("yes", "no"), odd=("True", "0"))
 
 
@@ -64,6 +65,10 @@ class Properties:
             "root.Network.eth0.MACAddress": state.mac.upper(),
             "root.Network.SSH.Enabled": yes_or_no(False, state.faults),
             "root.Network.UPnP.Enabled": yes_or_no(True, state.faults),
+            "root.RemoteService.Enabled": "oneclick",
+            "root.Time.SyncSource": "NTP",
+            "root.Time.NTP.Server": TIME_SERVER,
+            "root.Time.NTP.VolatileServer": "0.0.0.0",
             "root.Properties.API.HTTP.Version": "3",
             "root.Properties.API.Metadata.Metadata": yes_or_no(True, state.faults),
             "root.Properties.API.Metadata.Version": "1.0",

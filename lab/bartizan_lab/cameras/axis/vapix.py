@@ -37,6 +37,14 @@ _API_LIST: Answer = {
     ]
 }
 
+_APPLICATIONS = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<reply result="ok">\n'
+    b' <application Name="vmd" NiceName="AXIS Video Motion Detection" Vendor="Axis Communications" Version="4.5-3"'
+    b' Status="Running" License="None"/>\n'
+    b' <application Name="objectanalytics" NiceName="AXIS Object Analytics" Vendor="Axis Communications"'
+    b' Version="1.5.9" Status="Stopped" License="None"/>\n</reply>\n'
+)
+
 _Method = Callable[[Mapping[str, object]], Answer]
 
 
@@ -68,6 +76,7 @@ class Vapix:
                 request, "1.0", {"getApiList": lambda _: _API_LIST}, 2004
             ),
             "/axis-cgi/param.cgi": self._parameters,
+            "/axis-cgi/applications/list.cgi": lambda _: Response(200, _APPLICATIONS, XML),
             "/axis-cgi/usergroup.cgi": lambda _: Response(200, b"root\r\nroot admin operator ptz viewer\r\n"),
             "/axis-cgi/jpg/image.cgi": lambda _: self._picture(),
             UPNP_PATH: lambda _: Response(200, upnp.description(), XML),

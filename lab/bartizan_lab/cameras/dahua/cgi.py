@@ -144,7 +144,13 @@ class DahuaCgi:
             "CloudUpgrade": {"table.CloudUpgrade.Enable": self._flag(True)},
             "T2UServer": {"table.T2UServer.Enable": self._flag(True)},
             "SSHD": {"table.SSHD.Enable": off},
-            "Telnet": {"table.Telnet.Enable": off},
+            "Telnet": {"table.Telnet.Enable": self._flag(Fault.TELNET in self._camera.state.faults)},
+            "NTP": {
+                "table.NTP.Enable": self._flag(True),
+                "table.NTP.Address": "0.pool.ntp.org",
+                "table.NTP.Port": "123",
+            },
+            "VideoAnalyseGlobal": {"table.VideoAnalyseGlobal[0].Scene.Type": self._traits.scene},
             "UPnP": {"table.UPnP.Enable": self._flag(self._traits.upnp)},
             "RemoteDevice": self._remote_devices(),
             "Encode": {

@@ -34,3 +34,5 @@ class DahuaTraits:
     """Of a recorder: the cameras it records, by channel."""
     onvif: bool = True
     upnp: bool = False
+    scene: str = "Normal"
+    """What its analytics are set to; `FaceDetection` where they look for faces."""

@@ -79,6 +79,21 @@ class Documents:
         local = self._camera.now().isoformat(timespec="seconds")
         return self._root("Time", fields((("timeMode", "NTP"), ("localTime", local), ("timeZone", "CST-0:00:00"))))
 
+    def time_servers(self) -> bytes:
+        """Return `/ISAPI/System/time/ntpServers`: as delivered, one on the internet."""
+        naming = (
+            ("id", "1"),
+            ("addressingFormatType", "hostname"),
+            ("hostName", "time.windows.com"),
+            ("portNo", "123"),
+        )
+        return self._root("NTPServerList", element("NTPServer", fields(naming)))
+
+    def smart_capabilities(self) -> bytes:
+        """Return `/ISAPI/Smart/capabilities`: which recognitions the model has."""
+        names = ("isSupportFaceDetect", "isSupportLineDetection", "isSupportPeopleDetection")
+        return self._root("SmartCap", fields((name, self._flag(name in self._traits.recognitions)) for name in names))
+
     def channels(self, streams: StreamProfile) -> bytes:
         """Return `/ISAPI/Streaming/channels`."""
         return self._root("StreamingChannelList", "".join(self._channel(path, streams) for path in streams.paths))
@@ -91,7 +106,8 @@ class Documents:
 
     def switch(self, name: str) -> bytes:
         """Return one of `SWITCHES`: as delivered, UPnP and EZVIZ are on."""
-        is_on = {"UPnP": self._traits.upnp, "EZVIZ": True}.get(name, False)
+        telnet = Fault.TELNET in self._camera.state.faults
+        is_on = {"UPnP": self._traits.upnp, "EZVIZ": True, "telnet": telnet}.get(name, False)
         return self._root(name, fields((("enabled", self._flag(is_on)),)))
 
     def integration(self) -> bytes:

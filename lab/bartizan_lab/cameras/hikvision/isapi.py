@@ -94,6 +94,8 @@ class Isapi:
             ("GET", "/ISAPI/System/deviceInfo"): lambda _: Response(200, documents.device_info(), XML),
             ("GET", "/ISAPI/System/status"): lambda _: Response(200, documents.device_status(), XML),
             ("GET", "/ISAPI/System/time"): lambda _: Response(200, documents.time(), XML),
+            ("GET", "/ISAPI/System/time/ntpServers"): lambda _: Response(200, documents.time_servers(), XML),
+            ("GET", "/ISAPI/Smart/capabilities"): lambda _: Response(200, documents.smart_capabilities(), XML),
             ("GET", "/ISAPI/System/upgradeStatus"): lambda _: Response(200, documents.upgrade_status(), XML),
             ("GET", "/ISAPI/System/Network/Integrate"): lambda _: Response(200, documents.integration(), XML),
             ("GET", "/ISAPI/Security/userCheck"): lambda _: Response(200, documents.user_check(None), XML),

@@ -54,6 +54,8 @@ class HikvisionTraits:
     onvif: bool | None = None
     """Whether ONVIF is switched on; None is as delivered: on before V5.5, off since."""
     upnp: bool = True
+    recognitions: tuple[str, ...] = ("isSupportFaceDetect", "isSupportLineDetection")
+    """What `Smart/capabilities` says that it has."""
     channel_addresses: tuple[str, ...] = ()
     """Of a recorder: the cameras it records, by channel."""
     unescaped_ampersand: bool = False

@@ -15,6 +15,7 @@ from bartizan_lab.cameras.wsdiscovery import Scopes, with_odd_prefixes
 
 DEVICE_PATH = "/onvif/device_service"
 MEDIA_PATH = "/onvif/media_service"
+TIME_SERVER = "10.0.0.1"
 _SPELLING = Spelling()
 _WITHOUT_LOGIN = frozenset({"GetSystemDateAndTime", "GetServices", "GetServiceCapabilities", "GetCapabilities"})
 """PRE_AUTH in ONVIF Core's access classes."""
@@ -63,6 +64,7 @@ class OnvifPages:
             "GetCapabilities": self._capabilities,
             "GetDeviceInformation": self._device_information,
             "GetScopes": self._scopes,
+            "GetNTP": self._time_servers,
             "GetProfiles": self._profiles,
             "GetSnapshotUri": self._snapshot_uri,
             "GetStreamUri": self._stream_uri,
@@ -85,7 +87,8 @@ class OnvifPages:
         action = self._actions.get(call.action)
         if action is None:
             return fault(500, "Receiver", "ter:ActionNotSupported", "Optional Action Not Implemented")
-        refusal = None if call.action in _WITHOUT_LOGIN else self._refusal(request, call)
+        is_open = call.action in _WITHOUT_LOGIN or Fault.ONVIF_OPEN in self._camera.state.faults
+        refusal = None if is_open else self._refusal(request, call)
         return self._styled(refusal or action())
 
     def _refusal(self, request: Request, call: Call) -> Response | None:
@@ -126,6 +129,13 @@ class OnvifPages:
             f"<tt:Second>{now.second}</tt:Second></tt:Time><tt:Date><tt:Year>{now.year}</tt:Year>"
             f"<tt:Month>{now.month}</tt:Month><tt:Day>{now.day}</tt:Day></tt:Date></tt:UTCDateTime>"
             "</tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>"
+        )
+
+    def _time_servers(self) -> Response:
+        return answer(
+            f"<tds:GetNTPResponse><tds:NTPInformation><tt:FromDHCP>{self._flag(False)}</tt:FromDHCP>"
+            f"<tt:NTPManual><tt:Type>IPv4</tt:Type><tt:IPv4Address>{TIME_SERVER}</tt:IPv4Address></tt:NTPManual>"
+            "</tds:NTPInformation></tds:GetNTPResponse>"
         )
 
     def _services(self) -> Response:
