@@ -27,7 +27,7 @@ SEND_AT_MOST = 1_000  # of ours that may wait for the broker's, if it allows as 
 SESSION_SECONDS = 7 * 86_400  # how long the broker keeps what gateways say while the controller is away
 KEEPALIVE_SECONDS = 15
 ANSWER_SECONDS = 20.0
-PACKET_OCTETS = 8 * 1024 * 1024
+PACKET_OCTETS = 16 * 1024 * 1024
 
 
 class Endpoint(msgspec.Struct, frozen=True):
