@@ -12,8 +12,8 @@ AGAIN_SECONDS = 86_400.0
 """Firmware that changes without a word is noticed after this at the latest."""
 AGAIN_SECONDS_IF_CLOSED = 3600.0
 """A device without one open port may have been starting."""
-_STATEMENTS = 256  # remembered of one device, whatever it makes up
-_PLACES = 16_384  # remembered; more are looked at each time
+_STATEMENTS = 64  # remembered of one device, whatever it makes up
+_PLACES = 4096  # remembered; more are looked at each time
 
 
 class Looked:
@@ -21,7 +21,7 @@ class Looked:
 
     def __init__(self) -> None:
         self._looks: dict[Place, _Look] = {}
-        self._said: dict[Place, set[Evidence]] = {}
+        self._said: dict[Place, set[int]] = {}  # hashes: forged senders say a lot
 
     def is_known(self, place: Place, mac: Mac | None, *, before: float, now: float) -> bool:
         """Return whether the device at an address was looked at before a time, is the same, and needs no look yet."""
@@ -46,7 +46,7 @@ class Looked:
         if len(self._said) >= _PLACES and place not in self._said:
             return True
         said = self._said.setdefault(place, set())
-        new = set(evidence) - said
+        new = {hash(statement) for statement in evidence} - said
         if len(said) + len(new) > _STATEMENTS:
             said.clear()
         said |= new
