@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bartizan_lab.cameras.faults import Fault
+from bartizan_lab.cameras.hikvision.traits import UpgradeForm
 from tests.updates.site import TIMINGS, EmulatedCamera, Site, emulate, running_site
 
 KINDS = ("hikvision", "dahua", "axis", "hanwha", "uniview", "onvif")
@@ -36,6 +37,20 @@ async def test_every_maker_s_camera_is_updated_and_proven(tmp_path: Path) -> Non
 
     assert dict.fromkeys(kinds, "succeeded") == site.codes()
     assert [camera.camera.state.meddling for camera in cameras] == [[]] * len(cameras)
+
+
+async def test_models_of_other_families_take_their_images_in_their_own_way(tmp_path: Path) -> None:
+    """A form by PUT, another name of the field on a recorder of few words, a course of writing that is long."""
+    cameras = [
+        emulate("hikvision", 1, model="DS-2CD1043G0E", upgrade_form=UpgradeForm.PUT_MULTIPART),
+        emulate("dahua", 2, model="DHI-NVR5464", sparse_system_info=True),
+        emulate("hanwha", 3, model="XRN-6410DB4", modules=("Kernel",) * 12),
+    ]
+    async with running_site(tmp_path, cameras) as site:
+        assign_all(site)
+        await site.until_ended()
+
+    assert site.codes() == dict.fromkeys(("hikvision", "dahua", "hanwha"), "succeeded")
 
 
 async def test_an_update_s_steps_and_its_proof_are_told(tmp_path: Path) -> None:
