@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from bartizan.cli.connection import Controller
-from bartizan.cli.devices import find
+from bartizan.cli.devices import NO_DEVICES, find
 from bartizan.cli.inventory import pages
 from bartizan.cli.options import asking
 from bartizan.cli.terminal import Terminal
@@ -15,6 +15,9 @@ from bartizan.hardening.rules import findings
 from bartizan.policy.model import HardeningDuty
 
 Json = dict[str, Any]
+
+
+NOTHING_FAILS = "Nothing that was read fails. See what could not be read with --unknown."
 
 
 @click.command()
@@ -42,7 +45,7 @@ def hardening(
         ("site", "device", "check", "standing", "severity", "policy", "evidence", "to mend it"),
         [_row(state, finding) for state, finding in found],
         value=[_value(state, finding) for state, finding in found],
-        nothing="Nothing that was read fails. See what could not be read with --unknown.",
+        nothing=NOTHING_FAILS if states else NO_DEVICES,
     )
 
 

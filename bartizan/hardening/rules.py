@@ -4,10 +4,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from bartizan.hardening import checks
 from bartizan.hardening.checks import CHECKS
 from bartizan.hardening.model import Finding, Hardening, Shortfall, Standing
 from bartizan.identity.model import Evidence, Fact, Kind, Source
+from bartizan.policy.model import HardeningDuty
 
 USUAL_PORTS = frozenset({80, 443, 554, 8000, 8080, 8443, 37777})
 """What cameras and recorders are for: pages, streams, and the makers' control ports."""
@@ -40,9 +40,9 @@ def assess(evidence: Iterable[Evidence], open_ports: tuple[int, ...], kind: Kind
     said: dict[Fact, tuple[Evidence, ...]] = {}
     for item in evidence:
         said[item.fact] = (*said.get(item.fact, ()), item)
-    outcomes = {check.id: _RULES[check.id](said, open_ports) for check in CHECKS}
+    outcomes = {check.id: _RULES[check.duty](said, open_ports) for check in CHECKS}
     if kind is Kind.RECORDER:
-        del outcomes[checks.RESOLUTION]
+        del outcomes[HardeningDuty.RESOLUTION.value]
     return Hardening(
         shortfalls=tuple(
             Shortfall(check, outcome[1][:EVIDENCE_LIMIT])
@@ -179,16 +179,16 @@ def _by(item: Evidence) -> str:
 
 
 _STANDINGS = (Standing.FAILED, Standing.UNKNOWN, Standing.MET)
-_RULES: dict[str, Callable[[Said, tuple[int, ...]], Outcome]] = {
-    checks.NO_DEFAULT_PASSWORD: _password,
-    checks.NO_VENDOR_CLOUD: _switch(Fact.VENDOR_CLOUD, "access by its maker's cloud"),
-    checks.NO_UPNP: _upnp,
-    checks.NO_TELNET: _switch(Fact.TELNET, "telnet"),
-    checks.NO_SSH: _switch(Fact.SSH, "SSH"),
-    checks.HTTPS_ONLY: _https,
-    checks.ONVIF_LOGIN: _onvif,
-    checks.TIME_SOURCE: _time,
-    checks.NO_VENDOR_UPDATES: _switch(Fact.VENDOR_UPDATES, "installing its maker's firmware by itself"),
-    checks.NO_UNKNOWN_PORTS: _ports,
-    checks.RESOLUTION: _resolution,
+_RULES: dict[HardeningDuty, Callable[[Said, tuple[int, ...]], Outcome]] = {
+    HardeningDuty.NO_DEFAULT_PASSWORD: _password,
+    HardeningDuty.NO_VENDOR_CLOUD: _switch(Fact.VENDOR_CLOUD, "access by its maker's cloud"),
+    HardeningDuty.NO_UPNP: _upnp,
+    HardeningDuty.NO_TELNET: _switch(Fact.TELNET, "telnet"),
+    HardeningDuty.NO_SSH: _switch(Fact.SSH, "SSH"),
+    HardeningDuty.HTTPS_ONLY: _https,
+    HardeningDuty.ONVIF_LOGIN: _onvif,
+    HardeningDuty.TIME_SOURCE: _time,
+    HardeningDuty.NO_VENDOR_UPDATES: _switch(Fact.VENDOR_UPDATES, "installing its maker's firmware by itself"),
+    HardeningDuty.NO_UNKNOWN_PORTS: _ports,
+    HardeningDuty.RESOLUTION: _resolution,
 }

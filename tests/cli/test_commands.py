@@ -25,6 +25,7 @@ def test_empty_lists_say_what_to_do_next(person: Person) -> None:
     """Nobody is left before an empty screen."""
     assert "bartizan site add" in person.do("site", "list")
     assert "No device was reported yet" in person.do("device", "list")
+    assert "No device was reported yet" in person.do("device", "hardening")
     assert "bartizan rollout start" in person.do("rollout", "list")
     assert "bartizan firmware add" in person.do("firmware", "list")
     assert "bartizan policy sign" in person.do("policy", "changes")

@@ -1,15 +1,20 @@
 """From what was read to findings: whoever says that something is wrong is believed, and silence is unknown."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bartizan.hardening import checks
+from bartizan.cli.shortfalls import shortfalls as told_by_the_command
+from bartizan.containment.level import Level
 from bartizan.hardening.checks import CHECKS
 from bartizan.hardening.model import Hardening, Severity, Standing
 from bartizan.hardening.rules import EVIDENCE_LIMIT, assess, findings, standing
-from bartizan.identity.model import Evidence, Fact, Kind, Source
-from bartizan.policy.model import HardeningDuty
+from bartizan.identity.model import Device, Evidence, Fact, Identity, Kind, Source
+from bartizan.ids import DeviceId
+from bartizan.policy.model import HardeningDuty, Verdict
+from bartizan_agent.cli.shortfalls import shortfalls
+from bartizan_agent.evidence import device_postures
 
 
 def say(fact: Fact, value: str, source: Source = Source.ISAPI, weight: int = 95, detail: str = "a look") -> Evidence:
@@ -34,13 +39,13 @@ def test_what_could_not_be_read_is_unknown_and_never_met() -> None:
 @pytest.mark.parametrize(
     ("check", "fact"),
     [
-        (checks.NO_TELNET, Fact.TELNET),
-        (checks.NO_SSH, Fact.SSH),
-        (checks.NO_UPNP, Fact.UPNP),
-        (checks.NO_VENDOR_CLOUD, Fact.VENDOR_CLOUD),
-        (checks.NO_VENDOR_UPDATES, Fact.VENDOR_UPDATES),
-        (checks.HTTPS_ONLY, Fact.PLAIN_HTTP),
-        (checks.ONVIF_LOGIN, Fact.ONVIF_WITHOUT_LOGIN),
+        (HardeningDuty.NO_TELNET.value, Fact.TELNET),
+        (HardeningDuty.NO_SSH.value, Fact.SSH),
+        (HardeningDuty.NO_UPNP.value, Fact.UPNP),
+        (HardeningDuty.NO_VENDOR_CLOUD.value, Fact.VENDOR_CLOUD),
+        (HardeningDuty.NO_VENDOR_UPDATES.value, Fact.VENDOR_UPDATES),
+        (HardeningDuty.HTTPS_ONLY.value, Fact.PLAIN_HTTP),
+        (HardeningDuty.ONVIF_LOGIN.value, Fact.ONVIF_WITHOUT_LOGIN),
     ],
 )
 def test_one_source_that_says_on_outweighs_all_that_say_off(check: str, fact: Fact) -> None:
@@ -53,14 +58,14 @@ def test_one_source_that_says_on_outweighs_all_that_say_off(check: str, fact: Fa
 
 
 def test_onvif_that_is_off_needs_no_login() -> None:
-    assert standing(of(say(Fact.ONVIF, "off")), checks.ONVIF_LOGIN) is Standing.MET
-    assert standing(of(say(Fact.ONVIF, "on")), checks.ONVIF_LOGIN) is Standing.UNKNOWN
+    assert standing(of(say(Fact.ONVIF, "off")), HardeningDuty.ONVIF_LOGIN.value) is Standing.MET
+    assert standing(of(say(Fact.ONVIF, "on")), HardeningDuty.ONVIF_LOGIN.value) is Standing.UNKNOWN
 
 
 def test_whoever_answers_upnp_has_it_on_whatever_it_says() -> None:
     hardening = of(say(Fact.UPNP, "off"), say(Fact.UUID, "x", Source.SSDP))
 
-    assert hardening.failed[checks.NO_UPNP] == "it answers UPnP's search (SSDP)"
+    assert hardening.failed[HardeningDuty.NO_UPNP.value] == "it answers UPnP's search (SSDP)"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +81,7 @@ def test_whoever_answers_upnp_has_it_on_whatever_it_says() -> None:
 def test_no_password_and_the_makers_password_are_the_same_to_a_stranger(
     evidence: tuple[Evidence, ...], expected: Standing
 ) -> None:
-    assert standing(of(*evidence), checks.NO_DEFAULT_PASSWORD) is expected
+    assert standing(of(*evidence), HardeningDuty.NO_DEFAULT_PASSWORD.value) is expected
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,7 @@ def test_no_password_and_the_makers_password_are_the_same_to_a_stranger(
     ],
 )
 def test_time_comes_from_inside(said: str, expected: Standing) -> None:
-    assert standing(of(say(Fact.TIME_SOURCE, said)), checks.TIME_SOURCE) is expected
+    assert standing(of(say(Fact.TIME_SOURCE, said)), HardeningDuty.TIME_SOURCE.value) is expected
 
 
 @pytest.mark.parametrize(
@@ -111,16 +116,16 @@ def test_time_comes_from_inside(said: str, expected: Standing) -> None:
 def test_the_largest_picture_is_measured_against_1080p(sizes: list[str], expected: Standing) -> None:
     hardening = of(*[say(Fact.RESOLUTION, size) for size in sizes])
 
-    assert standing(hardening, checks.RESOLUTION) is expected
-    assert standing(of(*[say(Fact.RESOLUTION, s) for s in sizes], kind=Kind.RECORDER), checks.RESOLUTION) is (
-        Standing.UNKNOWN
-    )
+    assert standing(hardening, HardeningDuty.RESOLUTION.value) is expected
+    assert standing(
+        of(*[say(Fact.RESOLUTION, s) for s in sizes], kind=Kind.RECORDER), HardeningDuty.RESOLUTION.value
+    ) is (Standing.UNKNOWN)
 
 
 def test_ports_that_a_camera_has_no_use_for_are_told() -> None:
-    assert of(ports=(21, 22, 23, 80, 554)).failed[checks.NO_UNKNOWN_PORTS] == "open: TCP 21"
-    assert standing(of(ports=(80, 443, 554)), checks.NO_UNKNOWN_PORTS) is Standing.MET
-    assert standing(of(), checks.NO_UNKNOWN_PORTS) is Standing.UNKNOWN
+    assert of(ports=(21, 22, 23, 80, 554)).failed[HardeningDuty.NO_UNKNOWN_PORTS.value] == "open: TCP 21"
+    assert standing(of(ports=(80, 443, 554)), HardeningDuty.NO_UNKNOWN_PORTS.value) is Standing.MET
+    assert standing(of(), HardeningDuty.NO_UNKNOWN_PORTS.value) is Standing.UNKNOWN
 
 
 def test_recognition_of_people_is_listed_as_what_is_offered() -> None:
@@ -165,3 +170,30 @@ def test_whatever_a_device_says_the_findings_hold_together_and_stay_small(
     assert not hardening.failed.keys() & set(hardening.met)
     assert all(0 < len(text) <= EVIDENCE_LIMIT for text in hardening.failed.values())
     assert len(findings(hardening)) == len(CHECKS)
+
+
+def test_how_a_device_stands_to_its_duties_travels_with_its_posture() -> None:
+    device = Device(DeviceId("d"), Identity(), "cam0", hardening=of(say(Fact.TELNET, "on"), say(Fact.SSH, "off")))
+    duties = (HardeningDuty.NO_TELNET, HardeningDuty.NO_SSH, HardeningDuty.NO_UPNP)
+    verdict = Verdict(Level.WATCH, (), harden=duties)
+
+    (posture,) = device_postures([device], {device.id: verdict}, {}, (), {})
+
+    assert posture.harden == {"no-telnet": "failed", "no-ssh": "met", "no-upnp": "unknown"}
+
+
+def test_shortfalls_are_told_in_lines_and_so_is_what_policy_demands() -> None:
+    device = Device(DeviceId("d"), Identity(), "cam0", hardening=of(say(Fact.TELNET, "on"), say(Fact.SSH, "off")))
+    verdict = Verdict(Level.WATCH, (), harden=(HardeningDuty.NO_TELNET, HardeningDuty.NO_UPNP))
+
+    assert shortfalls(device, verdict) == [
+        "hardening:",
+        "  fails no-telnet (high, policy demands it): telnet is on (a look)",
+        "    to mend it: switch off telnet; where it cannot be, isolate it",
+        "  no-upnp: unknown, policy demands it",
+    ]
+    found = msgspec.to_builtins(findings(device.hardening))
+    assert told_by_the_command(found, {"harden": {"no-upnp": "unknown"}}) == [
+        "no-telnet failed (high): telnet is on (a look); to mend it: switch off telnet; where it cannot be, isolate it",
+        "no-upnp unknown (medium, policy demands it)",
+    ]
