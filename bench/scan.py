@@ -7,8 +7,6 @@ compared with the lab's truth: recall is how much of what could be known is know
 import asyncio
 import contextlib
 import functools
-import os
-import signal
 import socket
 import subprocess
 import time
@@ -28,6 +26,7 @@ from bartizan_lab.cameras import Camera, make
 from bartizan_lab.netns import Namespace, bridge, sweep, veth
 from bartizan_lab.network import HostNetwork
 from bench.floor import Goal, Result, in_turn, report
+from bench.living_cameras import living
 
 DEVICES = 250
 ROUNDS = 5
@@ -35,9 +34,6 @@ INTERFACE = "cam0"
 NMAP_DEVICES = 20
 """nmap -sV works on 20 hosts at a time, a minute each: all 250 took it 687 s. Our whole scan must beat these 20."""
 NMAP_SECONDS = 300
-LAB_PROCESSES = 2
-"""250 real cameras answer with 250 processors; ours must not queue behind one interpreter."""
-UP_SECONDS = 120
 
 MIX = {
     "hikvision": 90,
@@ -185,8 +181,7 @@ def site(cameras: list[Camera]) -> Iterator[Namespace]:
         bridge(switch, "br0", "uplink")
         gateway.ip(f"address add 10.9.0.254/24 brd + dev {INTERFACE}", f"link set {INTERFACE} up")
         places = [plug_in(stack, switch, number, camera) for number, camera in enumerate(cameras, 1)]
-        for share in range(LAB_PROCESSES):
-            stack.enter_context(living(cameras[share::LAB_PROCESSES], places[share::LAB_PROCESSES]))
+        stack.enter_context(living(cameras, places))
         yield gateway
 
 
@@ -206,35 +201,6 @@ def plug_in(stack: contextlib.ExitStack, switch: Namespace, number: int, camera:
 def new_socket(host: Namespace, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
     with host.entered():
         return socket.socket(family, kind)
-
-
-@contextlib.contextmanager
-def living(cameras: list[Camera], places: list[HostNetwork]) -> Iterator[None]:
-    """Run the cameras in a child process, so that their work is not counted as ours."""
-    up_read, up_write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        asyncio.run(live(cameras, places, up_write))
-        os._exit(0)
-    try:
-        os.close(up_write)
-        with open(up_read, "rb") as up:  # noqa: PTH123 - a descriptor, not a path
-            if not up.read(1):
-                raise RuntimeError("the lab's cameras did not come up; see above")
-        yield
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-async def live(cameras: list[Camera], places: list[HostNetwork], up: int) -> None:
-    async with asyncio.timeout(UP_SECONDS) as limit, asyncio.TaskGroup() as tasks:
-        for camera, place in zip(cameras, places, strict=True):
-            tasks.create_task(camera.run(place))
-        for camera in cameras:
-            await camera.wait_until_up()
-        limit.reschedule(None)
-        os.write(up, b"1")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,26 @@
+"""An environment that holds what an installation of the agent alone brings, and nothing else of the checkout's.
+
+Some libraries import more where more is installed; what is measured is what a gateway has.
+"""
+
+from importlib.metadata import distribution
+from pathlib import Path, PurePath
+
+CHECKOUT = Path(__file__).parents[1]
+_OURS = (CHECKOUT / "bartizan", CHECKOUT / "agent" / "bartizan_agent")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Fill an empty folder with links to the packages of `agent/dependencies.txt`; use it with `python -S`."""
+    lines = (CHECKOUT / "agent" / "dependencies.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split()[0] for line in lines if line and not line.startswith("#")]
+    for package in {*_OURS, *(package for name in names for package in _packages(name))}:
+        (folder / package.name).symlink_to(package)
+    return {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
+
+
+def _packages(name: str) -> set[Path]:
+    """Return what a distribution has in the folder of all packages; for a module, its compiled form is there too."""
+    found = distribution(name)
+    tops = {PurePath(file).parts[0] for file in found.files or ()} - {".."}
+    return {Path(str(found.locate_file(top))) for top in tops}
