@@ -23,7 +23,7 @@ _COLUMNS = "{:<58} {:>12} {:>12} {:>7}  {}"
 
 
 class Goal(NamedTuple):
-    """A bound on a result's `value` or on its `ratio` to the floor."""
+    """A bound on a result's `value` or on its `ratio` to the floor: `of` says on which."""
 
     of: str
     at_most: float | None = None
@@ -37,7 +37,7 @@ class Goal(NamedTuple):
 
     def __str__(self) -> str:
         bounds = (("<=", self.at_most), (">=", self.at_least))
-        return f"{self.of} " + " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+        return " and ".join(f"{sign}{bound:g}" for sign, bound in bounds if bound is not None)
 
 
 class Result(NamedTuple):
@@ -88,20 +88,26 @@ def milliseconds(action: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def report(measure: Callable[[], Iterable[Result]]) -> None:
-    """Print what `measure` yields, as the command line asks: a table, or with `--json` one object a line."""
-    parser = argparse.ArgumentParser()
+def report(measure: Callable[[], Iterable[Result]], options: argparse.ArgumentParser | None = None) -> None:
+    """Print what `measure` yields, as the command line asks: a table, or with `--json` one object a line.
+
+    Args:
+        measure: Measures one thing after the other.
+        options: What else the program may be given, without help; for the program itself to parse.
+    """
+    parser = argparse.ArgumentParser(parents=[options] if options else [])
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     if parser.parse_args().json:
         for result in measure():
-            print(json.dumps(_object(result)), flush=True)
+            print(json.dumps(as_object(result)), flush=True)
         return
-    print(_COLUMNS.format("", "measured", "floor", "ratio", "goal"))
+    print(_COLUMNS.format("", "measured", "floor", "ratio", "goal"), flush=True)
     for result in measure():
         print(_row(result), flush=True)
 
 
-def _object(result: Result) -> dict[str, object]:
+def as_object(result: Result) -> dict[str, object]:
+    """Return a result as it is printed with `--json`."""
     return {
         "name": result.name,
         "value": round(result.value, 4),
@@ -109,6 +115,7 @@ def _object(result: Result) -> dict[str, object]:
         "floor": None if result.floor is None else round(result.floor, 4),
         "ratio": None if result.ratio is None else round(result.ratio, 3),
         "goal": None if result.goal is None else str(result.goal),
+        "goal_of": None if result.goal is None else result.goal.of,
         "met": result.met,
     }
 
@@ -120,5 +127,5 @@ def _row(result: Result) -> str:
         f"{result.value:.4g} {result.unit}",
         "" if result.floor is None else f"{result.floor:.4g} {result.unit}",
         "" if result.ratio is None else f"{result.ratio:.2f}x",
-        f"{result.goal or ''} {verdict}".strip(),
+        f"{result.goal.of} {result.goal} {verdict}" if result.goal else "",
     ).rstrip()

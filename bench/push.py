@@ -5,6 +5,7 @@ what it accepted into an event and a report, and repeats both until they are ack
 with as many clients, which answer as many octets with as many others, and one collector that counts the answers.
 """
 
+import argparse
 import asyncio
 import contextlib
 import sqlite3
@@ -135,4 +136,6 @@ def _read_only(folder: Folder) -> sqlite3.Connection:
 
 
 if __name__ == "__main__":
-    report(lambda: measure(GATEWAYS))
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--gateways", type=int, default=GATEWAYS, help=f"in the fleet (default: {GATEWAYS:,})")
+    report(lambda: measure(options.parse_known_args()[0].gateways), options)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bartizan.ids import BootId
-from bartizan_agent import announcements, outbox, release, roster, systemd
+from bartizan_agent import announcements, memory, outbox, release, roster, systemd
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.bell import rings
 from bartizan_agent.channels import Told
@@ -68,6 +68,7 @@ def run(settings: Settings, places: Places) -> int:
     from bartizan_agent.nftables.enforcer import Nftables
     from bartizan_agent.nftables.netlink import open_changes
 
+    memory.stay_small()
     with closing(open_changes()) as changes, closing(Nftables(places.state)) as firewall:
         foreign = foreign_changes(changes, lambda: firewall.verified_generation)
         return asyncio.run(_main(settings, places, firewall, foreign))
@@ -230,6 +231,7 @@ async def _gather_evidence(gateway: Gateway, limits: Limits) -> None:
     wait = limits.evidence_seconds
     while True:
         moved = gateway.count()
+        memory.give_back()
         wait = limits.evidence_seconds if moved else min(2 * wait, limits.evidence_seconds_idle)
         if await _happened(gateway.restless, wait):
             gateway.restless.clear()

@@ -108,6 +108,7 @@ class Gateway:
         wait = parts.settings.limits.report_seconds
         self._reporter = Reporter(parts.settings.site, parts.boot, longest_wait_seconds=wait)
         self._since: float | None = None
+        self._links: tuple[Link, ...] = ()
         self._drops: tuple[DropCounter, ...] = ()
         self._totals: tuple[DeviceDrops, ...] = ()
         self._renewal_looked_at: float | None = None
@@ -190,20 +191,23 @@ class Gateway:
 
     def observe(self, observations: tuple[Observation, ...]) -> None:
         """Take in what was seen on the segments."""
-        arrived_at = self._parts.clock.monotonic()
+        arrived_at, before = self._parts.clock.monotonic(), self._parts.roster.devices
         self._tell(self._parts.roster.observe(observations, self._parts.clock.now()))
         if self.cameras is not None:
             macs = {observation.mac for observation in observations}
             for device in self._parts.roster.devices:
                 if not macs.isdisjoint(device.macs):
                     self.cameras.seen_alive(device.id)
-        self._stir(arrived_at)
+        if self._parts.roster.devices != before or self._parts.links() != self._links:
+            self._stir(arrived_at)
 
     def learn(self, device: DeviceId, evidence: tuple[Evidence, ...]) -> None:
         """Take in what a device said of itself once it was logged in to."""
         if self._parts.roster.device(device) is not None:
+            before = self._parts.roster.devices
             self._tell(self._parts.roster.learn(device, evidence))
-            self._stir(self._parts.clock.monotonic())
+            if self._parts.roster.devices != before:
+                self._stir(self._parts.clock.monotonic())
 
     def tie(self, recorder: DeviceId, channels: tuple[Channel, ...]) -> None:
         """Tell which cameras a recorder records, where that is otherwise than it was told last."""
@@ -224,6 +228,7 @@ class Gateway:
         since = self._parts.clock.monotonic() if self._since is None else self._since
         self._since = None
         before = self._parts.containment.enforced.digest
+        self._links = self._parts.links()
         self._parts.containment.enforce(since)
         self.look()
         self._tell_of_deployment()

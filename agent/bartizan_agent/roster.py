@@ -84,7 +84,7 @@ class Roster:
         return frozenset(newest[:excess])
 
     def _write(self) -> None:
-        changed = [(device, known) for device, known in self._known.items() if self._written.get(device) is not known]
+        changed = [(device, known) for device, known in self._known.items() if self._written.get(device) != known]
         gone = [(device,) for device in self._written if device not in self._known]
         if not changed and not gone:
             return

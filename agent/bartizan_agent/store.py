@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+CACHE_KIBIBYTES = 512
 CHECKPOINT_PAGES = 4096  # far above the default of 1,000, which runs inside commits on the hot path
 
 
@@ -28,6 +29,7 @@ def open_store(path: Path, schemas: Iterable[str]) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         connection.execute("PRAGMA mmap_size=0")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
         for schema in schemas:
             connection.executescript(schema)
     except sqlite3.DatabaseError:

@@ -36,7 +36,21 @@ def entry(state: int, mac: Mac | None = MAC, *, deleted: bool = False) -> Neighb
         pytest.param(
             [entry(REACHABLE), entry(REACHABLE, OTHER_MAC)], [News.APPEARED] * 2, id="another took the address"
         ),
-        pytest.param([entry(STALE), entry(STALE, deleted=True)], [News.APPEARED, None], id="the kernel tidies up"),
+        pytest.param(
+            [entry(STALE), entry(STALE, deleted=True), entry(INCOMPLETE, None), entry(STALE)],
+            [News.APPEARED, None, None, None],
+            id="the kernel tidies up, and needs it again",
+        ),
+        pytest.param(
+            [entry(STALE), entry(STALE, deleted=True), entry(STALE, OTHER_MAC)],
+            [News.APPEARED, None, News.APPEARED],
+            id="the kernel tidies up, and another took the address",
+        ),
+        pytest.param(
+            [entry(STALE), entry(STALE, deleted=True), entry(INCOMPLETE, None), entry(FAILED, None), entry(REACHABLE)],
+            [News.APPEARED, None, None, None, News.APPEARED],
+            id="the kernel tidies up, and it was away meanwhile",
+        ),
     ],
 )
 def test_only_answers_are_news(story: list[Neighbour], news: list[News | None]) -> None:

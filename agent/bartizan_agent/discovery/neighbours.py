@@ -37,21 +37,29 @@ class Table:
 
     def __init__(self) -> None:
         self._entries: dict[tuple[int, Address], Neighbour] = {}
+        self._tidied_up: dict[tuple[int, Address], Neighbour] = {}
 
     def learn(self, entry: Neighbour) -> News | None:
-        """Take in a change, and return what is new about it. Ageing (reachable to stale) is no news."""
+        """Take in a change, and return what is new about it. Ageing (reachable to stale) is no news.
+
+        Nor is the return of an entry that the kernel tidied up: above 128 entries it keeps none that is not in use.
+        """
         key = (entry.index, entry.address)
         before = self._entries.get(key)
         if entry.deleted:
-            self._entries.pop(key, None)  # the kernel tidies up entries of devices that are well
+            self._tidy_up(key)
             return None
         if before is not None or len(self._entries) < _ENTRIES:
             self._entries[key] = entry
         if not entry.has_answered:
-            return News.GONE if entry.state & rtnetlink.FAILED and before and before.has_answered else None
-        if before is None or not before.has_answered or before.mac != entry.mac:
+            if entry.state & rtnetlink.FAILED:
+                self._tidied_up.pop(key, None)
+                return News.GONE if before and before.has_answered else None
+            return None
+        known = before if before and before.has_answered else self._tidied_up.pop(key, None)
+        if known is None or known.mac != entry.mac:
             return News.APPEARED
-        is_confirmed = entry.state & rtnetlink.REACHABLE and not before.state & rtnetlink.REACHABLE
+        is_confirmed = entry.state & rtnetlink.REACHABLE and not known.state & rtnetlink.REACHABLE
         return News.CONFIRMED if is_confirmed else None
 
     def mac_of(self, index: int, address: Address) -> Mac | None:
@@ -62,6 +70,11 @@ class Table:
     def entries(self) -> tuple[Neighbour, ...]:
         """Return what has answered at some time."""
         return tuple(entry for entry in self._entries.values() if entry.has_answered)
+
+    def _tidy_up(self, key: tuple[int, Address]) -> None:
+        entry = self._entries.pop(key, None)
+        if entry and entry.has_answered and len(self._tidied_up) < _ENTRIES:
+            self._tidied_up[key] = entry
 
 
 class Neighbours:

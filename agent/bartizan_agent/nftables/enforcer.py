@@ -9,6 +9,8 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from bartizan.containment import nft_text
 from bartizan.containment.check import check
 from bartizan.containment.elements import elements
@@ -39,6 +41,14 @@ class _Applied(NamedTuple):
     generation: int
 
 
+class _Read(NamedTuple):
+    """What was read back, and when; as long as the generation stands, nobody has changed anything."""
+
+    generation: int
+    of: Ruleset | None
+    enforced: Enforced
+
+
 class Nftables:
     """Owns the table `inet bartizan` of the network namespace it was made in. Not to be used by two threads at once.
 
@@ -53,6 +63,7 @@ class Nftables:
         self._stored = StoredRulesets(state)
         self._kept: Ruleset | None = None
         self._applied: _Applied | None = None
+        self._read: _Read | None = None
         self._evidence: Evidence = {}
 
     @property
@@ -71,19 +82,13 @@ class Nftables:
 
     def read(self) -> Enforced:
         """Return what the kernel really enforces, element by element; see `Firewall.read`."""
-        generation, held = self._held()
-        mark = held.marks[0] if held.marks else ""
+        ruleset = self._applied.ruleset if self._applied else None
+        read = self._read
+        if read is None or read.of is not ruleset or read.generation != self._generations.now():
+            read = self._read = self._read_table()
         around = comparison.bypasses(self._nft.listing("list flowtables"))
-        if self._applied is None:
-            return Enforced(False, mark, (), ("nothing was applied since the agent started",), around)
-        missing = self._unlike(self._applied, held)
-        if not missing:
-            self._applied = self._applied._replace(generation=generation)
-        # Elements hold nothing where the rules that look into them were changed.
-        sound = held.parts == self._applied.parts
-        devices = comparison.held_devices(self._applied.ruleset, held) if sound else ()
-        unkept = () if self._is_stored(self._applied.ruleset) else (_UNKEPT,)
-        return Enforced(not missing, mark, devices, missing + unkept, around)
+        unkept = () if ruleset is None or self._is_stored(ruleset) else (_UNKEPT,)
+        return msgspec.structs.replace(read.enforced, missing=read.enforced.missing + unkept, bypasses=around)
 
     def counters(self) -> tuple[DropCounter, ...]:
         """Return the packets dropped, by device and destination."""
@@ -103,6 +108,19 @@ class Nftables:
         """Let go of the kernel, which goes on enforcing."""
         self._nft.close()
         self._generations.close()
+
+    def _read_table(self) -> _Read:
+        generation, held = self._held()
+        mark = held.marks[0] if held.marks else ""
+        if self._applied is None:
+            return _Read(generation, None, Enforced(False, mark, (), ("nothing was applied since the agent started",)))
+        missing = self._unlike(self._applied, held)
+        if not missing:
+            self._applied = self._applied._replace(generation=generation)
+        # Elements hold nothing where the rules that look into them were changed.
+        sound = held.parts == self._applied.parts
+        devices = comparison.held_devices(self._applied.ruleset, held) if sound else ()
+        return _Read(generation, self._applied.ruleset, Enforced(not missing, mark, devices, missing))
 
     def _still_holds(self) -> bool:
         """Return whether the kernel holds what was last applied, reading the table only if anybody changed anything."""
