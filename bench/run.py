@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PROGRAMS = ("nft_apply", "first_dropped_packet", "cold_start", "throughput", "scan", "recall", "push", "inventory", "idle")
+PROGRAMS = (
+    "nft_apply",
+    "first_dropped_packet",
+    "cold_start",
+    "throughput",
+    "scan",
+    "recall",
+    "push",
+    "inventory",
+    "idle",
+)
 SECONDS = 560
 
 
