@@ -69,8 +69,9 @@ def search(
     scope: Scope,
     after: Position | None = None,
     limit: int,
+    examine: int = EXAMINED_AT_MOST,
 ) -> Found:
-    """Return the next devices that fit. A page ends early, with a place to go on, where few of many fit.
+    """Return the next devices that fit. A page ends early, with a place to go on, where few of `examine` fit.
 
     Raises:
         PolicyError: A selector, or a field's value, makes no sense.
@@ -82,8 +83,8 @@ def search(
     narrow = None if asked is None else selection.narrow(asked, catalogue)
     fits = None if asked is None else selection.decider(asked, catalogue)
     found: list[DeviceState] = []
-    examined, batch = 0, limit
-    while examined < EXAMINED_AT_MOST:
+    examined, batch = 0, min(limit, examine)
+    while examined < examine:
         rows = devices.page(connection, wanted, narrow=narrow, order=order, after=after, limit=batch)
         for position, state in rows:
             after = position
@@ -93,7 +94,8 @@ def search(
                 return Found(tuple(found), after)
         if len(rows) < batch:
             return Found(tuple(found), None)
-        examined, batch = examined + batch, BATCH
+        examined += batch
+        batch = min(BATCH, examine - examined)
     return Found(tuple(found), after)
 
 

@@ -1,5 +1,6 @@
 """Lists: a filter finds what the same words in a policy would select, page by page, in any order."""
 
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -37,7 +38,7 @@ from bartizan_controller.store.devices import Filter, Position
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.controller.gateway import Gateway, report
 
-COUNCIL = OrganisationId("council")
+COUNCIL, TRUST = OrganisationId("council"), OrganisationId("trust")
 SITES = tuple(SiteId(name) for name in ("north", "south", "unlisted"))
 DAY = 86_400.0
 CATALOGUE = Catalogue(
@@ -62,7 +63,7 @@ CATALOGUE = Catalogue(
             segments=(SegmentFacts("cam0", "core"),),
             device_tags={"d-3": ("gate",)},
         ),
-        SiteFacts(SITES[1], OrganisationId("trust"), tags=("hospital",)),
+        SiteFacts(SITES[1], TRUST, tags=("hospital",)),
     ),
 )
 
@@ -98,19 +99,19 @@ DEVICES = {
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Database:
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Three sites of two organisations, one of which the catalogue does not list."""
     url = dialect.sqlite_url(tmp_path_factory.mktemp("search") / "test.db")
     migrate.upgrade(url)
-    database = Database(url)
-    for organisation in (COUNCIL, OrganisationId("trust")):
-        database.change(lambda c, o=organisation: organisations.add_organisation(c, Organisation(o, o)))  # type: ignore[misc]
-    for number, (site, found) in enumerate(DEVICES.items()):
-        owner = COUNCIL if number != 1 else OrganisationId("trust")
-        database.change(lambda c, s=site, o=owner: organisations.add_site(c, Site(s, o, s)))  # type: ignore[misc]
-        said = report(Gateway(site, Path(), BootId("b")), found, level=list(Level)[number])
-        seen = inventory.join(said.devices, said.posture)
-        database.change(lambda c, s=site, o=owner, d=seen: devices.replace(c, s, o, d, now=1.0))  # type: ignore[misc]
-    return database
+    with Database(url) as database:
+        for organisation in (COUNCIL, TRUST):
+            database.change(partial(organisations.add_organisation, organisation=Organisation(organisation, "")))
+        for (site, found), owner, level in zip(DEVICES.items(), (COUNCIL, TRUST, COUNCIL), Level, strict=False):
+            database.change(partial(organisations.add_site, site=Site(site, owner, site)))
+            said = report(Gateway(site, Path(), BootId("b")), found, level=level)
+            seen = inventory.join(said.devices, said.posture)
+            database.change(partial(devices.replace, site=site, organisation=owner, seen=seen, now=1.0))
+        yield database
 
 
 def ask(estate: Database, query: DeviceQuery, limit: int = 1000) -> list[str]:
@@ -259,6 +260,24 @@ def test_pages_join_without_gap_or_repetition(estate: Database, sort: str, limit
 
         assert len(set(forward)) == len(forward) == expected
         assert ask(estate, DeviceQuery(sort=f"-{sort}", firmware_before=before), limit) == forward[::-1]
+
+
+def test_a_page_ends_early_where_few_of_many_fit(estate: Database) -> None:
+    """It says where to go on, and the pages together have everything."""
+    query = DeviceQuery(firmware_before="2020-01-01")
+    turn = partial(search.search, query=query, catalogue=CATALOGUE, scope=None, limit=5, examine=10)
+    sizes: list[int] = []
+    after: Position | None = None
+    while True:
+        page = estate.query(partial(turn, after=after))
+        sizes.append(len(page.states))
+        after = page.next
+        if after is None:
+            break
+
+    assert sum(sizes) == 5
+    assert max(sizes) < 5
+    assert len(sizes) > 5
 
 
 def test_an_order_is_the_order(estate: Database) -> None:
