@@ -196,9 +196,7 @@ def _write(
             new.append(row)
     dialect.many(connection, dialect.upsert(connection, devices, "site", "id"), new)
     for moved, rows in changed.items():
-        dialect.many(
-            connection, _update(moved), [{f"new_{name}": value for name, value in row.items()} for row in rows]
-        )
+        dialect.many(connection, _update(moved), rows, prefix=_NEW)
     dialect.many(connection, dialect.upsert(connection, device_documents, "site", "id"), documents)
 
 
@@ -211,8 +209,8 @@ def _update(moved: tuple[str, ...]) -> Update:
     names = [column.name for column in devices.c if column.name in moved or column.name not in _KEPT_INDEXED]
     return (
         update(devices)
-        .where(devices.c.site == bindparam("new_site"), devices.c.id == bindparam("new_id"))
-        .values({name: bindparam(f"new_{name}") for name in names})
+        .where(devices.c.site == bindparam(f"{_NEW}site"), devices.c.id == bindparam(f"{_NEW}id"))
+        .values({name: bindparam(f"{_NEW}{name}") for name in names})
     )
 
 
@@ -365,6 +363,7 @@ _STATES = select(
 ).join(device_documents, (device_documents.c.site == devices.c.site) & (device_documents.c.id == devices.c.id))
 # Made once: building a statement takes as long as running it.
 _OF_SITE = devices.c.site == bindparam("of_site")
+_NEW = "new_"
 _INDEXED = ("maker", "model", "firmware", "first_seen", "wanted", "agrees")
 _KEPT_INDEXED = frozenset({"site", "id", *_INDEXED})
 _HELD = select(

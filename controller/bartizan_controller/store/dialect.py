@@ -72,18 +72,22 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> None:
+def many(
+    connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]], *, prefix: str = ""
+) -> None:
     """Execute a statement once for each row, whose values are such as drivers take without conversion.
 
-    SQLAlchemy looks at every value of every row, which takes as long as writing the rows does.
+    SQLAlchemy looks at every value of every row, which takes as long as writing the rows does. Parameters are called
+    as values of the rows, with `prefix` before them: those of an update may not be called as its columns.
     """
     if rows:
-        compiled = _compiled(connection.dialect, statement, tuple(rows[0]))
+        compiled = _compiled(connection.dialect, statement, tuple(f"{prefix}{name}" for name in rows[0]))
         if compiled.positional:
-            values = operator.itemgetter(*(compiled.positiontup or ()))
+            values = operator.itemgetter(*(name.removeprefix(prefix) for name in compiled.positiontup or ()))
             connection.exec_driver_sql(str(compiled), [values(row) for row in rows])
         else:
-            connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
+            named = [{f"{prefix}{name}": value for name, value in row.items()} for row in rows]
+            connection.exec_driver_sql(str(compiled), named)
 
 
 def upsert(connection: Connection, table: Table, *keys: str) -> Executable:
