@@ -33,7 +33,7 @@ def key() -> None:
 @click.option("--no-passphrase", is_flag=True, help="Leave the key unprotected, for media that are locked away.")
 @speaking
 def new(terminal: Terminal, file: Path, *, no_passphrase: bool) -> None:
-    """Make a key in FILE, and its public half in FILE.pub. FILE is called after its holder: alice.pem.
+    """Make a key in FILE, and its public half in FILE.pub. FILE is called after its holder: approver-4.pem.
 
     Give the .pub to whoever proposes that the key should count: `bartizan key change`.
     """

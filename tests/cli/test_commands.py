@@ -171,11 +171,11 @@ class TestKeyCeremony:
         assert "approver-1, approver-2, approver-3" in person.do("key", "list")
 
     def test_a_new_key_is_its_owners_alone_and_never_overwritten(self, person: Person, tmp_path: Path) -> None:
-        file = tmp_path / "alice.pem"
+        file = tmp_path / "approver-4.pem"
         person.do("key", "new", str(file), "--no-passphrase")
 
         assert file.stat().st_mode & 0o777 == 0o600
-        assert msgspec.json.decode((tmp_path / "alice.pem.pub").read_bytes())["holder"] == "alice"
+        assert msgspec.json.decode((tmp_path / "approver-4.pem.pub").read_bytes())["holder"] == "approver-4"
         assert "no key is ever overwritten" in person.run("key", "new", str(file), "--no-passphrase").stderr
 
     def test_root_and_targets_are_prolonged_by_their_own_holders(self, person: Person) -> None:
@@ -192,10 +192,10 @@ class TestKeyCeremony:
 
     def test_a_lost_approvers_key_is_exchanged(self, person: Person, tmp_path: Path) -> None:
         """Two targets keys name the new one; what the lost key had signed is signed again, in the same publication."""
-        alice = tmp_path / "alice.pem"
-        person.do("key", "new", str(alice), "--no-passphrase")
+        fresh = tmp_path / "approver-4.pem"
+        person.do("key", "new", str(fresh), "--no-passphrase")
         targets = [f"{person.folder}-offline-keys/targets-{number}.pem" for number in (1, 2)]
-        wish = ("--add", f"{alice}.pub", "--remove", "approver-2")
+        wish = ("--add", f"{fresh}.pub", "--remove", "approver-2")
         exchange = person.ask("key", "change", "approvers", *wish, "--key", targets[0])["change"]
         shown = person.do("policy", "sign", "--change", exchange, "--yes", "--key", targets[1])
         assert "keys: policy: 2 of approver-1" in shown
@@ -203,14 +203,14 @@ class TestKeyCeremony:
         again = []
         for role in ("policy", "firmware"):
             again.append(person.ask("key", "renew", role, *person.key(1))["change"])
-            person.do("policy", "sign", "--change", again[-1], "--yes", "--key", str(alice))
+            person.do("policy", "sign", "--change", again[-1], "--yes", "--key", str(fresh))
         assert person.run("policy", "publish", exchange).returncode == 1
         person.do("policy", "publish", exchange, *(f"--with={change}" for change in again))
 
         assert [key["holder"] for key in person.ask("key", "list")["policy"]["keys"]] == [
             "approver-1",
             "approver-3",
-            "alice",
+            "approver-4",
         ]
         lost = person.run("key", "renew", "policy", *person.key(2))
         assert "does not count for the policy role" in lost.stderr
@@ -226,5 +226,5 @@ class TestKeyCeremony:
         person.do("policy", "withdraw", change)
         assert (
             "no key of root is held by that name"
-            in person.run("key", "change", "root", "--remove", "bob", *wish[2:]).stderr
+            in person.run("key", "change", "root", "--remove", "approver-9", *wish[2:]).stderr
         )

@@ -124,7 +124,7 @@ def test_a_release_boots_open_until_its_hours_are_over_and_contained_ever_after(
     places = Places(tmp_path)
     with gateway.entered(), contextlib.closing(Nftables(tmp_path)) as agent:
         agent.apply(NEWER)
-        lifted = release.Release(by="J Smith", reason="drill", began_at=now, ends_at=now + 3600)
+        lifted = release.Release(by="duty officer", reason="drill", began_at=now, ends_at=now + 3600)
         release.begin(places, lifted, note("containment.released"))
         agent.remove_all()
 
