@@ -16,10 +16,9 @@ from bartizan.identity.model import Device
 from bartizan.ids import Address, BootId, DeviceId, SiteId
 from bartizan.policy.model import Verdict
 from bartizan.wire.codec import report_digest
-from bartizan.wire.up import DevicePosture, Posture, Report
+from bartizan.wire.up import DROPS_REPORTED, DevicePosture, Posture, Report
 from bartizan_agent.reconcile import Link
 
-DROPS_REPORTED = 500  # the busiest; a camera that scans the Internet must not make the report as large
 FIRST_WAIT_SECONDS = 5.0
 
 

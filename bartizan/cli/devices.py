@@ -1,6 +1,7 @@
 """`bartizan device`: which devices there are, what each is, and what it was."""
 
 import itertools
+import textwrap
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ HEADINGS = ("site", "device", "address", "maker", "brand", "model", "firmware", 
 NO_DEVICES = "No device was reported yet. Is a gateway enrolled? See: bartizan site list"
 NONE_MATCHES = "No device matches."
 
+ATTEMPT = ("destination", "protocol", "port", "packets dropped", "first (UTC)", "last (UTC)", "from")
 limit_option = click.option("--limit", type=click.IntRange(min=1), help="Show at most so many.  [default: all]")
 sort_option = click.option(
     "--sort", metavar="FIELD", help="site, maker, model, firmware or first-seen; -FIELD the other way round."
@@ -109,6 +111,35 @@ def history(terminal: Terminal, controller: Controller, name: str, site: str | N
     )
 
 
+@device.command()
+@click.argument("name")
+@click.option("--site", help="Where it is or was.")
+@click.option("--since", default="7d", show_default=True, metavar="AGO|DATE|TIME", help="12h, 7d, 2026-03-01, a time.")
+@asking
+def attempts(terminal: Terminal, controller: Controller, name: str, site: str | None, since: str) -> None:
+    """Show what a device tried to reach and was kept from. What it tried last comes first.
+
+    NAME is its id, serial number, MAC or address; of a device that is gone, its id, with --site. Only what its level
+    forbids is dropped and counted. That a device tried nothing is told as such: it is no proof of a block.
+    """
+    where, identifier = _once_known(controller, name, site)
+    found = controller.get(f"sites/{where}/devices/{identifier}/attempts", Json, since=since)
+    if terminal.as_json:
+        terminal.json(found)
+        return
+    if found["items"]:
+        terminal.table(ATTEMPT, [_attempt_row(each) for each in found["items"]], value=found, nothing="")
+        click.echo()
+    terminal.fields(
+        [
+            ("since", when(found["since"])),
+            ("means", "\n".join(textwrap.wrap(found["meaning"], 100))),
+            ("held", "\n".join(_held(each) for each in found["held"]) or "nobody knew it"),
+        ],
+        value=found,
+    )
+
+
 def find(controller: Controller, name: str, site: str | None) -> Json:
     """Return the one device that `name` (its id, serial number, MAC or address) means.
 
@@ -185,6 +216,22 @@ def _interval_row(interval: Json, earlier: Json | None) -> tuple[object, ...]:
         facts.get("enforced", ""),
         "\n".join(told) if facts else "not there",
     )
+
+
+def _attempt_row(attempt: Json) -> tuple[object, ...]:
+    return (
+        attempt["destination"],
+        attempt["protocol"],
+        attempt["port"] or "",
+        attempt["packets"],
+        when(attempt["first_at"]),
+        when(attempt["last_at"]),
+        attempt["mac"],
+    )
+
+
+def _held(span: Json) -> str:
+    return f"{when(span['since'])} to {when(span['until']) or 'now':<19}  {span['level'] or 'by nothing'}"
 
 
 def _change(each: Json) -> str:

@@ -10,6 +10,8 @@ from bartizan.containment.model import DropCounter
 from bartizan.identity.model import Device
 from bartizan.ids import BootId, DeviceId, SiteId
 
+DROPS_REPORTED = 500  # the busiest; a camera that scans the Internet must not make the report as large
+
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """The first words of every connection: what this gateway holds, so that what is missing can be sent."""
@@ -66,6 +68,7 @@ class Posture(msgspec.Struct, frozen=True):
     ruleset_digest: str
     devices: tuple[DevicePosture, ...]
     drops: tuple[DropCounter, ...] = ()
+    """What was tried and dropped, by MAC and destination: all of it, or the busiest `DROPS_REPORTED`."""
     policies: tuple[str, ...] = ()
     """The policies in force, as `id@version`."""
     released: str = ""

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from bartizan.containment.level import Level
+from bartizan.containment.model import DropCounter
 from bartizan.identity.model import Device
 from bartizan.ids import Address, BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
-from bartizan_controller.store import devices, dialect, migrate, organisations
+from bartizan_controller.store import attempts, devices, dialect, migrate, organisations
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.cli.people import Person, make_controller, serving
@@ -20,6 +21,7 @@ FEBRUARY, MARCH = 1_769_904_000.0, 1_772_323_200.0  # the first of each, 2026
 COUNCIL = OrganisationId("county")
 GATE = device(1, addresses=(Address("10.0.0.1"),), vulnerabilities=("CVE-2021-36260",), first_seen=FEBRUARY)
 LOBBY = device(2, maker="axis", firmware="11.11.73", first_seen=MARCH)
+CALLS_HOME = (DropCounter(GATE.macs[0], Address("203.0.113.9"), "tcp", 443, 12, 720),)
 YARD = device(3, maker="", firmware="")
 
 
@@ -37,6 +39,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
         take(database, "town-hall", (GATE, device(2, maker="axis", firmware="11.11.1")), FEBRUARY + 3600)
         take(database, "town-hall", (GATE, LOBBY), MARCH + 12 * 3600)
         take(database, "depot", (YARD,), FEBRUARY)
+        database.change(lambda c: attempts.take(c, SiteId("town-hall"), (GATE,), CALLS_HOME, now=MARCH))
     with serving(folder) as somebody:
         yield somebody
 
@@ -110,6 +113,23 @@ def test_history_tells_what_a_device_ran_on_a_day(person: Person) -> None:
     assert "Nobody knew" in person.do("device", "history", "serial:0002", "--at", "2025-12-31")
     wrong = person.run("device", "history", "serial:0002", "--at", "in spring")
     assert (wrong.returncode, "write 2024-01-31" in wrong.stderr) == (2, True)
+
+
+def test_what_a_device_tried_is_told_and_that_it_tried_nothing_is_told_as_such(person: Person) -> None:
+    """Nobody is connected here, so that silence is not even taken for silence."""
+    told = person.ask("device", "attempts", "10.0.0.1", "--since", "2026-02-15")
+    assert (told["outcome"], told["held"][0]["level"]) == ("dropped", "isolate")
+    assert [(each["destination"], each["port"], each["packets"]) for each in told["items"]] == [
+        ("203.0.113.9", 443, 12)
+    ]
+    assert "203.0.113.9" in person.do("device", "attempts", "serial:0001", "--since", "2026-02-15")
+
+    later = person.ask("device", "attempts", "serial:0001", "--since", "2026-03-02T00:00Z")
+    assert (later["outcome"], later["items"]) == ("not-measured", [])
+    assert "its gateway is away" in person.do("device", "attempts", "serial:0001")
+    gone = person.run("device", "attempts", "serial:0099", "--site", "depot")
+    assert (gone.returncode, "never had" in gone.stderr) == (1, True)
+    assert person.run("device", "attempts", "serial:0001", "--since", "a week").returncode == 2
 
 
 def test_two_dates_are_compared(person: Person) -> None:

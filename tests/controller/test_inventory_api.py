@@ -60,6 +60,9 @@ async def test_nobody_sees_devices_of_another_organisation(trust: httpx.AsyncCli
     assert [each["site"] for each in differences["items"]] == ["trust-gate"]
     assert (await trust.get("sites/trust-gate/devices/serial:0001/history")).status_code == 200
     assert (await trust.get("sites/school-gate/devices/serial:0002/history")).status_code == 404
+    assert (await trust.get("sites/trust-gate/devices/serial:0001/attempts")).json()["outcome"] == "not-measured"
+    assert (await trust.get("sites/school-gate/devices/serial:0002/attempts")).status_code == 404
+    assert (await trust.get("sites/trust-gate/devices/serial:0001/attempts", params={"to": "x"})).status_code == 400
 
 
 async def test_a_view_is_its_organisations(running: Running, trust: httpx.AsyncClient) -> None:

@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 from bartizan_controller import __version__
 from bartizan_controller.api import (
     assets,
+    attempts,
     catalogue,
     estate,
     export,
@@ -32,6 +33,7 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     estate.router,
     inventory.router,
     history.router,
+    attempts.router,
     totals.router,
     assets.router,
     export.router,

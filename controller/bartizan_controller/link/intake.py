@@ -14,7 +14,7 @@ from bartizan_controller import inventory
 from bartizan_controller.errors import Foreign
 from bartizan_controller.link.parse import Said, UndecodedReport
 from bartizan_controller.link.sync import HeldBook, Holdings, missing
-from bartizan_controller.store import books, credentials, devices, events, gateways, organisations
+from bartizan_controller.store import attempts, books, credentials, devices, events, gateways, organisations
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -169,6 +169,7 @@ class _Intake:
                 inventory.join(report.devices, report.posture),
                 now=self._now,
             )
+            attempts.take(self._connection, report.site, report.devices, report.posture.drops, now=self._now)
             gateways.save_report(
                 self._connection,
                 report.site,

@@ -16,8 +16,10 @@ from sqlalchemy import (
     Executable,
     Table,
     Text,
+    case,
     create_engine,
     event,
+    literal_column,
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -95,6 +97,14 @@ def upsert(connection: Connection, table: Table, *keys: str) -> Executable:
     return _upsert(connection.dialect.name, table, keys)
 
 
+def accumulate(connection: Connection, table: Table, *keys: str, kept: str, summed: str, most: int) -> Executable:
+    """Return an INSERT of a whole row that, where these keys are held, leaves `kept` alone and adds to `summed`.
+
+    What is `most` or more is not added to.
+    """
+    return _accumulate(connection.dialect.name, table, keys, kept, summed, most)
+
+
 def like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     """Return whether case-folded text may be like a case-folded pattern with `*` and `?` as wildcards."""
     # SQLite refuses patterns of more than 50,000 octets; people write shorter ones.
@@ -164,6 +174,17 @@ def _compiled(spoken: Dialect, statement: Executable, names: tuple[str, ...]) ->
 def _upsert(name: str, table: Table, keys: tuple[str, ...]) -> Executable:
     statement = sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+
+@functools.lru_cache(maxsize=64)
+def _accumulate(name: str, table: Table, keys: tuple[str, ...], kept: str, summed: str, most: int) -> Executable:
+    statement = sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
+    held = table.c[summed]
+    changed: dict[str, ColumnElement[Any]] = {
+        column.name: statement.excluded[column.name] for column in table.columns if column.name not in (*keys, kept)
+    }
+    changed[summed] = case((held < literal_column(str(most)), held + statement.excluded[summed]), else_=held)
     return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
 

@@ -196,6 +196,23 @@ views = Table(
 )
 """Queries that people gave a name. `organisation` is that of who saved it, empty for the whole estate."""
 
+attempts = Table(
+    "attempts",
+    METADATA,
+    Column("site", Text, ForeignKey("sites.id"), primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("mac", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("protocol", Text, primary_key=True),
+    Column("port", Integer, primary_key=True, autoincrement=False),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("packets", BigInteger, nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""`counter` is what the gateway's own counter said last; 0 once that has ended."""
+
 counters = Table(
     "counters",
     METADATA,
