@@ -1,6 +1,7 @@
 """`bartizan policy`: check and try documents on this machine, then have two people sign them."""
 
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from bartizan.cli.documents import Document
 from bartizan.cli.options import PATH, asking, key_option, note_option, speaking, yes_option
 from bartizan.cli.signing import Proposal
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
-from bartizan.containment.render import render
 from bartizan.firmware.model import Advisory
 from bartizan.policy.cases import Case, Result, parse_case, run
 from bartizan.policy.errors import PolicyError
@@ -282,7 +282,7 @@ def _run_cases(path: Path) -> list[Result]:
     data = [each for each in sorted(path.parent.rglob("*.yaml")) if each == path or not _is_policy(each)]
     catalogue = _catalogue(_read_all(tuple(data)))
     cases = sorted(path.with_suffix(CASES).glob("*.txt"))
-    return [run(_parse(case), catalogue, render) for case in cases]
+    return [run(_parse(case), catalogue) for case in cases]
 
 
 def _is_policy(path: Path) -> bool:
@@ -314,5 +314,7 @@ def _refuse_failing_cases(paths: tuple[Path, ...]) -> None:
 def _told(result: Result) -> str:
     lines = [f"{result.case.file}: {result.case.title}"]
     for difference in result.differences:
-        lines += [f"  {difference.what}", f"    expected  {difference.expected}", f"    got       {difference.got}"]
+        lines.append(f"  {difference.what}")
+        for name, text in (("expected", difference.expected), ("got", difference.got)):
+            lines += [f"    {label:9} {line}" for label, line in zip_longest((name,), text.split("\n"), fillvalue="")]
     return "\n".join(lines)

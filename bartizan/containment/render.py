@@ -22,6 +22,11 @@ def render(ruleset: Ruleset) -> str:
     return nft_text.table(digest(ruleset), elements(ruleset))
 
 
+def contents(ruleset: Ruleset) -> str:
+    """Return the commands that fill the sets of an empty table: all of it that is not the same for every ruleset."""
+    return "".join(nft_text.put(name, held) for name, held in elements(ruleset).items() if held)
+
+
 def difference(before: Ruleset, after: Ruleset) -> str:
     """Return the transaction that turns a table enforcing `before` into one enforcing `after`.
 

@@ -12,17 +12,19 @@
 The first paragraph says what the case is about. Above the line stand facts by the names that conditions use
 (`bartizan.policy.situation`). Below it stand what is checked: `level`, `firmware` (`within 14 days` or `none`),
 `harden`, `matched` (names of rules, or `none`) and `explanation`; what is left out is not checked. After a second line
-of dashes the exact text of the packet filter for this one device may follow. A line that begins with `#` is for people,
-one that begins with a space continues the one before.
+of dashes may follow what a gateway puts into its packet filter if this is its only device, as nft commands; the chains
+that look into these sets are the same everywhere (`bartizan.containment.rules`). A line that begins with `#` is for
+people, one that begins with a space continues the one before.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import ContainedDevice, Ruleset, Segment
+from bartizan.containment.render import contents
 from bartizan.errors import Refused
 from bartizan.identity.model import Device
 from bartizan.policy.errors import Fault, PolicyError
@@ -36,9 +38,6 @@ EXPECTATIONS = ("level", "firmware", "harden", "matched", "explanation")
 
 _DASHES = re.compile(r"^-{3,}[ \t]*$", re.MULTILINE)
 
-Render = Callable[[Ruleset], str]
-"""Turns a ruleset into the text that a case may hold."""
-
 
 class Case(msgspec.Struct, frozen=True):
     """One situation, and what is to come of it."""
@@ -48,7 +47,7 @@ class Case(msgspec.Struct, frozen=True):
     situation: Situation
     expected: tuple[Entry, ...]
     ruleset: str = ""
-    """The expected text of the packet filter; empty if not checked."""
+    """What is expected in the packet filter, as nft commands; empty if not checked."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -95,13 +94,12 @@ def parse_case(text: str, file: str) -> Case:
     return Case(file, title, situation, tuple(expected), ruleset)
 
 
-def run(case: Case, catalogue: Catalogue, render: Render | None = None) -> Result:
+def run(case: Case, catalogue: Catalogue) -> Result:
     """Return what comes of a case under a catalogue's policies, makers and advisories.
 
     Args:
         case: The case; its waivers and orders are added to none of the catalogue's.
         catalogue: Of it the policies, makers and advisories count.
-        render: How packet filters are written; without it a case's packet filter is not checked.
     """
     situation = case.situation
     staged = msgspec.structs.replace(catalogue, waivers=situation.waivers)
@@ -111,10 +109,9 @@ def run(case: Case, catalogue: Catalogue, render: Render | None = None) -> Resul
     except Refused as refusal:
         return Result(case, (Difference("catalogue", "accepted", str(refusal)),))
     differences = list(_differences(case, verdict))
-    if case.ruleset and render is not None:
-        got = render(_ruleset(situation, device, verdict.level))
-        if got.strip() != case.ruleset.strip():
-            differences.append(Difference("ruleset", case.ruleset.strip(), got.strip()))
+    if case.ruleset.strip():
+        got = contents(_ruleset(situation, device, verdict.level))
+        differences += _filter_differences(_commands(case.ruleset), _commands(got))
     return Result(case, tuple(differences), verdict)
 
 
@@ -184,6 +181,19 @@ def _differences(case: Case, verdict: Verdict) -> Iterator[Difference]:
             expected = _listed(word.strip() for word in expected.split(",") if word.strip() != "none")
         if got[entry.key] != expected:
             yield Difference(entry.key, expected, got[entry.key])
+
+
+def _filter_differences(expected: list[str], got: list[str]) -> Iterator[Difference]:
+    """Yield what only one of the two has; in which order sets are filled makes no difference."""
+    missing = [line for line in expected if line not in got]
+    other = [line for line in got if line not in expected]
+    if missing or other:
+        yield Difference("packet filter", "\n".join(missing) or "nothing", "\n".join(other) or "nothing")
+
+
+def _commands(text: str) -> list[str]:
+    lines = (line.strip() for line in text.split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _listed(words: Iterator[str]) -> str:

@@ -3,7 +3,6 @@
 import pytest
 
 from bartizan.containment.level import Level
-from bartizan.containment.model import Ruleset
 from bartizan.firmware.model import Advisory, AffectedRule, Grade
 from bartizan.ids import PolicyId
 from bartizan.policy.cases import Difference, parse_case, run
@@ -98,24 +97,36 @@ def test_waivers_and_orders_may_be_part_of_the_situation() -> None:
     assert run(parse_case(ordered, "c.txt"), catalogue()).passed
 
 
-def test_the_packet_filter_is_checked_where_it_can_be_written() -> None:
-    seen: list[Ruleset] = []
+FILTER = """---
+# who may go where; in which order does not matter
+add element inet bartizan known_macs { "eth1" . 44:19:b6:00:00:01 }
+add element inet bartizan segments { "eth1" }
+add element inet bartizan unknown_senders { "eth1" : goto unknown_sender_isolate }
+add element inet bartizan unknown_receivers { "eth1" : goto unknown_receiver_isolate }
+add element inet bartizan recorders4 { 10.0.0.2 }
+add element inet bartizan recognised4 { "eth1" . 44:19:b6:00:00:01 . 10.0.0.9 : goto recognised_isolate }
+add element inet bartizan held_macs { 44:19:b6:00:00:01 : jump mac_isolate }
+add element inet bartizan held_senders4 { 10.0.0.9 : jump sender_isolate }
+add element inet bartizan held_receivers4 { 10.0.0.9 : goto receiver_isolate }
+add element inet bartizan recorders_of_macs4 { 10.0.0.2 . 44:19:b6:00:00:01 }
+add element inet bartizan recorders_of4 { 10.0.0.2 . 10.0.0.9 }
+"""
 
-    def render(ruleset: Ruleset) -> str:
-        seen.append(ruleset)
-        return "table bartizan {}\n"
 
-    case = parse_case(f"{CASE}---\ntable bartizan {{}}\n", "c.txt")
-    other = parse_case(f"{CASE}---\ntable other {{}}\n", "c.txt")
+def test_what_goes_into_the_packet_filter_may_be_expected_too() -> None:
+    assert run(parse_case(CASE + FILTER, "c.txt"), catalogue()).passed
 
-    assert run(case, catalogue(), render).passed
-    assert run(other, catalogue()).passed
-    assert run(other, catalogue(), render).differences == (
-        Difference("ruleset", "table other {}", "table bartizan {}"),
+    watched = FILTER.replace("jump mac_isolate", "jump mac_watch").replace(
+        'add element inet bartizan segments { "eth1" }\n', ""
     )
-    [device] = seen[0].devices
-    assert (device.level, device.macs, device.addresses) == (Level.ISOLATE, ("44:19:b6:00:00:01",), ("10.0.0.9",))
-    assert seen[0].segment_recorders == ("10.0.0.2",)
+    assert run(parse_case(CASE + watched, "c.txt"), catalogue()).differences == (
+        Difference(
+            "packet filter",
+            "add element inet bartizan held_macs { 44:19:b6:00:00:01 : jump mac_watch }",
+            'add element inet bartizan segments { "eth1" }\n'
+            "add element inet bartizan held_macs { 44:19:b6:00:00:01 : jump mac_isolate }",
+        ),
+    )
 
 
 def test_all_faults_of_a_case_are_told() -> None:

@@ -56,6 +56,15 @@ def test_every_policy_is_named_as_its_file_and_has_several_cases(path: Path, mak
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_level_that_a_policy_demands_is_shown_as_packet_filter(path: Path, makers: tuple[Maker, ...]) -> None:
+    policy = read_policy(path.read_text(encoding="utf-8"), path.name, makers)
+    cases = [parse_case(case.read_text(encoding="utf-8"), case.name) for case in path.with_suffix(".cases").iterdir()]
+    shown = {entry.value for case in cases if case.ruleset for entry in case.expected if entry.key == "level"}
+
+    assert {rule.contain.value for rule in policy.rules if rule.contain} <= shown
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_policy_fits_the_schema_for_editors(path: Path) -> None:
     jsonschema.validate(as_editors_read(path.read_text(encoding="utf-8")), json.loads(policy_schema()))
 
