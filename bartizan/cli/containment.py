@@ -19,7 +19,7 @@ from bartizan.policy.source import read_selector
 @click.option(
     "--level", type=click.Choice([level.value for level in Level][1:]), required=True, help="How far it may reach."
 )
-@click.option("--selector", help="Devices by their facts, as in a policy's `when`: 'maker: hikvision'.")
+@click.option("--selector", help="The same as a TARGET that is a selector.")
 @click.option("--organisation", help="Every device of this organisation.")
 @click.option("--estate", is_flag=True, help="Every device of the estate.")
 @click.option("--site", help="Where the device is, or where the selector counts.")
@@ -30,8 +30,11 @@ def contain(
 ) -> None:
     """Hold devices at a level or tighter, within seconds.
 
-    TARGET is a site's name, or a device's id, serial number, MAC or address.
+    TARGET is a site's name, a device's id, serial number, MAC or address, or a selector: devices by their facts, as in a
+    policy's `when`, such as 'maker: hikvision'.
     """
+    if target and selector is None and _is_selector(target):
+        target, selector = None, target
     body = {"level": facts["level"], "reason": facts["reason"]}
     if facts["estate"]:
         body["estate"] = True
@@ -80,6 +83,11 @@ def list_orders(terminal: Terminal, controller: Controller, site: str | None, *,
         value=orders,
         nothing="No order stands." if not ended else "No order has ended.",
     )
+
+
+def _is_selector(text: str) -> bool:
+    """Whether a text is a mapping of YAML: no name of a site or device has a colon before a space, or braces."""
+    return ": " in text or text.startswith("{")
 
 
 def _target(controller: Controller, target: str, site: str | None) -> Json:

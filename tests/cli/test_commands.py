@@ -100,9 +100,22 @@ def test_orders_are_given_and_taken_back(person: Person) -> None:
     assert "was ended by admin: drill is over" in twice.stderr
 
 
+def test_devices_can_be_contained_by_their_facts(person: Person) -> None:
+    """A selector stands where a site or a device can stand."""
+    wanted = ("--level", "isolate", "--reason", "drill")
+    for selector in (("maker: hikvision",), ("{not: {kind: other}}",), ("--selector", "maker: hikvision")):
+        given = person.ask("contain", *selector, *wanted)["order"]
+        assert (given["level"], "selector" in given) == ("isolate", True)
+        person.do("release", given["id"], "--reason", "drill is over")
+    both = person.run("contain", "maker: hikvision", "--selector", "maker: axis", *wanted)
+    assert both.returncode == 2
+    assert "'maker: hikvision' is neither a site nor a device" in both.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
+        (("contain", "colour: red", "--level", "isolate", "--reason", "x"), 1, "colour"),
         (("contain", "nowhere", "--level", "isolate", "--reason", "x"), 2, "neither a site nor a device"),
         (("contain", "--level", "isolate", "--reason", "x"), 2, "say whom the order concerns"),
         (("contain", "x", "--level", "watch", "--reason", "x"), 2, "is not one of"),
