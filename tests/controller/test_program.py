@@ -17,10 +17,14 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import update
 
+from bartizan.ids import SiteId
+from bartizan.wire import topics
+from bartizan.wire.down import EventsAck
 from bartizan_controller.cli import main
 from bartizan_controller.store import dialect
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.tables import audit
+from tests.controller.gateway import Gateway
 from tests.controller.running import ORGANISATION, copy_of, until
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -88,9 +92,15 @@ def give_to_mosquitto(folder: Path) -> None:
 
 def is_well(folder: Path) -> bool:
     """Ask the running controller whether all is well, its broker included."""
-    url = (folder / "api.url").read_text(encoding="ascii").strip()
-    context = ssl.create_default_context(cafile=str(folder / "keys/ca.pem"))
-    return httpx.get(f"{url}/api/1/health", verify=context, timeout=5).is_success
+    return httpx.get(f"{api_url(folder)}/api/1/health", verify=trusting(folder), timeout=5).is_success
+
+
+def api_url(folder: Path) -> str:
+    return (folder / "api.url").read_text(encoding="ascii").strip()
+
+
+def trusting(folder: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(folder / "keys/ca.pem"))
 
 
 def children(pid: int) -> list[int]:
@@ -212,7 +222,7 @@ async def test_a_port_in_use_is_told_with_the_option_that_changes_it(
 
 
 async def test_somebody_elses_broker_is_used_with_the_files_written_for_it(template: Path, tmp_path: Path) -> None:
-    """A mosquitto that nobody of ours started lets the controller in, by what `broker-files` wrote."""
+    """A mosquitto that nobody of ours started lets controller and gateways in, by what `broker-files` wrote."""
     folder = copy_of(template / "controller", tmp_path / "controller").root
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -224,6 +234,19 @@ async def test_somebody_elses_broker_is_used_with_the_files_written_for_it(templ
     async with mosquitto(files), serving(folder, f"--broker=mqtts://127.0.0.1:{port}", *ANYWHERE[:2]) as process:
         assert children(process.pid) == []
         await until(lambda: is_well(folder), seconds=20)
+        issued = await asyncio.to_thread(
+            controller, "enrolment-token", folder, "north", "--organisation", ORGANISATION, "--json"
+        )
+        gateway = Gateway(SiteId("north"), tmp_path / "gateway")
+        async with httpx.AsyncClient(base_url=f"{api_url(folder)}/api/1/", verify=trusting(folder)) as nobody:
+            (await gateway.enrol(nobody, msgspec.json.decode(issued.stdout)["token"])).raise_for_status()
+        assert gateway.enrolment is not None
+        assert gateway.enrolment.mqtt_port == port
+        async with gateway.connect() as line:
+            await line.say(gateway.events(1, 3))
+            assert await line.hear(EventsAck) == EventsAck(gateway.boot, 3)
+            await line.shout(topics.ALL_ORDERS, b"open the doors")
+            assert line.refused == ["Not authorized"]
 
 
 def test_a_changed_audit_chain_is_found(template: Path, tmp_path: Path) -> None:
