@@ -30,8 +30,8 @@ def contain(
 ) -> None:
     """Hold devices at a level or tighter, within seconds.
 
-    TARGET is a site's name, a device's id, serial number, MAC or address, or a selector: devices by their facts, as in a
-    policy's `when`, such as 'maker: hikvision'.
+    TARGET is a site's name, a device's id, serial number, MAC or address, or a selector: devices by their facts, as
+    in a policy's `when`, such as 'maker: hikvision'.
     """
     if target and selector is None and _is_selector(target):
         target, selector = None, target
