@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from bartizan.cli import documents, signing
+from bartizan.cli import preview as previewing
 from bartizan.cli.connection import Controller
 from bartizan.cli.documents import Document
 from bartizan.cli.options import PATH, asking, key_option, note_option, speaking, yes_option
@@ -40,6 +41,7 @@ def policy() -> None:
     check FILES            is it well written?
     test FILES             do its cases come out as expected?
     explain CASE FILES     why does a situation lead to what it leads to?
+    preview FILES|CHANGE   which devices would change, and which way?
     sign FILES --key K     propose it, with your signature
     sign --change C --key  review and sign what another proposed
     publish CHANGE         push it to every gateway
@@ -154,6 +156,31 @@ def sign(
     _refuse_failing_cases(paths)
     files = documents.targets(_read_all(paths))
     signing.propose(terminal, controller, Proposal("policy", files=files, note=note), key_file)
+
+
+@policy.command()
+@click.argument("names", metavar="CHANGE|FILES...", nargs=-1, required=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0, max=10_000),
+    default=1_000,
+    show_default=True,
+    help="List so many of the devices that change. All of them count.",
+)
+@asking
+def preview(terminal: Terminal, controller: Controller, names: tuple[str, ...], *, limit: int) -> None:
+    """Say what a change would do to the devices that there are. Nothing is proposed or signed.
+
+    CHANGE|FILES is a change that waits (`bartizan policy changes`), or documents that nobody has proposed. Judged by
+    what gateways reported last, as they would judge it: which devices tighten or loosen, which recorders would lose a
+    stream, which sites cannot enforce it, and which agents are too old.
+    """
+    if previewing.is_change(names):
+        found = previewing.of_change(controller, names[0], limit=limit)
+    else:
+        files = documents.targets(_read_all(tuple(map(Path, names))))
+        found = previewing.of_documents(controller, files, limit=limit)
+    previewing.show(terminal, found)
 
 
 @policy.command()

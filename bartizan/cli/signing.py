@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 
+from bartizan.cli import preview
 from bartizan.cli.connection import Controller
 from bartizan.cli.options import load_key
 from bartizan.cli.terminal import Failed, Terminal, when
@@ -50,6 +51,7 @@ def propose(terminal: Terminal, controller: Controller, proposal: Proposal, key_
     try:
         review = controller.get(f"catalogue/changes/{change}", _Change).review
         _verified(controller, review)
+        preview.tell_in_a_line(terminal, controller, change)
         approval = _add_signature(controller, change, review, key)
     except Failed:
         controller.delete(f"catalogue/changes/{change}", type(None))
@@ -65,6 +67,7 @@ def sign_change(terminal: Terminal, controller: Controller, change: str, key_fil
     description = _verified(controller, review)
     if not terminal.as_json:
         _show(description)
+    preview.tell_in_a_line(terminal, controller, change)
     if not yes and not click.confirm("Sign this change?", err=True):
         raise Failed("not signed")
     approval = _add_signature(controller, change, review, key)
@@ -74,6 +77,8 @@ def sign_change(terminal: Terminal, controller: Controller, change: str, key_fil
 
 def publish(terminal: Terminal, controller: Controller, change: str, together_with: tuple[str, ...] = ()) -> None:
     """Publish an approved change, or several that only make sense together."""
+    for each in (change, *together_with):
+        preview.tell_in_a_line(terminal, controller, each)
     body = {"together_with": together_with}
     versions = controller.post(f"catalogue/changes/{change}/publish", dict[str, int], body)
     said = ", ".join(f"{role} {version}" for role, version in sorted(versions.items()))

@@ -94,6 +94,25 @@ def read_catalogue(metadata: Mapping[str, bytes], contents: Mapping[str, bytes],
     )
 
 
+def with_policy(present: Catalogue, contents: Mapping[str, bytes], capability: int) -> Catalogue:
+    """Return a catalogue with other content of the policy role, to look ahead by: nobody has approved it.
+
+    Raises:
+        TooNew: It needs a greater capability.
+        Malformed: A target is unknown, too large or not of its type, or names something twice.
+    """
+    read = _read_policy(contents, capability)
+    return msgspec.structs.replace(
+        present,
+        policies=read.policies,
+        waivers=read.waivers,
+        makers=read.makers,
+        fingerprints=read.fingerprints,
+        advisories=read.advisories,
+        sites=read.sites,
+    )
+
+
 def small_targets(metadata: Mapping[str, bytes]) -> dict[str, str]:
     """Return every target that travels with the catalogue: target path to its path in the repository.
 

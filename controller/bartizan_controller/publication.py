@@ -12,7 +12,7 @@ from bartizan.trust.content import Catalogue
 from bartizan.trust.review import Description, Review
 from bartizan.trust.tufdata import ROOT
 from bartizan.wire.down import CatalogueBundle
-from bartizan_controller.catalogue.repository import CatalogueRepository
+from bartizan_controller.catalogue.repository import CatalogueRepository, Outlook
 from bartizan_controller.catalogue.staging import ChangeId
 
 BUNDLES_KEPT = 64  # gateways hold few different versions at any time
@@ -42,6 +42,11 @@ class Publication:
     def signers(self) -> dict[str, RoleKeys]:
         """Who may sign for each role, in the published version."""
         return self._current.signers
+
+    @property
+    def approvals(self) -> dict[str, Approval]:
+        """Who signed the published version of each role that people sign."""
+        return self._current.approvals
 
     @property
     def catalogue(self) -> Catalogue:
@@ -107,6 +112,14 @@ class Publication:
         """
         return await self._alone(lambda: (self._repository.review(change), self._repository.describe(change)))
 
+    async def outlook(self, change: ChangeId, *, now: float) -> Outlook:
+        """Return what the catalogue would say with a waiting change; as `CatalogueRepository.outlook`."""
+        return await self._alone(lambda: self._repository.outlook(change, now))
+
+    async def outlook_with(self, contents: Mapping[str, bytes]) -> Outlook:
+        """Return what it would say with other documents; as `CatalogueRepository.outlook_with`."""
+        return await self._alone(lambda: self._repository.outlook_with(contents))
+
     async def sign(self, change: ChangeId, key: KeyId, signature: bytes) -> Approval:
         """Add a signature made elsewhere; as `CatalogueRepository.sign`."""
         return await self._alone(lambda: self._repository.sign(change, key, signature))
@@ -145,6 +158,7 @@ class _Current:
         self.versions = repository.versions()
         self.expiries = repository.expiries()
         self.signers = repository.signers()
+        self.approvals = repository.approvals()
         self.catalogue = repository.catalogue()
 
     def bundle_since(self, held: Mapping[str, int]) -> CatalogueBundle:

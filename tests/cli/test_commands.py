@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bartizan.policy.preview import Hindrance, Preview
 from tests.cli.people import Person, make_controller, serving
 
 
@@ -57,6 +58,7 @@ def test_two_people_publish_a_policy(person: Person) -> None:
 
     again = person.run("policy", "sign", "--change", change, "--yes", *person.key(1))
     assert "1 of 2 signatures" in again.stdout
+    assert again.stderr.startswith("preview: 0 of 0 devices tighten, 0 loosen, ")
     shown = person.do("policy", "sign", "--change", change, "--yes", *person.key(2))
     assert "rules[sensitive-sites].contain: (nothing) -> isolate" in shown
     assert "policy 3" in person.do("policy", "publish", change)
@@ -67,6 +69,25 @@ def test_two_people_publish_a_policy(person: Person) -> None:
     unknown = person.run("policy", "show", "uk-hcws387")
     assert unknown.returncode == 1
     assert "published: uk-hcws386" in unknown.stderr
+
+
+def test_a_preview_needs_no_proposal_and_no_key(person: Person) -> None:
+    """Of documents and of what waits; what cannot be enforced is named; programs get it as JSON."""
+    person.do("site", "add", "annexe", "--organisation", "county")
+    shown = person.do("policy", "preview", "policies/us-ndaa-889.yaml", "policies/makers.yaml")
+    assert shown.startswith("0 of 0 devices tighten")
+    assert "annexe  no-gateway      no gateway is enrolled" in shown
+    assert person.ask("policy", "changes") == []
+
+    change = person.ask("policy", "sign", "policies/us-ndaa-889.yaml", *person.key(1))["change"]
+    asked = person.run("policy", "preview", change, "--json")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert msgspec.json.decode(asked.stdout, type=Preview).hindered_by(Hindrance.NO_GATEWAY) == 1
+    person.do("policy", "withdraw", change)
+    gone = person.run("policy", "preview", change)
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert "no change" in gone.stderr
+    assert person.run("policy", "preview", "missing.yaml").returncode == 2
 
 
 def test_a_change_can_be_taken_back_before_it_is_published(person: Person) -> None:

@@ -20,6 +20,7 @@ from bartizan_controller.api import (
     history,
     inventory,
     orders,
+    preview,
     status,
     totals,
     views,
@@ -40,6 +41,7 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     views.router,
     orders.router,
     catalogue.router,
+    preview.router,
     status.router,
     vulnerabilities.router,
 )

@@ -17,7 +17,8 @@ import msgspec
 from bartizan.errors import BadSignature, Expired
 from bartizan.trust.approval import Approval, add_signature, approval, require_approval, sign
 from bartizan.trust.catalogue import assemble_snapshot, assemble_timestamp, propose, rotate_root, signers
-from bartizan.trust.reading import check_content, needed_capability, read_catalogue, small_targets
+from bartizan.trust.content import Catalogue
+from bartizan.trust.reading import check_content, needed_capability, read_catalogue, small_targets, with_policy
 from bartizan.trust.review import Description, Review, describe
 from bartizan.trust.tufdata import (
     APPROVED,
@@ -29,6 +30,8 @@ from bartizan.trust.tufdata import (
     TARGETS,
     TIMESTAMP,
     Prepared,
+    load_approved,
+    prepared,
     require_online_signature,
     version_and_expiry,
 )
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
     from bartizan.firmware.model import Image
     from bartizan.ids import KeyId
     from bartizan.trust.catalogue import RoleKeys
-    from bartizan.trust.content import Catalogue
     from bartizan_controller.catalogue.online_keys import OnlineKeys
 
 CATALOGUE_CAPABILITY = 1  # what a program must understand to read a catalogue of this form at all
@@ -71,6 +73,14 @@ class Lifetimes(msgspec.Struct, frozen=True):
     def of(self, role: str) -> float:
         """Return the lifetime of a role in seconds."""
         return float(msgspec.structs.asdict(self)[role]) * DAY_SECONDS
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """The catalogue as it would be, for looking ahead. Nothing of what is new in it has been approved."""
+
+    catalogue: Catalogue
+    needs_capability: int
+    """What a gateway must understand to accept it."""
 
 
 class CatalogueRepository:
@@ -226,6 +236,35 @@ class CatalogueRepository:
         """
         return describe(self.review(change_id), self.first_root())
 
+    def outlook(self, change_id: ChangeId, now: float) -> Outlook:
+        """Return what the catalogue would say with a waiting change.
+
+        Raises:
+            NotFound: No such change waits.
+            Conflict: Another version was published since it was prepared.
+            Expired: It waited until it was too old.
+        """
+        change = self._staging.get(change_id)
+        present = self._published.metadata()
+        self._check_follows(change, present, now)
+        return self._outlook({**present, change.role: change.metadata}, change.contents)
+
+    def outlook_with(self, contents: Mapping[str, bytes]) -> Outlook:
+        """Return what the catalogue would say with these targets of the policy role, new or replaced.
+
+        Raises:
+            Malformed: A target is not of its type.
+            TooNew: It needs a greater capability.
+        """
+        for path, content in contents.items():
+            check_content(path, content, CAPABILITY)
+        return self._outlook(self._published.metadata(), contents)
+
+    def approvals(self) -> dict[str, Approval]:
+        """Return who signed the published version of each role that people sign."""
+        present = self._published.metadata()
+        return {role: approval(role, present[role], _delegators(role, present, present)) for role in (ROOT, *APPROVED)}
+
     def sign(self, change_id: ChangeId, key_id: KeyId, signature: bytes) -> Approval:
         """Add a signature that an approver made elsewhere; return how far the approval has come.
 
@@ -342,6 +381,13 @@ class CatalogueRepository:
             return {}
         kept = {path: content for path, content in self._published.contents(present).items() if path not in removed}
         return {**kept, **added}
+
+    def _outlook(self, metadata: Mapping[str, bytes], added: Mapping[str, bytes]) -> Outlook:
+        held = {path: file for path, file in small_targets(metadata).items() if path not in added}
+        contents = {**self._published.read_targets(held), **added}
+        others = [prepared(load_approved(role, metadata[role]).signed) for role in (ROOT, *APPROVED) if role != POLICY]
+        needs = max(needed_capability(contents), *(mark.needs_capability for mark in others))
+        return Outlook(with_policy(self.catalogue(), contents, CAPABILITY), needs)
 
     def _replaced(self, change: Change, present: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the content of present targets that the change replaces or removes."""

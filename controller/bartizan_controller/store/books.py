@@ -145,6 +145,17 @@ def standing(connection: Connection, site: SiteId | None) -> tuple[GivenOrder, .
     return tuple(_given(row) for row in rows)
 
 
+def orders_of(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId | None, tuple[Order, ...]]:
+    """Return the standing orders of the estate under None, and of these sites; scopes without one are left out."""
+    found: dict[SiteId | None, tuple[Order, ...]] = {}
+    for some in dialect.portions([ESTATE, *sites]):
+        query = select(orders).where(orders.c.scope.in_(some), orders.c.ended_at.is_(None))
+        for row in connection.execute(query.order_by(orders.c.given_at, orders.c.id)).mappings():
+            given = _given(row)
+            found[given.site] = (*found.get(given.site, ()), given.order)
+    return found
+
+
 def find(connection: Connection, identifier: OrderId, organisations: Scope) -> GivenOrder:
     """Return one order, standing or ended.
 

@@ -1,6 +1,6 @@
 """Rows of events: what gateways said happened, and what the controller itself refused. A log; rows never change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, delete, func, select
@@ -70,6 +70,21 @@ def page(connection: Connection, wanted: EventFilter, *, after: int, limit: int)
             query = query.where(column == value)
     rows = connection.execute(query.order_by(events.c.number).limit(limit))
     return tuple(_event(row) for row in rows.mappings())
+
+
+def latest(
+    connection: Connection, kind: str, sites: Iterable[SiteId], device: DeviceId | None = None
+) -> tuple[RecordedEvent, ...]:
+    """Return the latest event of a kind of each device of these sites, or of one device, as far as events are kept."""
+    found: list[RecordedEvent] = []
+    for some in dialect.portions(sites):
+        newest_of_each = select(func.max(events.c.number)).where(events.c.kind == kind, events.c.site.in_(some))
+        if device is not None:
+            newest_of_each = newest_of_each.where(events.c.device == device)
+        newest_of_each = newest_of_each.group_by(events.c.site, events.c.device)
+        rows = connection.execute(select(events).where(events.c.number.in_(newest_of_each)))
+        found += [_event(row) for row in rows.mappings()]
+    return tuple(found)
 
 
 def last_sequences(connection: Connection, boots: Mapping[SiteId, BootId]) -> dict[SiteId, int]:

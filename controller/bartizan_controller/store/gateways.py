@@ -87,6 +87,16 @@ def posture(connection: Connection, site: SiteId) -> Posture | None:
     return codec.decode(document, Posture) if document is not None else None
 
 
+def postures(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Posture]:
+    """Return what the gateways of these sites last measured, without devices; who has not reported is left out."""
+    found: dict[SiteId, Posture] = {}
+    for some in dialect.portions(sites):
+        query = select(gateways.c.site, gateways.c.posture).where(gateways.c.site.in_(some))
+        for row in connection.execute(query.where(gateways.c.posture.is_not(None))):
+            found[SiteId(row.site)] = codec.decode(row.posture, Posture)
+    return found
+
+
 def enrol(connection: Connection, gateway: Gateway) -> None:
     """Keep a gateway; one enrolled before for the same site is replaced, with what it said of itself."""
     row = msgspec.structs.asdict(gateway) | {"posture": None}
