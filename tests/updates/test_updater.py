@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -257,6 +258,28 @@ async def test_a_model_that_nobody_knows_is_refused_at_once(site: SimulatedSite)
     await carry_out(site.updater(), unknown)
 
     assert site.codes() == {"a": "no-driver"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"models": ("SIM-2", "SIM-3")}, "the image is not for SIM-1, but for SIM-2, SIM-3"),
+        ({"maker": "another"}, "the image is for another, the device was made by simulated"),
+        ({"platforms": ("G9",)}, "the device's platform is unknown, and the image is for G9"),
+    ],
+)
+async def test_an_image_for_other_cameras_is_not_even_offered(
+    site: SimulatedSite, change: dict[str, Any], reason: str
+) -> None:
+    """Whoever ordered it: the gateway looks for itself, and the operator is told what is wrong."""
+    wrong = msgspec.structs.replace(IMAGE, **change)
+    await carry_out(site.updater(), site.assignment("a", image=wrong), site.assignment("b"))
+
+    assert site.codes() == {"a": "not-suitable", "b": "succeeded"}
+    assert [reason in detail["reason"] for _, device, detail in site.told if "reason" in detail and device == "a"] == [
+        True
+    ]
+    assert site.cameras["a"].log == []
 
 
 async def test_a_camera_that_is_not_the_one_ordered_is_refused(site: SimulatedSite) -> None:
