@@ -31,7 +31,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     report_digest: str = ""
     events_pending: int = 0
     sealing_key: str = ""
-    """X25519 public key, base64, to which camera credentials are sealed."""
+    """X25519 public key, base64, to which camera credentials are sealed. Only to be compared with the enrolled one."""
     clock: float = 0.0
     """Unix seconds, so that a clock far off is noticed."""
 

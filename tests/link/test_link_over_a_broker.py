@@ -1,5 +1,6 @@
 """Controller and gateways over a real broker with mutual TLS: what is said arrives, once, whatever dies."""
 
+import base64
 import os
 import signal
 import socket
@@ -174,6 +175,20 @@ async def test_sealed_credentials_are_forwarded_unopened(gateway: Gateway, admin
         assert (await admin.put(f"sites/{gateway.site}/credentials", json=body)).status_code == 204
         assert await line.hear(SealedCredentials) == SealedCredentials(7, b"\x00\x01\x02")
     assert (await admin.put(f"sites/{gateway.site}/credentials", json=body)).status_code == 409
+
+
+async def test_a_hello_cannot_change_the_key_that_credentials_are_sealed_to(gateway: Gateway, running: Running) -> None:
+    """A thief of the broker would read what operators give next. The gateway is answered, and operators are told."""
+    thief = base64.b64encode(b"t" * 32).decode()
+    async with gateway.connect() as line:
+        await line.say(gateway.hello(sealing_key=thief))
+        await line.hear(EventsAck)
+
+    known = running.parts.database.query(lambda c: gateways.find(c, gateway.site))
+    assert known.sealing_key == SEALING_KEY
+    await until(lambda: bool(heard_from(running, gateway)))
+    (told,) = heard_from(running, gateway)
+    assert (told.kind, told.detail["code"]) == (events.MESSAGE_REFUSED, "foreign")
 
 
 async def test_a_certificate_renews_itself_for_the_same_key_only(gateway: Gateway) -> None:

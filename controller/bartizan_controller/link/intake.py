@@ -145,9 +145,11 @@ class _Intake:
                 clock_offset=hello.clock - self._now if hello.clock else 0.0,
                 events_pending=hello.events_pending,
                 credentials=hello.credentials,
-                sealing_key=hello.sealing_key or known.sealing_key,
             )
         )
+        # Enrolment alone says which key credentials are sealed to: whoever has the broker can say hello for anybody.
+        if hello.sealing_key not in {"", known.sealing_key}:
+            raise Foreign("a hello names another key for credentials than was enrolled: enrol this gateway again")
         return ()
 
     def _hear_will(self, will: Will) -> tuple[Down, ...]:

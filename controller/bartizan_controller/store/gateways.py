@@ -21,7 +21,6 @@ _LINK_COLUMNS = (
     "clock_offset",
     "events_pending",
     "credentials",
-    "sealing_key",
 )
 
 
@@ -32,7 +31,7 @@ class Gateway(msgspec.Struct, frozen=True):
     certificate: str
     """Serial number, hexadecimal, of the one issued last."""
     sealing_key: str
-    """X25519 public key, base64, to which its camera credentials are sealed."""
+    """X25519 public key, base64, to which its camera credentials are sealed: the one that it enrolled with."""
     enrolled_at: float
     connected: bool = False
     last_seen: float | None = None
