@@ -1,5 +1,6 @@
 """The documents: every link leads somewhere, and nothing is said about what does not exist."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -43,3 +44,30 @@ def test_alarms_of_the_operating_guide_are_kinds_of_event() -> None:
 
     assert named <= events.ALL
     assert {"containment.failed", "containment.drift", "containment.released", "catalogue.refused"} <= named
+
+
+def test_every_line_of_the_security_policy_names_tests_that_exist() -> None:
+    """What a thief can and cannot do is only said where a test shows it."""
+    table = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("| shown for | by |")[2].partition("\n\n")[0]
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    named = [re.findall(r"`(tests/[a-z_/]+\.py)((?:::\w+)+)`", line) for line in lines]
+
+    assert len(lines) > 10
+    assert all(named)
+    missing = [(file, path) for tests in named for file, path in tests if not _is_defined(ROOT / file, path)]
+    assert not missing
+
+
+def _is_defined(file: Path, path: str) -> bool:
+    if not file.exists():
+        return False
+    inside: list[ast.stmt] = ast.parse(file.read_text(encoding="utf-8")).body
+    for name in path.removeprefix("::").split("::"):
+        found = [each for each in inside if isinstance(each, _DEFINITIONS) and each.name == name]
+        if not found:
+            return False
+        inside = found[0].body
+    return True
+
+
+_DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -3,6 +3,7 @@
 | stolen                                    | darken cameras | loosen policy | install an unvetted image |
 |-------------------------------------------|----------------|---------------|---------------------------|
 | the broker                                | no             | no            | no                        |
+| a gateway, with its keys                  | its own        | its own       | no                        |
 | the controller: snapshot, timestamp,      |                |               |                           |
 | director, disk                            | yes            | no            | no                        |
 | one approver's key                        | no             | no            | no                        |
@@ -19,18 +20,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bartizan.containment.level import Level
-from bartizan.errors import BadSignature, Loosens, Malformed, Refused, Unavailable
+from bartizan.errors import BadSignature, Loosens, Malformed, Refused, Stale, Unavailable
 from bartizan.firmware.model import Image
-from bartizan.ids import DeviceId, ImageId, OrderId, PolicyId, RolloutId, WaiverId
+from bartizan.ids import DeviceId, ImageId, OrderId, PolicyId, RolloutId, SiteId, WaiverId
 from bartizan.policy.model import Waiver
 from bartizan.trust import dsse
 from bartizan.trust.accept import accept, vetted_image
 from bartizan.trust.catalogue import RoleKeys, image_path
 from bartizan.trust.content import Catalogue
+from bartizan.trust.credentials import Credential, CredentialBook
 from bartizan.trust.keys import SigningKey, from_seed
 from bartizan.trust.orders import PAYLOAD_TYPE, Install, OrderBook, Raise
+from bartizan.trust.sealing import open_sealed, public_text, seal
 from bartizan.trust.tufdata import to_tuf_key
 from bartizan.wire import codec
 from bartizan_agent.catalogue import CatalogueClient
@@ -48,6 +52,8 @@ WAIVER = Waiver(
     policies=(PolicyId("hikvision"),),
     level=Level.WATCH,
 )
+HALL, LIBRARY = SiteId("town-hall"), SiteId("library")
+CREDENTIALS = CredentialBook(generation=1, makers={"axis": Credential("root", "pa55word")})
 EVIL = image("e" * 64, file_name="evil.bin")
 
 
@@ -123,6 +129,53 @@ class TestStolenBroker:
         with pytest.raises(BadSignature):
             heist.gateway.update(heist.forger.files, NOW)
 
+    def test_cannot_bring_back_orders_that_were_replaced(self, heist: Heist) -> None:
+        """It kept the envelope of every book that passed through it."""
+        director = Director(heist.estate.keys.online.director)
+        loose = director.sign(book())
+        newer = director.sign(msgspec.structs.replace(book(DARKEN), generation=2))
+        trusted = {"scope": None, "now": NOW, "capability": 1}
+        held = accept(newer, heist.held.director, held=None, **trusted)  # type: ignore[arg-type]
+
+        with pytest.raises(Stale):
+            accept(loose, heist.held.director, held=held, **trusted)  # type: ignore[arg-type]
+
+    def test_cannot_read_credentials_that_pass_through_it(self) -> None:
+        sealed = seal(CREDENTIALS, HALL, public_text(X25519PrivateKey.from_private_bytes(b"s" * 32)))
+
+        assert b"pa55word" not in codec.encode(sealed)
+        with pytest.raises(BadSignature):
+            open_sealed(sealed, HALL, X25519PrivateKey.from_private_bytes(b"t" * 32), held_generation=0)
+
+
+class TestStolenGateway:
+    """The keys of one site's agent, and all that it holds."""
+
+    own = X25519PrivateKey.from_private_bytes(b"s" * 32)
+
+    def test_can_open_the_credentials_of_its_own_site(self) -> None:
+        sealed = seal(CREDENTIALS, HALL, public_text(self.own))
+
+        assert open_sealed(sealed, HALL, self.own, held_generation=0) == CREDENTIALS
+
+    def test_cannot_open_those_of_another(self) -> None:
+        sealed = seal(CREDENTIALS, LIBRARY, public_text(X25519PrivateKey.from_private_bytes(b"l" * 32)))
+
+        for passed_off in (LIBRARY, HALL):
+            with pytest.raises(BadSignature):
+                open_sealed(sealed, passed_off, self.own, held_generation=0)
+
+    def test_cannot_order_or_publish(self, heist: Heist) -> None:
+        """No key of a gateway signs anything that another gateway believes."""
+        key = from_seed(self.own.private_bytes_raw(), "gateway")
+
+        with pytest.raises(BadSignature):
+            heist.order(book(DARKEN), key)
+        for publish in (heist.publish_policy, heist.publish_waiver, heist.publish_image):
+            with pytest.raises(BadSignature):
+                publish(key, online=True)
+        assert heist.held.policies == (policy(),)
+
 
 class TestStolenController:
     """Snapshot, timestamp and director keys, the disk, the certificate authority."""
@@ -162,6 +215,16 @@ class TestStolenController:
         with pytest.raises(BadSignature):
             heist.publish_waiver(heist.estate.keys.online.director, online=True)
         assert heist.held.waivers == ()
+
+    def test_can_assign_what_two_people_vetted(self, heist: Heist) -> None:
+        vetted = image()
+        heist.estate.publish_image(vetted)
+        heist.gateway.update(heist.estate.all_files(), NOW)
+        order = msgspec.structs.replace(FLASH, image=vetted.id)
+        obeyed = heist.order(book(order), heist.estate.keys.online.director)
+
+        assert obeyed.orders == (order,)
+        assert vetted_image(order, heist.held, NOW) == vetted
 
     def test_cannot_install_what_nobody_vetted(self, heist: Heist) -> None:
         obeyed = heist.order(book(FLASH), heist.estate.keys.online.director)
