@@ -13,6 +13,7 @@ from bartizan.cli.containment import contain, order, release
 from bartizan.cli.credentials import credentials
 from bartizan.cli.devices import device
 from bartizan.cli.estate import estate
+from bartizan.cli.explain import explain
 from bartizan.cli.firmware import firmware
 from bartizan.cli.hardening import hardening
 from bartizan.cli.identify import identify
@@ -85,6 +86,7 @@ for command in (
     firmware,
     site,
     device,
+    explain,
     view,
     estate,
     event,

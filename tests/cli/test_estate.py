@@ -239,3 +239,23 @@ def test_the_inventory_is_exported(person: Person, tmp_path: Path) -> None:
     wrong = person.run("estate", "export", "--format", "json", "--where", "colour: red", "--output", str(file))
     assert (wrong.returncode, "there is no fact 'colour'" in wrong.stderr) == (1, True)
     assert [each.name for each in tmp_path.iterdir()] == ["bill.json"]
+
+
+def test_a_device_is_explained_with_what_would_release_it(person: Person) -> None:
+    """In words for people, whole for programs; what is far from matching is left out unless asked for."""
+    shown = person.do("explain", "10.0.0.1")
+    assert "device            serial:0001 at town-hall" in shown
+    assert "held at           isolate since 2026-02-01 01:00:00" in shown
+    assert "not as demanded, watch: has its gateway heard?" in shown
+    assert "signed by         approver-1 (" in shown
+    assert "to release it     nothing holds it" in shown
+
+    order = person.ask("contain", "10.0.0.1", "--level", "quarantine", "--reason", "drill")["order"]["id"]
+    assert f"bartizan release {order} --reason" in person.do("explain", "serial:0001", "--all")
+    asked = person.ask("explain", "serial:0001", "--site", "town-hall")
+    assert (asked["hold"]["level"], asked["posture"]["enforced"]) == ("quarantine", "isolate")
+    person.do("release", order, "--reason", "drill is over")
+
+    nobody = person.run("explain", "10.9.9.9")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "no device is called '10.9.9.9'" in nobody.stderr

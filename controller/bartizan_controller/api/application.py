@@ -16,6 +16,7 @@ from bartizan_controller.api import (
     attempts,
     catalogue,
     estate,
+    explanation,
     export,
     history,
     inventory,
@@ -33,6 +34,7 @@ from bartizan_controller.parts import Parts
 ROUTERS: tuple[ControllerRouterHandler, ...] = (
     estate.router,
     inventory.router,
+    explanation.router,
     history.router,
     attempts.router,
     totals.router,

@@ -72,19 +72,22 @@ def page(connection: Connection, wanted: EventFilter, *, after: int, limit: int)
     return tuple(_event(row) for row in rows.mappings())
 
 
-def latest(
-    connection: Connection, kind: str, sites: Iterable[SiteId], device: DeviceId | None = None
-) -> tuple[RecordedEvent, ...]:
-    """Return the latest event of a kind of each device of these sites, or of one device, as far as events are kept."""
+def latest(connection: Connection, kind: str, sites: Iterable[SiteId]) -> tuple[RecordedEvent, ...]:
+    """Return the latest event of a kind of each device of these sites, as far as events are kept."""
     found: list[RecordedEvent] = []
     for some in dialect.portions(sites):
         newest_of_each = select(func.max(events.c.number)).where(events.c.kind == kind, events.c.site.in_(some))
-        if device is not None:
-            newest_of_each = newest_of_each.where(events.c.device == device)
         newest_of_each = newest_of_each.group_by(events.c.site, events.c.device)
         rows = connection.execute(select(events).where(events.c.number.in_(newest_of_each)))
         found += [_event(row) for row in rows.mappings()]
     return tuple(found)
+
+
+def last_of(connection: Connection, kind: str, site: SiteId, device: DeviceId) -> RecordedEvent | None:
+    """Return the latest event of a kind of one device, if one is kept."""
+    query = select(events).where(events.c.kind == kind, events.c.site == site, events.c.device == device)
+    row = connection.execute(query.order_by(events.c.number.desc()).limit(1)).mappings().first()
+    return _event(row) if row else None
 
 
 def last_sequences(connection: Connection, boots: Mapping[SiteId, BootId]) -> dict[SiteId, int]:
