@@ -1,5 +1,6 @@
 """What a change would do to the devices that there are: in one line before signing, or in full."""
 
+import re
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def of_documents(controller: Controller, files: dict[str, bytes], *, limit: int)
 
 def is_change(names: tuple[str, ...]) -> bool:
     """Return whether what somebody typed is the name of a change, rather than files."""
-    return len(names) == 1 and names[0].partition("-")[0] in _ROLES and not Path(names[0]).exists()
+    return len(names) == 1 and _CHANGE.match(names[0]) is not None and not Path(names[0]).exists()
 
 
 def tell_in_a_line(terminal: Terminal, controller: Controller, change: str) -> None:
@@ -105,4 +106,4 @@ def _device_row(change: DeviceChange) -> tuple[object, ...]:
     return change.site, change.device, change.before.value, change.after.value, held, change.because
 
 
-_ROLES = frozenset({"root", "targets", "policy", "firmware"})
+_CHANGE = re.compile(r"\A(root|targets|policy|firmware)-[0-9]+-[0-9a-f]+\Z")

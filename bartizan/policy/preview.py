@@ -251,7 +251,7 @@ def preview(
     judge, summed = Judge(present, proposed, at), _Sum(needs_capability, limit)
     for site in sites:
         summed.add(site, judge.facts(site.id), tuple(judge.changes(site)))
-    return summed.preview(_remarks(present, proposed))
+    return summed.preview(_remarks(present, proposed, at))
 
 
 class _Sum:
@@ -374,7 +374,7 @@ def _hindrances(site: SeenSite, changes: Iterable[DeviceChange], needed: int) ->
         yield HinderedSite(site.id, site.organisation, Hindrance.NOT_ENFORCEABLE, detail)
 
 
-def _remarks(present: Catalogue, proposed: Catalogue) -> tuple[str, ...]:
+def _remarks(present: Catalogue, proposed: Catalogue, at: float) -> tuple[str, ...]:
     remarks = [_STREAMS]
     if (present.makers, present.fingerprints) != (proposed.makers, proposed.fingerprints):
         remarks.append(
@@ -382,6 +382,9 @@ def _remarks(present: Catalogue, proposed: Catalogue) -> tuple[str, ...]:
         )
     if present.advisories != proposed.advisories:
         remarks.append("advisories change: devices are weighed against the new ones as their gateways will do it")
+    coming = [waiver.id for waiver in proposed.waivers if waiver.starts_at > at and waiver not in present.waivers]
+    if coming:
+        remarks.append(f"new waivers that have not begun change nothing yet, and will: {', '.join(coming)}")
     return tuple(remarks)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from bartizan.containment.level import Level
-from bartizan.identity.model import Device
+from bartizan.identity.model import Device, Kind
 from bartizan.ids import DeviceId, SiteId
 from bartizan.policy.model import SiteFacts
 
@@ -50,11 +50,15 @@ def lost_streams(
 
 
 def without_recorder(devices: Mapping[DeviceId, Device], channels: Channels, before: Reach, after: Reach) -> int:
-    """Return how many devices come to be isolated where nobody knows who records them, and no recorder is declared."""
+    """Return how many devices come to be isolated where nobody knows who records them, and no recorder is declared.
+
+    What is known to be neither camera nor recorder is not counted.
+    """
     if after.facts.recorders:
         return 0
     known = {camera for cameras in channels.values() for camera in cameras} | channels.keys()
-    return sum(_cut_off(devices.keys() - known, before, after))
+    unknown = (each.id for each in devices.values() if each.id not in known and each.identity.kind is not Kind.OTHER)
+    return sum(_cut_off(unknown, before, after))
 
 
 def _cut_off(devices: Iterable[DeviceId], before: Reach, after: Reach) -> Iterator[bool]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bartizan.containment.level import Level
 from bartizan.firmware.model import Advisory, AffectedRule, Grade
 from bartizan.identity.model import Device, Identity, Kind
-from bartizan.ids import Address, DeviceId, OrderId, OrganisationId, PolicyId, SiteId
+from bartizan.ids import Address, DeviceId, OrderId, OrganisationId, PolicyId, SiteId, WaiverId
 from bartizan.policy.errors import PolicyError
 from bartizan.policy.evaluate import Evaluator
 from bartizan.policy.facts import site_facts
@@ -22,6 +22,7 @@ from bartizan.policy.model import (
     Selector,
     SiteFacts,
     Subject,
+    Waiver,
 )
 from bartizan.policy.preview import (
     Direction,
@@ -164,7 +165,8 @@ def test_a_recorder_that_is_raised_loses_every_stream() -> None:
 def test_where_nobody_knows_who_records_that_is_said() -> None:
     """Only of devices that come to be isolated, at sites that declare no recorder."""
     nvr = camera("nvr", "axis")
-    seen = at_hq(camera("a"), camera("b"), camera("c", "axis"), nvr, channels={nvr.id: (DeviceId("b"),)})
+    printer = Device(DeviceId("p"), Identity("hikvision", kind=Kind.OTHER), "eth1")
+    seen = at_hq(camera("a"), camera("b"), camera("c", "axis"), printer, nvr, channels={nvr.id: (DeviceId("b"),)})
     found = told(signed(), signed(Level.ISOLATE), seen)
     declares = SiteFacts(HQ, COUNCIL, recorders=(Address("10.0.0.5"),))
 
@@ -212,6 +214,16 @@ def test_devices_are_weighed_by_the_advisories_to_come() -> None:
 
     assert found.moves == {"watch -> isolate": 1}
     assert any("advisories change" in remark for remark in found.remarks)
+
+
+def test_a_waiver_that_has_not_begun_is_remarked_on() -> None:
+    """It changes nothing at the time that is judged; whoever signs should know that it will."""
+    coming = Waiver(WaiverId("w"), "o", "r", "c", NOW + 1, NOW + 2, (PolicyId("p"),), Level.WATCH, DeviceId("a"))
+    found = told(signed(Level.ISOLATE), signed(Level.ISOLATE, waivers=(coming,)), at_hq(camera("a")))
+
+    assert found.total.changing == 0
+    assert "new waivers that have not begun change nothing yet, and will: w" in found.remarks
+    assert len(told(signed(waivers=(coming,)), signed(waivers=(coming,))).remarks) == 1
 
 
 def test_other_duties_are_told_where_no_level_changes() -> None:

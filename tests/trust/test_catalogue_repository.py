@@ -226,6 +226,44 @@ class TestProposing:
             estate.repository.review(first)
 
 
+class TestOutlook:
+    def test_it_says_what_the_catalogue_says_once_the_change_is_published(self, estate: Estate) -> None:
+        """Of a change and of its documents alike: what is kept, what is replaced, and what gateways must understand."""
+        estate.publish_policy(policy("axis"), policy())
+        replaced = policy(level=Level.QUARANTINE)
+        change_id = estate.propose_policy(replaced)
+        outlook = estate.repository.outlook(change_id, NOW)
+        assert estate.repository.outlook_with({"policy/hikvision.json": codec.encode(replaced)}) == outlook
+        estate.approve(change_id, *estate.keys.approvers[:2])
+        estate.repository.publish(change_id, now=NOW)
+
+        assert set(outlook.catalogue.policies) == set(estate.repository.catalogue().policies)
+        assert outlook.needs_capability == 1
+        with pytest.raises(NotFound):
+            estate.repository.outlook(change_id, NOW)
+
+    def test_a_change_of_keys_or_firmware_changes_nothing_that_devices_are_judged_by(self, estate: Estate) -> None:
+        estate.publish_policy(policy())
+        by = estate.keys.targets[0].id
+        changes = [
+            estate.repository.propose("targets", add={}, prepared_by=by, now=NOW),
+            estate.repository.propose("firmware", add={}, prepared_by=by, now=NOW),
+            estate.repository.propose_root({}, prepared_by=by, now=NOW),
+        ]
+
+        for each in changes:
+            assert estate.repository.outlook(each, NOW).catalogue == estate.repository.catalogue()
+
+    def test_nobody_looks_ahead_of_what_is_not_published_any_more(self, estate: Estate) -> None:
+        overtaken = estate.propose_policy(policy("axis"))
+        estate.publish_policy(policy())
+
+        with pytest.raises(Conflict):
+            estate.repository.outlook(overtaken, NOW)
+        with pytest.raises(Malformed):
+            estate.repository.outlook_with({"policy/a.json": b"{}"})
+
+
 class TestKeyRotation:
     def test_the_director_is_exchanged_by_the_targets_owners(self, estate: Estate) -> None:
         gateway = estate.gateway()
