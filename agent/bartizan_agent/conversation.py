@@ -26,6 +26,7 @@ class Conversation:
     def __init__(self) -> None:
         self._hello = _Retry()
         self._answered = False
+        self._lacks = False
         self._named_digest = ""
         self._named_until = 0.0
         self._report = _Retry()
@@ -37,7 +38,7 @@ class Conversation:
     def begin(self) -> None:
         """Start over, on a new connection."""
         self._hello = _Retry()
-        self._answered = False
+        self._answered = self._lacks = False
         self._named_digest = ""
         self._report = _Retry()
         self._said_digest = ""
@@ -52,7 +53,7 @@ class Conversation:
             events_pending: Whether there are unacknowledged events.
         """
         owed = []
-        if not self._answered:
+        if self._lacks or not self._answered:
             owed.append(self._hello.due_at)
         if digest and digest != self._acknowledged_digest:
             owed.append(self._report_due_at(digest))
@@ -69,7 +70,7 @@ class Conversation:
         that names a report gives the controller a moment to say whether it wants that report.
         """
         words: list[Word] = []
-        if not self._answered and at >= self._hello.due_at:
+        if (self._lacks or not self._answered) and at >= self._hello.due_at:
             words.append(self._say_hello(at, hello()))
         if report and report.digest != self._acknowledged_digest and at >= self._report_due_at(report.digest):
             self._said_digest = report.digest
@@ -99,11 +100,12 @@ class Conversation:
                 pass
 
     def missed(self) -> None:
-        """Something is missing that only the controller has: say hello again, as if unanswered."""
-        self._answered = False
+        """Something is missing that only the controller has: say hello again, whatever else it answers meanwhile."""
+        self._lacks = True
 
     def _say_hello(self, at: float, hello: Hello) -> Hello:
         self._hello.said(at)
+        self._answered = self._lacks = False
         if hello.report_digest != self._named_digest:
             self._named_digest, self._named_until = hello.report_digest, self._hello.due_at
         return hello

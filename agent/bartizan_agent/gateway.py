@@ -14,7 +14,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from bartizan.containment.model import DeviceDrops, DropCounter
-from bartizan.errors import BartizanError, Refused
+from bartizan.errors import BartizanError, Refused, Unavailable
 from bartizan.identity.model import Device, Evidence, Observation
 from bartizan.ids import BootId, DeviceId
 from bartizan.trust.content import Catalogue
@@ -268,6 +268,9 @@ class Gateway:
 
     def _accept_orders(self, envelope: bytes, arrived_at: float) -> None:
         parts, before = self._parts, self._parts.last_good.books
+        if not parts.last_good.catalogue.director.keys:
+            # A broadcast overtook the first catalogue: nobody can tell yet whether it is forged.
+            raise Unavailable("orders came before the catalogue that names who may give them")
         try:
             book = parts.last_good.accept_orders(envelope, parts.clock.now())
         except Refused as refusal:

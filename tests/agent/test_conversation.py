@@ -65,6 +65,31 @@ def test_a_hello_that_nobody_answers_is_said_again_more_and_more_slowly() -> Non
     assert talk.due_at("", events_pending=False) is None
 
 
+def test_what_is_missing_is_asked_for_whatever_else_is_answered() -> None:
+    """The rest of an answer, which ends with an acknowledgement, must not make the gap be forgotten."""
+    talk = Talk()
+    talk.missed()
+    talk.heard(CatalogueBundle({}))
+    talk.heard(EventsAck(BootId("b1"), 0))
+
+    assert talk.due_at("", events_pending=False) is not None
+    assert talk.says(0.0) == (hello(),)
+    talk.heard(EventsAck(BootId("b1"), 0))
+    assert talk.due_at("", events_pending=False) is None
+
+
+def test_what_is_missing_over_and_over_is_asked_for_more_and_more_slowly() -> None:
+    talk = Talk()
+    said_at = []
+    for second in range(400):
+        talk.missed()
+        if talk.says(float(second)):
+            said_at.append(second)
+        talk.heard(EventsAck(BootId("b1"), 0))
+
+    assert said_at == [0, 5, 15, 35, 75, 155, 315]
+
+
 def test_a_changed_report_is_said_at_once_and_not_again_once_acknowledged() -> None:
     talk = Talk()
 

@@ -1,69 +1,28 @@
 """A gateway is brought in by its own program, once, or told why not; its certificate renews itself afterwards."""
 
-import asyncio
 import contextlib
-import random
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
-from itertools import count
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from bartizan.ids import SiteId
+from bartizan.errors import Unavailable
 from bartizan.trust.enrolment import write_token
 from bartizan.wire import events
-from bartizan_agent import app
-from bartizan_agent.enrol import enrol
-from bartizan_agent.errors import EnrolmentFailed
-from bartizan_agent.gateway import Gateway
+from bartizan.wire.down import OrdersEnvelope
 from bartizan_agent.identity_keys import IdentityKeys
-from bartizan_agent.link import Link
-from bartizan_agent.places import Places
-from bartizan_agent.settings import Interface, Settings, load
-from bartizan_agent.store import open_volatile
-from bartizan_agent.tls import client_context
+from bartizan_agent.settings import load
 from bartizan_controller.access import Role
 from bartizan_controller.authority import Authority
-from bartizan_controller.store import events as event_rows
-from bartizan_controller.store.events import EventFilter
-from tests.controller.running import ORGANISATION, Running, copy_of, run, until
-from tests.fakes.memory_firewall import MemoryFirewall
+from tests.controller.running import Running, copy_of, run, until
+from tests.link.machine import Machine, heard, linked, new_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DAY = 86400.0
-NUMBERS = count(1)
-
-
-class Machine:
-    """A gateway's disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.places = Places(folder / "state")
-        self.configuration = folder / "agent.toml"
-
-    async def enrol(self, url: str, token: str, *, replace: bool = False) -> Settings:
-        """Do what `bartizan-agent enrol` does."""
-        segments = [Interface("cam0")]
-        return await asyncio.to_thread(
-            enrol, url, token, segments, places=self.places, configuration=self.configuration, replace=replace
-        )
-
-    async def refused(self, url: str, token: str, *, replace: bool = False) -> str:
-        """Return why enrolment was refused; nothing is changed by it."""
-        before = self.content()
-        with pytest.raises(EnrolmentFailed) as refusal:
-            await self.enrol(url, token, replace=replace)
-        assert self.content() == before
-        return str(refusal.value)
-
-    def content(self) -> dict[Path, bytes]:
-        folder = self.configuration.parent
-        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -91,7 +50,7 @@ async def test_a_token_makes_a_machine_the_gateway_of_its_site(running: Running,
     keys = IdentityKeys(machine.places.keys)
     assert not keys.is_renewal_due(time.time())
     async with linked(machine):
-        await until(lambda: heard(running, site, events.AGENT_STARTED) == 1, seconds=30)
+        await until(lambda: len(heard(running, site, events.AGENT_STARTED)) == 1, seconds=30)
 
 
 async def test_what_a_token_does_not_open_stays_shut(running: Running, machine: Machine, url: str) -> None:
@@ -131,6 +90,21 @@ async def test_an_enrolment_is_given_up_only_when_asked_to(running: Running, mac
     assert load(machine.configuration).site == site
 
 
+async def test_an_order_that_overtakes_the_first_catalogue_is_obeyed_all_the_same(
+    running: Running, machine: Machine, url: str
+) -> None:
+    """Nobody can verify it yet: that is no forgery, and the gateway asks for it again once it knows the directors."""
+    site, token = await new_site(running)
+    await machine.enrol(url, token)
+    async with linked(machine) as gateway, running.caller(Role.ADMIN) as admin:
+        with pytest.raises(Unavailable, match="before the catalogue"):
+            gateway.accept(OrdersEnvelope(b"{}"), 0.0)
+        order = {"site": site, "level": "quarantine", "reason": "an intruder"}
+        (await admin.post("orders", json=order)).raise_for_status()
+        await until(lambda: len(heard(running, site, events.ORDERS_ACCEPTED)) == 1, seconds=30)
+    assert heard(running, site, events.ORDERS_REFUSED) == ()
+
+
 async def test_a_certificate_that_nears_its_end_is_renewed_unasked(
     running: Running, machine: Machine, url: str
 ) -> None:
@@ -141,50 +115,10 @@ async def test_a_certificate_that_nears_its_end_is_renewed_unasked(
     assert keys.is_renewal_due(now)
 
     async with linked(machine):
-        await until(lambda: heard(running, site, events.CERTIFICATE_RENEWED) == 1, seconds=30)
+        await until(lambda: len(heard(running, site, events.CERTIFICATE_RENEWED)) == 1, seconds=30)
     assert not keys.is_renewal_due(now)
     async with linked(machine):
-        await until(lambda: heard(running, site, events.AGENT_STARTED) == 2, seconds=30)
-
-
-@contextlib.asynccontextmanager
-async def linked(machine: Machine) -> AsyncIterator[Gateway]:
-    """Start the agent's state and its link to the controller, without segments to look at."""
-    settings, keys = load(machine.configuration), IdentityKeys(machine.places.keys)
-    with closing(open_volatile(app.SCHEMAS)) as connection:
-        parts = app.build(settings, machine.places, app.Opened(connection), MemoryFirewall())
-        gateway = Gateway(parts)
-        gateway.start(())
-        link = Link(
-            settings.controller,
-            site=settings.site,
-            boot=parts.boot,
-            tls=lambda: client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
-            voice=gateway,
-            outbox=parts.outbox,
-            news=parts.news,
-            clock=parts.clock,
-            chance=random.Random(1),
-        )
-        async with asyncio.TaskGroup() as tasks:
-            talking = tasks.create_task(link.run())
-            yield gateway
-            talking.cancel()
-
-
-async def new_site(running: Running) -> tuple[SiteId, str]:
-    """Return a new site and a token for its gateway."""
-    site = SiteId(f"place-{next(NUMBERS)}")
-    async with running.caller(Role.ADMIN) as admin:
-        (await admin.post("sites", json={"id": site, "organisation": ORGANISATION})).raise_for_status()
-        answer = (await admin.post(f"sites/{site}/enrolment-token")).raise_for_status()
-    return site, answer.json()["token"]
-
-
-def heard(running: Running, site: SiteId, kind: str) -> int:
-    """Return how many events of a kind the controller keeps of a site."""
-    wanted = EventFilter(site=site, kind=kind)
-    return len(running.parts.database.query(lambda c: event_rows.page(c, wanted, after=0, limit=9)))
+        await until(lambda: len(heard(running, site, events.AGENT_STARTED)) == 2, seconds=30)
 
 
 @contextlib.contextmanager

@@ -182,7 +182,7 @@ def test_where_nobody_knows_who_records_that_is_said() -> None:
         (None, [Hindrance.NO_GATEWAY]),
         (GatewayState(connected=False, capability=1), [Hindrance.AWAY]),
         (GatewayState(connected=True, capability=0), [Hindrance.TOO_OLD]),
-        (GatewayState(connected=True, capability=1, released="J Smith until noon"), [Hindrance.RELEASED]),
+        (GatewayState(connected=True, capability=1, released="the duty officer until noon"), [Hindrance.RELEASED]),
     ],
 )
 def test_a_site_that_cannot_enforce_is_named(gateway: GatewayState | None, whys: list[Hindrance]) -> None:
