@@ -108,6 +108,14 @@ def orders_in_force(places: Places, configuration: Path) -> tuple[OrderId, ...]:
     return tuple(order.id for book in last_good.books for order in book.orders if isinstance(order, Raise))
 
 
+def last_applied(places: Places) -> Ruleset | None:
+    """Return the ruleset that the agent applied last, or None where that cannot be told."""
+    try:
+        return codec.decode(places.ruleset.read_bytes(), Ruleset)
+    except (OSError, Malformed):
+        return None
+
+
 def _read_store(path: Path) -> tuple[tuple[Device, ...], int]:
     if not path.exists():
         return (), 0

@@ -170,6 +170,20 @@ until: When it ends by itself, Unix seconds.
 Do: Call them. `bartizan contain SITE --level quarantine --reason …` ends it from afar; `bartizan-agent contain` on
 the gateway does so too.
 """
+CONTAINMENT_TESTED = "containment.tested"
+"""Somebody ran `bartizan-agent self-test`: a device that nobody knows tried to get out of a camera segment.
+
+interface: The segment.
+level: At which the segment holds strangers; empty if that is not known.
+mac: The one that the test made up; drop counters have it.
+ipv4: `blocked`, `not-blocked` or `not-tested`.
+ipv4_reason: What that rests on.
+ipv6: The same for IPv6.
+ipv6_reason: What that rests on.
+
+Do: `not-blocked` at another level than `watch`: act as for containment.failed. Otherwise keep it: it is the evidence
+that the block was seen to work.
+"""
 LEVEL_CHANGED = "level.changed"
 """The kernel holds a device at another level than before.
 

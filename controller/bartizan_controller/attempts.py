@@ -155,7 +155,8 @@ _WORDS = {
     Outcome.DROPPED: "It tried to reach these and was kept from it: the packets were dropped.",
     Outcome.UNATTEMPTED: (
         "Nothing was tried: it was held all the time, and no packet of it had to be dropped. That is not the same as a"
-        " block that was seen to work, for there was nothing to stop."
+        " block that was seen to work, for there was nothing to stop; `bartizan-agent self-test` on its gateway tries"
+        " one."
     ),
     Outcome.NOT_HELD: (
         "Nothing was dropped, but for part of that time nothing held it, or `watch`, or nobody knew it. Whatever it"

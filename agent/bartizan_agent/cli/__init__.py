@@ -11,7 +11,7 @@ from typing import TypeAlias
 from bartizan_agent import __version__
 from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
 
-COMMANDS = ("enrol", "run", "status", "explain", "scan", "record", "contain", "release", "restore")
+COMMANDS = ("enrol", "run", "status", "explain", "scan", "record", "contain", "release", "restore", "self-test")
 DONE, FAILED, USAGE, NOT_ENROLLED, INTERRUPTED = 0, 1, 2, 3, 130
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it nowhere else
@@ -65,7 +65,7 @@ def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     )
     subparsers = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in commands:
-        import_module(f"bartizan_agent.cli.{command}").add_parser(subparsers)
+        import_module(f"bartizan_agent.cli.{command.replace('-', '_')}").add_parser(subparsers)
     return root
 
 

@@ -1,0 +1,102 @@
+"""`bartizan-agent self-test`: prove from inside a camera segment that a stranger there does not get out."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from bartizan_agent.cli import DONE, FAILED, Subparsers, complain
+
+if TYPE_CHECKING:
+    from bartizan_agent.notes import Note
+    from bartizan_agent.self_test import SegmentResult
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Attach the command to the agent's command line."""
+    parser = subparsers.add_parser(
+        "self-test",
+        help="try to get out of the camera segments as a stranger, and say whether that is blocked",
+        description=(
+            "Plugs a device that nobody knows into each camera segment that is a bridge of this gateway, has it send"
+            " three datagrams to a documentation address in each address family, and takes it away again. It counts"
+            " as blocked if the packet filter counted all of them as dropped and none left. The controller is told"
+            " (containment.tested). Only strangers are tested: known devices are held by rules of their own. Needs"
+            " root."
+        ),
+        epilog="Exit codes: 0 every segment was tested and blocks, 1 one does not, or could not be tested.",
+    )
+    parser.add_argument("--interface", metavar="NAME", help="only this segment (default: all of the configuration)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Test, print and record."""
+    import msgspec
+
+    from bartizan_agent import release
+    from bartizan_agent.local import last_applied
+    from bartizan_agent.nftables.enforcer import Nftables
+    from bartizan_agent.places import Places
+    from bartizan_agent.probe import CannotTest, probe
+    from bartizan_agent.settings import load
+
+    places = Places(arguments.state)
+    names = (
+        [arguments.interface] if arguments.interface else [each.interface for each in load(arguments.config).segments]
+    )
+    applied = last_applied(places)
+    results: list[SegmentResult] = []
+    firewall = Nftables(places.state)
+    try:
+        for name in names:
+            try:
+                results.append(probe(name, applied, firewall))
+            except CannotTest as refusal:
+                complain(refusal, FAILED)
+    finally:
+        firewall.close()
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(results), indent=2).decode())
+    else:
+        print("\n".join(line for result in results for line in lines(result)))
+    for result in results:
+        release.leave(places, _told(result))
+    release.wake(places)
+    return DONE if len(results) == len(names) and _is_blocked(results) else FAILED
+
+
+def lines(result: "SegmentResult") -> list[str]:
+    """Return a result for people."""
+    words = {"blocked": "blocked", "not-blocked": "NOT BLOCKED", "not-tested": "not tested"}
+    level = result.level or "an unknown level"
+    return [
+        f"{result.interface}: a stranger ({result.mac}), to be held at {level}",
+        *(
+            f"  {name}  {words[family.outcome.value]}: {family.reason}"
+            + (f" ({family.source} to {family.destination})" if family.destination else "")
+            for name, family in (("IPv4", result.ipv4), ("IPv6", result.ipv6))
+        ),
+    ]
+
+
+def _told(result: "SegmentResult") -> "Note":
+    from bartizan.wire import events
+    from bartizan_agent.notes import note
+
+    return note(
+        events.CONTAINMENT_TESTED,
+        interface=result.interface,
+        level=result.level,
+        mac=result.mac,
+        ipv4=result.ipv4.outcome.value,
+        ipv4_reason=result.ipv4.reason,
+        ipv6=result.ipv6.outcome.value,
+        ipv6_reason=result.ipv6.reason,
+    )
+
+
+def _is_blocked(results: "list[SegmentResult]") -> bool:
+    from bartizan_agent.self_test import Outcome
+
+    found = {family.outcome for result in results for family in (result.ipv4, result.ipv6)}
+    return Outcome.BLOCKED in found and Outcome.NOT_BLOCKED not in found
