@@ -119,7 +119,7 @@ class Story:
         change = proposed["change"]
         alone = await self.people.try_to("bartizan", "policy", "publish", change)
         self._claim(alone.code == 1, "one signature was enough to publish policy")
-        self.voice.fact(f"with one signature: {alone.err.strip()}")
+        self.voice.fact(f"with one signature: {alone.err.strip().splitlines()[-1]}")
         await self.people.do("bartizan", "policy", "sign", "--change", change, "--yes", *self.installed.key(2))
         began = self.voice.seconds
         await self.people.do("bartizan", "policy", "publish", change)
