@@ -55,14 +55,14 @@ async def publish(admin: httpx.AsyncClient, template: Path) -> None:
     """Publish a policy with the signatures of two approvers."""
     when = Condition(Subject.MAKER, Operator.IS, ("hikvision",))
     policy = Policy(PolicyId("strict"), "Strict", 1, 1, (Rule("all", when, "because", contain=Level.ISOLATE),))
-    ann, ben = approver(template, "approver-1"), approver(template, "approver-2")
+    first, second = approver(template, "approver-1"), approver(template, "approver-2")
     makers = (Maker("hikvision", "Hikvision", "CN", "test"),)
     files = msgspec.to_builtins(
         {"policy/strict.json": codec.encode(policy), "policy/makers.json": codec.encode(makers)}
     )
-    body = {"role": "policy", "prepared_by": ann.id, "files": files}
+    body = {"role": "policy", "prepared_by": first.id, "files": files}
     change = (await admin.post("catalogue/changes", json=body)).raise_for_status().json()["id"]
-    for key in (ann, ben):
+    for key in (first, second):
         await sign(admin, change, key)
     (await admin.post(f"catalogue/changes/{change}/publish", json={})).raise_for_status()
 
