@@ -6,7 +6,7 @@ cameras keep alive badly, so an old connection's leftovers can never be taken fo
 
 Logging in is Digest only, over HTTPS where the camera has it. Its certificate proves nothing (cameras sign their own,
 in names nobody knows), so no name is checked; its fingerprint is remembered and a change of it is told. Each camera is
-asked one thing at a time by the whole agent, and every login is the `LoginBudget`'s to permit.
+asked one thing at a time by all programs of the gateway, and every login is the `LoginBudget`'s to permit.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import ssl
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -32,6 +33,7 @@ from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import digest, stream
 from bartizan_agent.drivers.contract import Act, Body, Declined, Failure, ImageFile, Request, Stream
 from bartizan_agent.login_budget import LoginBudget
+from bartizan_agent.turns import Turns
 
 T = TypeVar("T")
 
@@ -51,6 +53,7 @@ _READ_SECONDS = 10.0
 _TRIES_TO_LOG_IN = 3
 _SHOWN = 120  # characters of a camera's words that go into a reason
 _REFUSED = "login-refused"
+_IN_USE = Failure(Act.LATER, "in-use", "another program of this gateway is speaking to the camera")
 _NO_CREDENTIAL = Failure(Act.CREDENTIALS, "no-credential", "the camera wants a login and none is known for it")
 
 
@@ -77,6 +80,7 @@ class CameraHttp:
         clock: Returns Unix seconds.
         doors: Where cameras are spoken to.
         transport: Carries requests; for recordings. Default: real connections.
+        turns: Shared with other programs that speak to the same cameras. None: there are no others.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class CameraHttp:
         clock: Callable[[], float] = time.time,
         doors: Doors = Doors(),  # noqa: B008 - a frozen value
         transport: httpx.AsyncBaseTransport | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.budget = budget
         self.certificates = Certificates(connection, clock)
@@ -94,7 +99,8 @@ class CameraHttp:
         self.doors = doors
         self.transport = transport
         self.tls = _tls_context()
-        self.turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = turns
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     def open(self, device: Device, credential: Credential | None, *, restarting: bool = False) -> "HttpSession":
@@ -118,6 +124,16 @@ class CameraHttp:
         """Return a session with whatever answers at an address, its login budget kept under the name `camera`."""
         lock = self._locks.setdefault(camera, asyncio.Lock())
         return HttpSession(self, camera, address, credential, restarting=restarting, lock=lock)
+
+    @asynccontextmanager
+    async def turn(self, camera: str, lock: asyncio.Lock) -> AsyncIterator[bool]:
+        """Be the only one who speaks to a camera for the block. Yields False if somebody else still does."""
+        async with lock, self._at_once:
+            if self._turns is None:
+                yield True
+                return
+            async with self._turns.turn(camera) as is_ours:
+                yield is_ours
 
 
 class Certificates:
@@ -200,7 +216,9 @@ class HttpSession:
             raise ValueError(
                 f"{request.method} {request.path} carries an image and must name a path to log in on first"
             )
-        async with self._lock, self._shared.turns:
+        async with self._shared.turn(self._camera, self._lock) as is_ours:
+            if not is_ours:
+                return _IN_USE
             if _has_image(request.body) and self._login.challenge is None:
                 primed = await self._exchange(Request("GET", request.prime, _nothing))
                 if isinstance(primed, Failure) and primed.act is not Act.NEVER:
@@ -212,7 +230,9 @@ class HttpSession:
 
     async def describe_stream(self, path: str) -> Stream | Failure:
         """Return what RTSP DESCRIBE says of the stream at `path` (with its query)."""
-        async with self._lock, self._shared.turns:
+        async with self._shared.turn(self._camera, self._lock) as is_ours:
+            if not is_ours:
+                return _IN_USE
             login = _Login()
             found = await stream.describe(
                 self.host,

@@ -24,6 +24,7 @@ from bartizan_agent.places import Places
 from bartizan_agent.reads import Reads
 from bartizan_agent.settings import Settings
 from bartizan_agent.tls import client_context
+from bartizan_agent.turns import Turns
 from bartizan_agent.updates import engine
 from bartizan_agent.updates.engine import Updater
 
@@ -46,7 +47,7 @@ class Cameras:
         for schema in (login_budget.SCHEMA, camera_http.SCHEMA, default_passwords.SCHEMA):
             connection.executescript(schema)
         budget = LoginBudget(connection, clock.now, self._refused_login)
-        http = CameraHttp(budget, connection, clock=clock.now)
+        http = CameraHttp(budget, connection, clock=clock.now, turns=Turns(places.turns))
         images = ImageCache(
             places.images,
             settings.controller.images_url,

@@ -22,7 +22,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS default_password_check (device TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
 """
 ONE_SECONDS = 30.0
-NOT_TRIED = frozenset({"no-answer", "login-withheld", "no-digest"})
+NOT_TRIED = frozenset({"no-answer", "in-use", "login-withheld", "no-digest"})
 """Failures before any password was sent: the attempt is still to be had."""
 PAUSE_SECONDS = 3600.0
 ACCEPTED, REFUSED = "accepted", "refused"

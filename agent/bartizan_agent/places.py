@@ -28,5 +28,7 @@ class Places:
         """Whether the controller can be reached, and since when: for `bartizan-agent status`."""
         self.lock = state / "firewall.lock"
         """Held by whoever changes the packet filter."""
+        self.turns = state / "cameras.lock"
+        """Held, an octet for each camera, by whoever speaks to it."""
         self.images = state / "images"
         self.backups = state / "backups"

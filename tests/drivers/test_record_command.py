@@ -21,6 +21,7 @@ from bartizan_agent.recordings.model import Of, decode
 from bartizan_agent.store import open_store
 from bartizan_lab.cameras import Fault
 from bartizan_lab.cameras.registry import PASSWORD
+from tests.fakes.turns import held_by_another
 from tests.lab.cameras.standing import Standing, standing
 
 SITE = SiteId("school")
@@ -108,3 +109,16 @@ async def test_why_there_is_no_recording_is_said(
         assert await gateway.record(name, "--out", str(tmp_path / "out.json")) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out.json").exists()
+
+
+async def test_nothing_is_said_to_a_camera_while_the_agent_speaks_to_it(tmp_path: Path) -> None:
+    """The agent is another program, which has the camera's turn."""
+    async with standing("dahua") as device:
+        gateway = Gateway(tmp_path, device)
+        async with held_by_another(gateway.places.turns, "serial:1") as agent, asyncio.TaskGroup() as tasks:
+            recording = tasks.create_task(gateway.record("serial:1", "--out", str(tmp_path / "out.json")))
+            done, _ = await asyncio.wait({recording}, timeout=1.0)
+            assert (done, device.camera.logins) == (set(), 0)
+            agent.kill()
+        assert recording.result() == 0
+        assert device.camera.logins > 0

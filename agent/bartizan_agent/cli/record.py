@@ -22,9 +22,10 @@ def add_parser(subparsers: Subparsers) -> None:
         help="write down what one device answers its driver, for the tests of that driver",
         description=(
             "Reads one device as the agent does, with the credential that the site has for it and under the same login"
-            " budget, and writes the answers to a file. Serial numbers, MAC and IP addresses, names, passwords, keys,"
-            " nonces become stand-ins; of pictures the size alone is kept; nothing is written if anything of that"
-            " is left. Look through the file before you hand it on. Changes nothing on the device."
+            " budget, never while the agent speaks to it, and writes the answers to a file. Serial numbers, MAC and IP"
+            " addresses, names, passwords, keys, nonces become stand-ins; of pictures the size alone is kept; nothing"
+            " is written if anything of that is left. Look through the file before you hand it on. Changes nothing on"
+            " the device."
         ),
     )
     parser.add_argument("device", metavar="DEVICE", help="id (or a part of it), MAC or address")
@@ -68,19 +69,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _recorded(places: "Places", driver: "Driver", device: "Device", credential: "Credential", of: "Of") -> "Recording":
-    """Record under the budget of the agent, whose store this shares with it."""
+    """Record under the budget of the agent, whose store this shares with it, in turn with the agent."""
     import asyncio
     import time
-    from contextlib import closing
+    from contextlib import ExitStack, closing
 
     from bartizan_agent import camera_http, login_budget
     from bartizan_agent.camera_http import CameraHttp
     from bartizan_agent.login_budget import LoginBudget
     from bartizan_agent.recordings.capture import record
     from bartizan_agent.store import open_store
+    from bartizan_agent.turns import Turns
 
-    with closing(open_store(places.store, (login_budget.SCHEMA, camera_http.SCHEMA))) as connection:
-        http = CameraHttp(LoginBudget(connection, time.time), connection)
+    with ExitStack() as resources:
+        store = open_store(places.store, (login_budget.SCHEMA, camera_http.SCHEMA))
+        connection = resources.enter_context(closing(store))
+        turns = resources.enter_context(closing(Turns(places.turns)))
+        http = CameraHttp(LoginBudget(connection, time.time), connection, turns=turns)
         return asyncio.run(record(http, driver, device, credential, of))
 
 

@@ -178,6 +178,11 @@ class Camera(abc.ABC):
         """Return how much of the image is written; 0 if none was begun."""
         return self.flash.percent(self._now()) if self.flash else 0
 
+    @property
+    def logins(self) -> int:
+        """How often somebody tried to log in since it started."""
+        return self._access.logins
+
     def authorise(self, attempt: Attempt, realm: str) -> Allowed | Denied:
         """Judge a login over HTTP or RTSP. Failures of both count towards the same lock-out."""
         if Fault.LOCKOUT_NOW in self.state.faults:

@@ -72,6 +72,20 @@ def test_a_right_login_clears_the_count() -> None:
     assert judge.failures("192.0.2.1") == 0
 
 
+def test_a_login_is_a_challenge_answered_however_many_requests_it_carries() -> None:
+    judge = access(HandClock())
+    challenges = [judge.judge(Attempt("GET", None, "192.0.2.1"), "realm") for _ in range(3)]
+    assert judge.logins == 0
+
+    for password in ("right", "right", "wrong"):
+        judge.judge(answered(challenges[0], password), "realm")
+    assert judge.logins == 1
+
+    judge.judge(answered(challenges[1], "right"), "realm")
+    judge.judge_secret("admin", "192.0.2.1", "realm", right=True)
+    assert judge.logins == 3
+
+
 def test_a_nonce_of_before_the_reboot_is_stale_and_costs_nothing() -> None:
     """Otherwise a client that kept its session over a reboot would lock itself out."""
     judge = access(HandClock())
