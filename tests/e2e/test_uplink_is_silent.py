@@ -154,6 +154,15 @@ async def test_the_gateway_has_counted_what_it_dropped(story: Story) -> None:
     await story.deployment.until("drops of every camera are reported", are_counted, 20)
 
 
+async def test_each_is_told_once_where_it_may_not_be_deployed(story: Story) -> None:
+    """The site is sensitive, as is one that the catalogue does not list: being listed later is no second appearance."""
+    told = await story.deployment.events("deployment.forbidden", TOWN_HALL.id)
+    devices = {each["device"]["id"]: mac for mac, each in (await story.deployment.devices()).items()}
+
+    assert sorted(devices[event["device"]] for event in told) == sorted(each.mac for each in listed(TOWN_HALL))
+    assert all("prc-national-intelligence-law" in event["detail"]["named_by"] for event in told)
+
+
 async def are_named(deployment: Deployment) -> bool:
     devices = await deployment.devices()
     return all(
