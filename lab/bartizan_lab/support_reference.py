@@ -81,6 +81,8 @@ of other projects, where such exist.
 | neighbour table and sweep | everything that has an address |
 | HTTP, HTTPS and RTSP greetings, open ports | cameras that answer nothing else |
 """
+BUILD_NO_CAMERAS = frozenset({"realtek"})
+"""Makers of parts, which stand in the catalogue for the advisories about these."""
 
 
 def supported(makers: tuple[Maker, ...], advisories: tuple[Advisory, ...]) -> str:
@@ -148,9 +150,10 @@ def _families(driver: Driver) -> Iterator[str]:
 
 def _known(makers: tuple[Maker, ...], advisories: tuple[Advisory, ...]) -> str:
     ours = {name for driver in DRIVERS for name in driver.makers}
-    others = ", ".join(sorted((maker.name for maker in makers if maker.id not in ours), key=str.lower))
+    recognised = [maker for maker in makers if maker.id not in BUILD_NO_CAMERAS]
+    others = ", ".join(sorted((maker.name for maker in recognised if maker.id not in ours), key=str.lower))
     return (
-        f"\n## What is known without a driver\n\n{len(makers)} makers ([makers.yaml](policies/makers.yaml)) and "
+        f"\n## What is known without a driver\n\n{len(recognised)} makers ([makers.yaml](policies/makers.yaml)) and "
         f"{len(advisories)} published advisories ([advisories](policies/advisories)).\n"
         f"Units of these are recognised and contained, and nobody updates them from here: {others}.\n"
     )
