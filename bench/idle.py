@@ -18,6 +18,7 @@ from bartizan.ids import SiteId, mac
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.places import Places
 from bartizan_lab.cameras import Timings, make
+from bartizan_lab.cameras.living import living
 from bartizan_lab.cameras.registry import BLUEPRINTS
 from bartizan_lab.demo import estate
 from bartizan_lab.demo.installation import MQTT_PORT, Installation
@@ -28,7 +29,6 @@ from bartizan_lab.site.network import EstateNetwork
 from bartizan_lab.site.plan import CameraPlan, SitePlan
 from bench import agent_alone
 from bench.floor import Goal, Result, report
-from bench.living_cameras import living
 
 SITE = SiteId("idle")
 MIX = {"hikvision": 110, "dahua": 50, "axis": 40}
@@ -87,7 +87,7 @@ def measure() -> Iterator[Result]:
         network = stack.enter_context(EstateNetwork((site,)))
         devices = [make(camera.kind, number=camera.number, mac=camera.mac) for camera in cameras]
         places = [network.sites[0].camera_network(camera) for camera in cameras]
-        stack.enter_context(living(devices, places))
+        stack.enter_context(living(list(zip(devices, places, strict=True))))
         figures = asyncio.run(_measure(network, folder))
     yield from _results(figures)
 

@@ -1,29 +1,49 @@
 """What a scan learns of a crowd of 250 devices without logging in to any, and what it sends them, twice.
 
+Then every camera is read once with its credential, as the agent does daily. Both times the devices say how often
+somebody tried to log in.
+
 The crowd is mixed, ill-mannered and partly no cameras at all (`bartizan_lab.crowd`); what is learned is compared with
 the truth. Recall is how much of what could be known is known, precision how much of what is said is right. The second
 scan is of the same segment, unchanged.
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from bartizan.identity.model import Device
 from bartizan.ids import DeviceId
+from bartizan.trust.credentials import Credential
+from bartizan_agent import camera_http, login_budget
+from bartizan_agent.camera_http import CameraHttp
+from bartizan_agent.channels import Told
+from bartizan_agent.clock import GatewayClock
 from bartizan_agent.discovery.interfaces import named
 from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.scan import scan
 from bartizan_agent.discovery.sweep import target
+from bartizan_agent.drivers import driver_for
 from bartizan_agent.inventory import Known, merge
 from bartizan_agent.knowledge import packaged
+from bartizan_agent.login_budget import LoginBudget
+from bartizan_agent.reads import Reads
+from bartizan_agent.store import open_volatile
 from bartizan_lab.cameras import Fault
 from bartizan_lab.crowd.plan import FIRMWARE, MAKER, MODEL, Inhabitant, inhabitants
 from bartizan_lab.crowd.site import INTERFACE, crowded
 from bartizan_lab.netns import Namespace, sweep
 from bench.floor import Goal, Result, report
+
+READ_SECONDS = 60.0
+"""For all devices once; those who are slow on purpose use up their time and are asked again later."""
+
+SIGN_EACH = frozenset({"onvif", "bosch"})
+"""Drivers of devices with WS-UsernameToken: there is no session, so each request carries the login."""
 
 
 class Score:
@@ -61,11 +81,21 @@ class Scanned:
 def measure() -> Iterator[Result]:
     crowd = inhabitants()
     sweep()
-    with crowded(crowd) as gateway:
+    with crowded(crowd) as (gateway, living):
         looked = Looked()
         first = Scanned(gateway, looked, {})
         again = Scanned(gateway, looked, first.known)
+        by_scans = living.logins()
+        readable = list(readable_of([entry.device for entry in again.known.values()], crowd))
+        with gateway.entered():
+            answered = asyncio.run(read(readable))
+        by_all = living.logins()
     yield from judged([entry.device for entry in first.known.values()], crowd)
+    yield Result("logins of two scans", sum(by_scans), "", goal=Goal("value", at_most=0))
+    yield Result(f"devices read with a credential in {READ_SECONDS:.0f} s", answered, f"of {len(readable)}")
+    once, each = logins_by_scheme(by_all, readable, crowd)
+    yield Result("most logins to one device in a daily read", once, "", goal=Goal("value", at_most=1))
+    yield Result("requests signed in one, where each is (ONVIF, Bosch)", each, "")
     yield Result("first scan", first.seconds, "s")
     yield Result("second scan, nothing changed", again.seconds, "s", first.seconds)
     yield Result("packets sent by the first scan, per device", first.packets / len(crowd), "")
@@ -82,6 +112,45 @@ def measure() -> Iterator[Result]:
     yield Result(
         "devices that the second scan takes for others", len(again.changed), "", goal=Goal("value", at_most=slow)
     )
+
+
+def readable_of(found: Sequence[Device], crowd: Sequence[Inhabitant]) -> Iterator[tuple[Device, Credential]]:
+    """Return those found to which a driver speaks, with what each really lets in."""
+    users = {each.mac: each.camera.state.users for each in crowd if each.camera and each.camera.state.users}
+    for device in found:
+        login = users.get(device.macs[0]) if device.macs and device.addresses else None
+        if login is not None and driver_for(device.identity) is not None:
+            yield device, Credential(*next(iter(login.items())))
+
+
+def logins_by_scheme(
+    logins: Sequence[int], readable: Sequence[tuple[Device, Credential]], crowd: Sequence[Inhabitant]
+) -> tuple[int, int]:
+    """Return the most to one device that logs in once a session, and to one of whose requests each is signed."""
+    signing = {
+        device.macs[0]
+        for device, _ in readable
+        if (driver := driver_for(device.identity)) is not None and driver.name in SIGN_EACH
+    }
+    counted = list(zip((each.mac for each in crowd if each.camera), logins, strict=True))
+    return (
+        max(count for mac, count in counted if mac not in signing),
+        max(count for mac, count in counted if mac in signing),
+    )
+
+
+async def read(readable: Sequence[tuple[Device, Credential]]) -> int:
+    """Read devices as the agent does daily, each once. Return how many answered."""
+    answered: set[DeviceId] = set()
+    connection = open_volatile((login_budget.SCHEMA, camera_http.SCHEMA))
+    http = CameraHttp(LoginBudget(connection, time.time), connection)
+    told = Told(lambda device, _: answered.add(device), lambda _recorder, _channels: None)
+    reads = Reads(http.open, told, GatewayClock(Path("no floor")))
+    reads.consider(readable)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READ_SECONDS):
+            await reads.run()
+    return len(answered)
 
 
 def judged(found: Sequence[Device], crowd: Sequence[Inhabitant]) -> Iterator[Result]:

@@ -23,10 +23,10 @@ from bartizan_agent.discovery.sweep import target
 from bartizan_agent.inventory import merge
 from bartizan_agent.knowledge import packaged
 from bartizan_lab.cameras import Camera, make
+from bartizan_lab.cameras.living import living
 from bartizan_lab.netns import Namespace, bridge, sweep, veth
 from bartizan_lab.network import HostNetwork
 from bench.floor import Goal, Result, in_turn, report
-from bench.living_cameras import living
 
 DEVICES = 250
 ROUNDS = 5
@@ -181,7 +181,7 @@ def site(cameras: list[Camera]) -> Iterator[Namespace]:
         bridge(switch, "br0", "uplink")
         gateway.ip(f"address add 10.9.0.254/24 brd + dev {INTERFACE}", f"link set {INTERFACE} up")
         places = [plug_in(stack, switch, number, camera) for number, camera in enumerate(cameras, 1)]
-        stack.enter_context(living(cameras, places))
+        stack.enter_context(living(list(zip(cameras, places, strict=True))))
         yield gateway
 
 

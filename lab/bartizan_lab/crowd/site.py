@@ -1,30 +1,26 @@
 """The crowd's segment in network namespaces: a gateway, a switch, and every inhabitant on a port of its own."""
 
-import asyncio
 import contextlib
 import functools
-import os
-import signal
 import socket
 from collections.abc import Iterator, Sequence
 
-from bartizan_lab.cameras import Camera
+from bartizan_lab.cameras.living import Home, Living, living
 from bartizan_lab.crowd.plan import Inhabitant
 from bartizan_lab.netns import Namespace, bridge, veth
 from bartizan_lab.network import HostNetwork
 
 INTERFACE = "cam0"
 GATEWAY = "10.9.0.254"
-_PROCESSES = 2
-"""Real cameras have a processor each; ours must not all queue behind one interpreter."""
-_UP_SECONDS = 120
 _IPV6_EVERY = 5
 """Namespaces share one kernel's table of IPv6 neighbours, which 250 hosts that all look for each other overflow."""
 
 
 @contextlib.contextmanager
-def crowded(inhabitants: Sequence[Inhabitant]) -> Iterator[Namespace]:
-    """Build the segment and let everybody live there for the block; yield the gateway. Call it outside an event loop.
+def crowded(inhabitants: Sequence[Inhabitant]) -> Iterator[tuple[Namespace, Living]]:
+    """Build the segment and let everybody live there for the block; yield the gateway, and who lives there.
+
+    Call it outside an event loop.
 
     Raises:
         RuntimeError: The devices did not come up.
@@ -36,14 +32,12 @@ def crowded(inhabitants: Sequence[Inhabitant]) -> Iterator[Namespace]:
         veth(gateway, INTERFACE, switch, "uplink")
         bridge(switch, "br0", "uplink")
         gateway.ip(f"address add {GATEWAY}/24 brd + dev {INTERFACE}", f"link set {INTERFACE} up")
-        living = []
+        homes: list[Home] = []
         for inhabitant in inhabitants:
             place = _plug_in(stack, switch, inhabitant)
             if inhabitant.camera:
-                living.append((inhabitant.camera, place))
-        for share in range(_PROCESSES):
-            stack.enter_context(_process(living[share::_PROCESSES]))
-        yield gateway
+                homes.append((inhabitant.camera, place))
+        yield gateway, stack.enter_context(living(homes))
 
 
 def _plug_in(stack: contextlib.ExitStack, switch: Namespace, inhabitant: Inhabitant) -> HostNetwork:
@@ -63,32 +57,3 @@ def _plug_in(stack: contextlib.ExitStack, switch: Namespace, inhabitant: Inhabit
 def _new_socket(host: Namespace, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
     with host.entered():
         return socket.socket(family, kind)
-
-
-@contextlib.contextmanager
-def _process(living: Sequence[tuple[Camera, HostNetwork]]) -> Iterator[None]:
-    """Run devices in a child process, so that their work is not counted as that of whoever looks at them."""
-    up_read, up_write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        asyncio.run(_live(living, up_write))
-        os._exit(0)
-    try:
-        os.close(up_write)
-        with open(up_read, "rb") as up:  # noqa: PTH123 - a descriptor, not a path
-            if not up.read(1):
-                raise RuntimeError("the lab's devices did not come up; see above")
-        yield
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-async def _live(living: Sequence[tuple[Camera, HostNetwork]], up: int) -> None:
-    async with asyncio.timeout(_UP_SECONDS) as limit, asyncio.TaskGroup() as tasks:
-        for camera, place in living:
-            tasks.create_task(camera.run(place))
-        for camera, _ in living:
-            await camera.wait_until_up()
-        limit.reschedule(None)
-        os.write(up, b"1")
