@@ -113,12 +113,12 @@ async def test_a_change_that_waits_is_previewed_until_another_version_is_publish
     running: Running, template: Path
 ) -> None:
     """A later change of the same version is stale then; what was published is what the next preview begins from."""
-    first, second = approver(template, "approver-1"), approver(template, "approver-2")
+    keys = approver(template, "approver-1"), approver(template, "approver-2")
     async with running.caller(Role.APPROVER) as approving, running.caller(Role.VIEWER) as viewer:
 
         async def propose(level: Level) -> str:
             files = msgspec.to_builtins(documents(level))
-            body = {"role": "policy", "prepared_by": first.id, "files": files}
+            body = {"role": "policy", "prepared_by": keys[0].id, "files": files}
             answer = (await approving.post("catalogue/changes", json=body)).raise_for_status()
             return str(answer.json()["id"])
 
@@ -126,7 +126,7 @@ async def test_a_change_that_waits_is_previewed_until_another_version_is_publish
         found = read(await viewer.get(f"catalogue/changes/{first}/preview"))
         assert found == read(await asked(approving, documents(Level.BLOCK_EGRESS)))
         assert found.moves == {"isolate -> block-egress": 2, "isolate -> watch": 1}
-        for key in (first, second):
+        for key in keys:
             await sign(approving, first, key)
         (await approving.post(f"catalogue/changes/{first}/publish", json={})).raise_for_status()
 
