@@ -1,12 +1,14 @@
 """An environment that holds what an installation of the agent alone brings, and nothing else of the checkout's.
 
-Some libraries import more where more is installed; what is measured is what a gateway has.
+Some libraries import more where more is installed; what is measured is what a gateway has. That includes compiled
+modules, which the agent's package makes when it is installed: compiling at every start costs time and much memory.
 """
 
 from importlib.metadata import distribution
 from pathlib import Path, PurePath
 
 CHECKOUT = Path(__file__).parents[1]
+_COMPILED = "__pycache__"
 _OURS = (CHECKOUT / "bartizan", CHECKOUT / "agent" / "bartizan_agent")
 
 
@@ -20,7 +22,11 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def _packages(name: str) -> set[Path]:
-    """Return what a distribution has in the folder of all packages; for a module, its compiled form is there too."""
+    """Return what a distribution has in the folder of all packages; for a module, that of compiled forms as well.
+
+    An installer that compiles nothing does not list that one.
+    """
     found = distribution(name)
     tops = {PurePath(file).parts[0] for file in found.files or ()} - {".."}
-    return {Path(str(found.locate_file(top))) for top in tops}
+    compiled = {_COMPILED} if any(top.endswith(".py") for top in tops) else set()
+    return {Path(str(found.locate_file(top))) for top in tops | compiled}
