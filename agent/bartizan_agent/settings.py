@@ -22,7 +22,7 @@ class SegmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A network of cameras, as this gateway reaches it."""
 
     interface: Interface
-    """The interface on which the cameras are."""
+    """The interface on which the cameras are; of a VLAN, its sub-interface, as in cam0.20."""
     networks: tuple[Network, ...] = ()
     """Its addresses, CIDR; empty: as the interface is configured."""
     ports_isolated: bool = False
@@ -164,7 +164,7 @@ _CONTROLLER_COMMENTS = {
     "reconnect_seconds_at_most": "Where a broker is there and does not serve: twice as long each time, up to this.",
 }
 _SEGMENT_COMMENTS = {
-    "interface": "The interface on which the cameras are.",
+    "interface": "The interface on which the cameras are; of a VLAN, its sub-interface, as in cam0.20.",
     "networks": "The cameras' networks (CIDR); empty: as the interface is configured.",
     "ports_isolated": "true if the switch keeps its ports apart (port isolation, private VLAN).",
 }
