@@ -116,17 +116,19 @@ class Link:
         while True:
             began = self._clock.monotonic()
             wait = self._reconnect.after_failure
+            lost: BaseExceptionGroup[Exception] | None = None
             try:
                 await self._be_connected()
             except* NobodyThere as group:
-                _heed_cancellation()
-                self._log_away(group)
-                wait = self._reconnect.after_absence
+                lost, wait = group, self._reconnect.after_absence
             except* (aiomqtt.MqttError, LinkLost, OSError) as group:
-                _heed_cancellation()
-                self._log_away(group)
+                lost = group
                 if self._clock.monotonic() - began > self._controller.reconnect_seconds_at_most:
                     wait = self._reconnect.after_loss
+            # Here and not above: until Python 3.11.4, what is raised in an `except*` block comes out in a group.
+            _heed_cancellation()
+            if lost is not None:
+                self._log_away(lost)
             await asyncio.sleep(wait())
 
     async def _be_connected(self) -> None:

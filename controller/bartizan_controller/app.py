@@ -228,10 +228,13 @@ async def _until_signalled(run: Callable[[asyncio.Event], Awaitable[None]]) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    wrong: SetUpWrong | None = None
     try:
         await run(stop)
-    except* SetUpWrong as wrong:
-        raise _first(wrong) from None
+    except* SetUpWrong as group:
+        wrong = _first(group)
+    if wrong is not None:  # until Python 3.11.4, what is raised in an `except*` block comes out in a group
+        raise wrong
 
 
 def _first(group: BaseExceptionGroup[SetUpWrong]) -> SetUpWrong:

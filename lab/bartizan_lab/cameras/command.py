@@ -57,10 +57,12 @@ def camera(kind: str, *, address: str, address6: str | None, interface: str, **o
     device = make(kind, setting=setting, faults=faults, **facts)
     network = HostNetwork(address, interface, address6=address6)
     click.echo(f"{kind} {device.state.model} {device.state.firmware}, serial {device.state.serial}, on {address}")
+    reason: BaseException | None = None
     try:
         asyncio.run(_until_told(device, network))
     except* OSError as failures:
         reason = _first(failures)
+    if reason is not None:
         raise click.ClickException(f"{reason}: give it an address of {interface} that nobody serves") from reason
 
 
