@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
 
+from bartizan_lab.cameras.connection import begin, closing, peer_of
 from bartizan_lab.network import Network
 
 READ_OCTETS = 4096
@@ -34,17 +35,20 @@ class Cloud:
         self._network = network
         self._tcp_ports = tcp_ports
         self._udp_ports = udp_ports
-        self._callers: set[asyncio.StreamWriter] = set()
         self.received = Received()
 
     async def run(self) -> None:
         """Take whatever comes."""
         loop = asyncio.get_running_loop()
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(self._hang_up)
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+
+            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                begin(tasks, writer, self._listen(reader, writer))
+
             families = (socket.AF_INET, socket.AF_INET6) if self._network.address6 else (socket.AF_INET,)
             for port, family in itertools.product(self._tcp_ports, families):
-                server = await asyncio.start_server(self._accept, sock=self._network.tcp_listener(port, family=family))
+                server = await asyncio.start_server(accept, sock=self._network.tcp_listener(port, family=family))
                 stack.callback(server.close)
             for port in self._udp_ports:
                 sock = self._network.udp_socket(port)
@@ -52,23 +56,14 @@ class Cloud:
                 stack.callback(transport.close)
             await loop.create_future()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        sender = str(writer.get_extra_info("peername")[0])
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sender = peer_of(writer)
         self.received.connections[sender] += 1
         self.received.last_at[sender] = time.monotonic()
-        self._callers.add(writer)
-        try:
-            while await reader.read(READ_OCTETS):
-                self.received.last_at[sender] = time.monotonic()
-        except OSError:
-            pass  # a caller that was cut off has called all the same
-        finally:
-            self._callers.discard(writer)
-            writer.close()
-
-    def _hang_up(self) -> None:
-        for writer in tuple(self._callers):
-            writer.transport.abort()
+        async with closing(writer):
+            with contextlib.suppress(OSError):  # a caller that was cut off has called all the same
+                while await reader.read(READ_OCTETS):
+                    self.received.last_at[sender] = time.monotonic()
 
 
 class _Sink(asyncio.DatagramProtocol):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from bartizan_lab.cameras.connection import closing
+from bartizan_lab.cameras.connection import begin, closing
 from bartizan_lab.cameras.faults import Fault
 from bartizan_lab.network import Network
 
@@ -28,7 +28,7 @@ class GreetingService:
         """Listen until the block ends. Conversations are tasks of `tasks` and end with it."""
 
         def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.create_task(self._greet(reader, writer))
+            begin(tasks, writer, self._greet(reader, writer))
 
         server = await asyncio.start_server(greet, sock=network.tcp_listener(self.port))
         try:
@@ -42,7 +42,7 @@ class GreetingService:
                 writer.write(os.urandom(_RUBBISH_OCTETS))
             elif Fault.SILENT not in self.faults:
                 writer.write(self.greeting)
-            with contextlib.suppress(ConnectionError, TimeoutError):
+            with contextlib.suppress(OSError):
                 async with asyncio.timeout(_IDLE_SECONDS):
                     while await reader.read(4096):
                         pass

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from bartizan_lab.cameras.connection import closing
+from bartizan_lab.cameras.connection import begin, closing, peer_of
 from bartizan_lab.cameras.delivery import deliver_badly, disguised, is_faulty
 from bartizan_lab.cameras.faults import Fault
 from bartizan_lab.cameras.web import Dropped, Request, Response, WebSite
@@ -45,7 +45,7 @@ class HttpService:
         """Listen until the block ends. Conversations are tasks of `tasks` and end with it."""
 
         def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.create_task(self._converse(reader, writer))
+            begin(tasks, writer, self._converse(reader, writer))
 
         families = (socket.AF_INET, socket.AF_INET6) if network.address6 else (socket.AF_INET,)
         async with contextlib.AsyncExitStack() as servers:
@@ -57,7 +57,7 @@ class HttpService:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversation = _Conversation(reader, writer)
         # Whoever speaks no HTTP, falls silent or leaves gets no more of an answer from a camera either.
-        gone = (h11.RemoteProtocolError, ConnectionError, TimeoutError, ssl.SSLError)
+        gone = (h11.RemoteProtocolError, OSError)  # of TLS and of time as well
         async with closing(writer):
             with contextlib.suppress(*gone):
                 while await self._exchange(conversation):
@@ -123,7 +123,7 @@ class _Conversation:
         if not isinstance(event, h11.Request):
             return None
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-        source = str(self.writer.get_extra_info("peername")[0])
+        source = peer_of(self.writer)
         self._method = event.method.decode("latin-1")
         target = event.target.decode("latin-1")
         try:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 
 from bartizan_lab.cameras.access import Allowed, Attempt, Denied
+from bartizan_lab.cameras.connection import begin, closing, peer_of
 from bartizan_lab.cameras.profile import StreamProfile
 from bartizan_lab.network import Network
 from bartizan_lab.rtsp.message import LIMIT, Message, read_message
@@ -39,32 +40,32 @@ class RtspServer:
     @contextlib.asynccontextmanager
     async def open(self, network: Network, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
         """Serve while the block lasts; every stream ends with it."""
-        del tasks  # asyncio's server owns its connections
-        server = await asyncio.start_server(self._converse, sock=network.tcp_listener(PORT), limit=LIMIT)
+
+        def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._writers.add(writer)
+            begin(tasks, writer, self._converse(reader, writer))
+
+        server = await asyncio.start_server(converse, sock=network.tcp_listener(PORT), limit=LIMIT)
         try:
             yield
         finally:
             server.close()
             for writer in tuple(self._writers):
                 writer.transport.abort()
+            self._writers.clear()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            await self._answer_all(reader, writer)
-        except (ValueError, EOFError, ConnectionError, TimeoutError, asyncio.LimitOverrunError):
-            pass  # a peer that speaks badly, leaves or falls silent ends its own connection, nothing else
-        finally:
+        # A peer that speaks badly, leaves or falls silent ends its own connection, nothing else.
+        async with closing(writer):
+            with contextlib.suppress(ValueError, EOFError, OSError, asyncio.LimitOverrunError):
+                await self._answer_all(reader, writer)
             self._writers.discard(writer)
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             async with asyncio.timeout(IDLE_SECONDS):
                 request = await read_message(reader)
-            answer = self._answer(request, str(writer.get_extra_info("peername")[0]))
+            answer = self._answer(request, peer_of(writer))
             writer.write(answer.encode())
             await writer.drain()
             if request.first_line[0] == "PLAY" and answer.status == 200:
