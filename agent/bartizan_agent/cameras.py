@@ -54,7 +54,7 @@ class Cameras:
             tls=client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
             limit=settings.limits.images_octets,
         )
-        self._reads = Reads(http.open, told, clock)
+        self._reads = Reads(http.open, told, clock, settings.limits.reads_at_once)
         self._passwords = DefaultPasswords(connection, http.open, told.learn, self._tried_default, clock)
         self._updater = Updater(
             connection,

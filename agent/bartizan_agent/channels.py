@@ -7,7 +7,7 @@ import msgspec
 
 from bartizan.identity.model import Device
 from bartizan.ids import Address, DeviceId, address
-from bartizan_agent.drivers.contract import Channel
+from bartizan_agent.drivers.contract import Channel, Failure
 from bartizan_agent.roster import Learn
 
 
@@ -17,6 +17,8 @@ class Told(NamedTuple):
     learn: Learn
     tie: Callable[[DeviceId, tuple[Channel, ...]], None]
     """Told what a recorder says of its channels."""
+    unread: Callable[[DeviceId, Failure | None], None] = lambda _device, _failure: None
+    """Told why a device could not be asked; None once it could."""
 
 
 class Recorded(msgspec.Struct, frozen=True):

@@ -76,9 +76,11 @@ class DefaultPasswords:
         while True:
             self._stirred.clear()
             now = self._clock.monotonic()
-            ready = [name for name in self._waiting if self._not_before.get(name, now) <= now]
+            ready = [name for name in self._waiting if self._not_before.get(name, 0.0) <= now]
             if ready:
-                await self._try(*self._waiting.pop(ready[0]))
+                # Whoever never had a turn first: devices without an answer are tried again, and there may be many.
+                first = min(ready, key=lambda name: self._not_before.get(name, 0.0))
+                await self._try(*self._waiting.pop(first))
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_SECONDS):

@@ -33,7 +33,7 @@ from bartizan_agent.clock import BEHIND_SECONDS, GatewayClock
 from bartizan_agent.containment import Containment, level_of
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
-from bartizan_agent.drivers.contract import Channel
+from bartizan_agent.drivers.contract import Channel, Failure
 from bartizan_agent.evidence import Reporter, busiest, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.identity_keys import IdentityKeys
@@ -48,6 +48,8 @@ from bartizan_agent.roster import Roster
 from bartizan_agent.settings import Settings
 from bartizan_agent.state import LastGood
 
+_TOLD_OTHERWISE = frozenset({"login-refused", "login-withheld", "in-use"})
+"""Why a device was not read, where another event says it or nothing is wrong with it."""
 RENEWAL_SECONDS = 3600.0  # between two looks at the certificate, and two requests for a new one
 
 log = logging.getLogger(__name__)
@@ -216,6 +218,15 @@ class Gateway:
         told = note(events.RECORDER_CHANNELS, recorder, cameras=cameras, strangers=strangers)
         self._parts.announcements.once(f"channels of {recorder}", f"{cameras} / {strangers}", told)
 
+    def unread(self, device: DeviceId, failure: Failure | None) -> None:
+        """Tell why a device cannot be asked who it is, once until the cause is another or it can be asked again."""
+        if self._parts.roster.device(device) is None or (failure is not None and failure.code in _TOLD_OTHERWISE):
+            return
+        told = (
+            [] if failure is None else [note(events.CAMERA_NOT_READ, device, code=failure.code, reason=failure.reason)]
+        )
+        self._parts.announcements.once(f"reading {device}", failure.code if failure else "", *told)
+
     def attend(self) -> None:
         """Look at what people left here: a release, its end, their events. Then enforce what follows."""
         parts = self._parts
@@ -319,7 +330,7 @@ class Gateway:
         ]
         may_check = last_good.facts.default_password_check
         if self.cameras is None and (work.assignments or readable or parts.updates_unfinished or may_check):
-            self.cameras = parts.cameras(Told(self.learn, self.tie))
+            self.cameras = parts.cameras(Told(self.learn, self.tie, self.unread))
             self.cameras_wanted.set()
         self._frozen_because = self._why_frozen(now)
         if self.cameras is not None:

@@ -1,7 +1,8 @@
 """Asking cameras who they are, logged in: what they announce to strangers is often less, or less true.
 
 A device is asked when it is found, when its credential changes, after an update, and once a day. What a camera does
-wrong costs it its turn, nothing else; how often it may be logged in to at all is the login budget's to say.
+wrong costs it its turn, and a place for a minute at most; who did wrong before waits behind all others, ever longer.
+How often a camera may be logged in to at all is the login budget's to say.
 """
 
 import asyncio
@@ -21,27 +22,35 @@ from bartizan_agent.updates.steps import OpenSession
 
 AGAIN_SECONDS = 86400.0
 RETRY_SECONDS = {Act.LATER: 300.0, Act.CREDENTIALS: AGAIN_SECONDS, Act.NEVER: AGAIN_SECONDS}
+RETRY_SECONDS_AT_MOST = 3600.0  # for whoever is only away or slow: it doubles each time up to this
 AT_ONCE = 4
 ONE_SECONDS = 60.0  # for all requests of one look
+TOO_SLOW = Failure(Act.LATER, "too-slow", f"it took longer than {ONE_SECONDS:.0f} s to say who it is")
+OUR_FAULT = Failure(Act.NEVER, "internal", "the agent failed on what this device says; its log says where")
 
 log = logging.getLogger(__name__)
 
 
 class Reads:
-    """Which devices are asked next, and asking them.
+    """Which devices are asked next, and asking them: several at a time, none waiting for another to be done.
 
     Args:
         open_session: Opens a session with a camera.
         told: Who is told what devices say.
         clock: What time it is.
+        at_once: Devices that are asked at the same time.
     """
 
-    def __init__(self, open_session: OpenSession, told: Told, clock: Clock) -> None:
+    def __init__(self, open_session: OpenSession, told: Told, clock: Clock, at_once: int = AT_ONCE) -> None:
         self._open_session = open_session
         self._told = told
         self._clock = clock
+        self._at_once = at_once
         self._readable: dict[DeviceId, tuple[Device, Credential]] = {}
         self._due: dict[DeviceId, float] = {}
+        self._failed: dict[DeviceId, int] = {}
+        """How often in a row a device gave no answer, or none in time."""
+        self._asking: set[DeviceId] = set()
         self._stirred = asyncio.Event()
 
     def consider(self, readable: Iterable[tuple[Device, Credential]]) -> None:
@@ -51,6 +60,7 @@ class Reads:
             if name not in before or before[name][1] != credential:
                 self._due[name] = 0.0
         self._due = {name: due for name, due in self._due.items() if name in self._readable}
+        self._failed = {name: count for name, count in self._failed.items() if name in self._readable}
         self._stirred.set()
 
     def soon(self, device: DeviceId) -> None:
@@ -61,27 +71,58 @@ class Reads:
 
     async def run(self) -> None:
         """Ask whoever is due, for ever."""
-        while True:
-            self._stirred.clear()
-            now = self._clock.monotonic()
-            due = sorted((name for name, at in self._due.items() if at <= now), key=self._due.__getitem__)
-            if due:
-                async with asyncio.TaskGroup() as tasks:
-                    for name in due[:AT_ONCE]:
-                        tasks.create_task(self._ask(*self._readable[name]), name=f"read {name}")
-            else:
-                await self._until(min(self._due.values(), default=now + AGAIN_SECONDS) - now)
+        self._asking.clear()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._stirred.clear()
+                now = self._clock.monotonic()
+                for name in self._next(now):
+                    self._asking.add(name)
+                    tasks.create_task(self._take_turn(name), name=f"read {name}")
+                await self._until(min(self._waiting().values(), default=now + AGAIN_SECONDS) - now)
+
+    def _waiting(self) -> dict[DeviceId, float]:
+        """Return when each device is due that a place is free for; none while all places are taken."""
+        if len(self._asking) >= self._at_once:
+            return {}
+        return {name: due for name, due in self._due.items() if name not in self._asking}
+
+    def _next(self, now: float) -> list[DeviceId]:
+        """Return whom to ask now. Who answered nothing before comes last: it may take its whole time again."""
+        due = [name for name, at in self._waiting().items() if at <= now]
+        due.sort(key=lambda name: (self._failed.get(name, 0), self._due[name]))
+        return due[: self._at_once - len(self._asking)]
 
     async def _until(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stirred.wait()
 
-    async def _ask(self, device: Device, credential: Credential) -> None:
-        self._due[device.id] = self._clock.monotonic() + RETRY_SECONDS[Act.LATER]
-        driver = recognised(DRIVERS, device.identity)
+    async def _take_turn(self, name: DeviceId) -> None:
+        device, credential = self._readable[name]
+        begun = self._due[name] = self._clock.monotonic() + RETRY_SECONDS[Act.LATER]
+        try:
+            failure, wait = await self._ask(device, credential)
+        except Exception:  # supervising: one camera must not stop the others
+            log.exception("a read stumbled", extra={"device": name})
+            failure, wait = OUR_FAULT, AGAIN_SECONDS
+        finally:
+            self._asking.discard(name)
+            self._stirred.set()
+        if self._due.get(name) == begun:  # else it has changed meanwhile and is to be asked again
+            self._due[name] = self._clock.monotonic() + wait
+        if failure is None:
+            self._failed.pop(name, None)
+        else:
+            log.debug("a camera was not read", extra={"device": name, "code": failure.code})
+            self._failed[name] = self._failed.get(name, 0) + 1
+        self._told.unread(name, failure)
+
+    async def _ask(self, device: Device, credential: Credential) -> tuple[Failure | None, float]:
+        """Ask one device. Return why it could not be read, if so, and when to ask it again, in seconds."""
+        driver, said_who = recognised(DRIVERS, device.identity), False
         if driver is None:
-            return
+            return None, RETRY_SECONDS[Act.LATER]
         try:
             async with (
                 asyncio.timeout(ONE_SECONDS),
@@ -89,24 +130,30 @@ class Reads:
             ):
                 answer = await driver.identify(session)
                 if isinstance(answer, Failure):
-                    log.debug("a camera was not read", extra={"device": device.id, "code": answer.code})
-                    self._later(device.id, max(answer.wait_seconds, RETRY_SECONDS[answer.act]))
-                    return
-                # A camera too slow for the rest is asked again tomorrow, and known by this until then.
-                self._later(device.id, AGAIN_SECONDS)
+                    return answer, self._pause(device.id, answer)
+                said_who = True
                 self._told.learn(device.id, evidence(answer, driver.source))
-                if credential == driver.default_login:
-                    said = default_passwords.evidence(default_passwords.ACCEPTED, driver.source)
-                    self._told.learn(device.id, (said,))
-                channels = await _channels(driver, session, device)
-                if channels is not None:
-                    self._told.tie(device.id, channels)
-                self._told.learn(device.id, await driver.settings(session))
+                await self._ask_more(device, driver, session)
         except TimeoutError:
-            return
+            if not said_who:
+                return TOO_SLOW, self._pause(device.id, TOO_SLOW)
+        # A camera too slow for the rest is asked again tomorrow, and known by this until then.
+        return None, AGAIN_SECONDS
 
-    def _later(self, device: DeviceId, seconds: float) -> None:
-        self._due[device] = self._clock.monotonic() + seconds
+    async def _ask_more(self, device: Device, driver: Driver, session: CameraSession) -> None:
+        if session.credential == driver.default_login:
+            said = default_passwords.evidence(default_passwords.ACCEPTED, driver.source)
+            self._told.learn(device.id, (said,))
+        channels = await _channels(driver, session, device)
+        if channels is not None:
+            self._told.tie(device.id, channels)
+        self._told.learn(device.id, await driver.settings(session))
+
+    def _pause(self, device: DeviceId, failure: Failure) -> float:
+        pause = RETRY_SECONDS[failure.act]
+        if failure.act is Act.LATER:
+            pause = min(pause * 2.0 ** min(self._failed.get(device, 0), 16), RETRY_SECONDS_AT_MOST)
+        return max(failure.wait_seconds, pause)
 
 
 async def _channels(driver: Driver, session: CameraSession, device: Device) -> tuple[Channel, ...] | None:

@@ -59,6 +59,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Devices listed; beyond this new ones are held at the segment's default, unlisted."""
     updates_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     """Cameras being updated at the same time."""
+    reads_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    """Cameras that are asked, logged in, who they are at the same time; each of them one thing at a time."""
     evidence_seconds: Seconds = 5.0
     """Between two readings of the kernel's counters while they move."""
     evidence_seconds_idle: Seconds = 300.0
@@ -173,6 +175,7 @@ _LIMIT_COMMENTS = {
     "images_octets": "Firmware images kept on this gateway.",
     "devices": "Devices listed at most; beyond this new ones are held at the segment's default, unlisted.",
     "updates_at_once": "Cameras updated at the same time.",
+    "reads_at_once": "Cameras asked, logged in, who they are at the same time; each one thing at a time.",
     "evidence_seconds": "Between two readings of the kernel's counters while they move ...",
     "evidence_seconds_idle": "... and while they do not.",
     "report_seconds": "Counters alone make a new report this often at most; changes are reported at once.",

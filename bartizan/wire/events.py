@@ -259,6 +259,16 @@ attempts: How many logins it refused within the hour.
 
 Do: Give the right ones with `bartizan credentials set`; new ones are tried at once.
 """
+CAMERA_NOT_READ = "camera.not-read"
+"""A camera could not be asked who it is and how it is set: it is silent, too slow, or talks rubbish. It stays
+contained, the others go on, and it is asked again later. Told once, until the cause is another.
+
+code: The cause, for programs: no-answer, timed-out, too-slow, rubbish, too-large, redirect, broken-off, …
+reason: The same in words.
+
+Do: Look at the camera. One that talks rubbish, never ends, or leads elsewhere is broken or not what it claims to be:
+isolate it, and look at the spot.
+"""
 RECORDER_CHANNELS = "recorder.channels"
 """A recorder says that it records other cameras than it said before, or says so for the first time.
 
