@@ -103,6 +103,8 @@ class Source(enum.Enum):
     VAPIX = "vapix"
     SUNAPI = "sunapi"
     LAPI = "lapi"
+    TVT = "tvt"
+    """TVT's own interface."""
     ONVIF = "onvif"
     OPERATOR = "operator"
 

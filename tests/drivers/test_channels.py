@@ -106,6 +106,7 @@ def test_channels_are_tied_to_devices_by_serial_number_before_address() -> None:
     [
         ("hikvision-nvr", "hikvision", (Channel(1, "10.9.0.11"), Channel(2, "10.9.0.12"))),
         ("dahua", "dahua", (Channel(1, "10.9.0.11", "5A04B5FPAG00000"), Channel(2, "10.9.0.12", "5A04B5FPAG00001"))),
+        ("lineage-tvt", "tvt", (Channel(1, "10.9.0.11"), Channel(2, "10.9.0.12"))),
     ],
 )
 async def test_a_recorder_is_asked_for_its_channels_with_its_daily_read(

@@ -41,14 +41,16 @@ async def living(camera: Camera, number: int) -> AsyncIterator[Device]:
         yield Device(DeviceId("camera"), identity, "lo", addresses=(Address(network.address),))
 
 
-async def settings_of(camera: Camera, number: int, store: sqlite3.Connection) -> tuple[Evidence, ...]:
+async def settings_of(
+    camera: Camera, number: int, store: sqlite3.Connection, *, reads_identity: bool = True
+) -> tuple[Evidence, ...]:
     """What its driver reads in one session, after one login."""
     async with living(camera, number) as device:
         driver = recognised(DRIVERS, device.identity)
         assert driver is not None
         http = CameraHttp(LoginBudget(store, WallClock().now), store)
         async with http.open(device, Credential(*next(iter(camera.state.users.items())))) as session:
-            assert isinstance(await driver.identify(session), CameraState)
+            assert not reads_identity or isinstance(await driver.identify(session), CameraState)
             return await driver.settings(session)
 
 
@@ -58,6 +60,10 @@ async def settings_of(camera: Camera, number: int, store: sqlite3.Connection) ->
         ("hikvision", {"no-vendor-cloud", "no-upnp", "time-source"}, ("face detection",)),
         ("dahua", {"no-vendor-cloud", "time-source"}, ()),
         ("axis", {"no-upnp"}, ("classes and attributes of people",)),
+        ("hanwha", {"time-source"}, ("face detection",)),
+        ("uniview", {"no-vendor-cloud"}, ("face detection",)),
+        ("lineage-tvt", {"no-vendor-cloud"}, ("face recognition",)),
+        ("lineage-xiongmai", set(), ()),
         ("onvif", {"resolution-1080p"}, ()),
     ],
 )
@@ -73,11 +79,64 @@ async def test_a_camera_tells_what_is_to_be_mended(
     assert camera.state.meddling == []
 
 
-@pytest.mark.parametrize("kind", ["hikvision", "dahua"])
-async def test_telnet_that_was_switched_on_is_told(kind: str, store: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("prefers_json", [False, True], ids=["lines", "JSON"])
+async def test_a_hanwha_tells_of_its_name_service_and_of_upnp_in_either_form(
+    prefers_json: bool,  # noqa: FBT001 - a parameter of the test
+    store: sqlite3.Connection,
+) -> None:
+    camera = make(
+        "hanwha",
+        prefers_json=prefers_json,
+        upnp=True,
+        name_service="SamsungDDNS",
+        time_servers=(),
+        analytics=("FaceRecognition",),
+    )
+    hardening = assess(await settings_of(camera, 9, store), (), Kind.CAMERA)
+
+    assert set(hardening.failed) == {"no-vendor-cloud", "no-upnp", "time-source"}
+    assert hardening.failed["time-source"] == "its clock is set by hand (SUNAPI date)"
+    assert hardening.analytics == ("face recognition",)
+    assert "resolution-1080p" in hardening.met
+
+
+@pytest.mark.parametrize(("cloud", "firmware"), [(True, "uniview"), (False, "uniview"), (True, "uniview-old")])
+async def test_a_uniview_tells_of_its_cloud_its_clock_and_its_port_mapping(
+    cloud: bool,  # noqa: FBT001 - a parameter of the test
+    firmware: str,
+    store: sqlite3.Connection,
+) -> None:
+    camera = make(firmware, cloud=cloud, port_mapping=True, time_server="")
+    hardening = assess(await settings_of(camera, 10, store), (), Kind.CAMERA)
+
+    assert set(hardening.failed) == {"no-upnp", "time-source"} | ({"no-vendor-cloud"} if cloud else set())
+    assert camera.state.meddling == []
+
+
+async def test_a_tvt_recorder_tells_of_its_cloud_its_clock_and_its_maker_s_firmware(store: sqlite3.Connection) -> None:
+    camera = make("lineage-tvt", upnp=True, time_server="", upgrade_type="auto", cloud=False, onvif=False)
+    hardening = assess(await settings_of(camera, 11, store, reads_identity=False), (), Kind.RECORDER)
+
+    assert set(hardening.failed) == {"no-upnp", "time-source", "no-vendor-updates"}
+    assert "no-vendor-cloud" in hardening.met
+
+
+async def test_a_password_is_not_handed_to_a_tvt_recorder_that_wants_it_in_clear(store: sqlite3.Connection) -> None:
+    camera = make("lineage-tvt", numbered_login=False, onvif=False)
+
+    assert await settings_of(camera, 12, store, reads_identity=False) == ()
+    assert camera.state.meddling == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [("hikvision", "no-telnet"), ("dahua", "no-telnet"), ("uniview-old", "no-telnet"), ("uniview", "no-ssh")],
+)
+async def test_telnet_that_was_switched_on_is_told(kind: str, check: str, store: sqlite3.Connection) -> None:
+    """Of newer Univiews, SSH: it took telnet's place in the same switch."""
     said = await settings_of(make(kind, faults={Fault.TELNET, Fault.BOOLEANS_ODD}), 2, store)
 
-    assert "no-telnet" in assess(said, (), Kind.CAMERA).failed
+    assert check in assess(said, (), Kind.CAMERA).failed
 
 
 @pytest.mark.parametrize("fault", [Fault.XML_BOMB, Fault.RUBBISH, Fault.REDIRECT])

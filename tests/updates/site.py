@@ -65,6 +65,7 @@ MAKERS = {
     "uniview": "uniview",
     "uniview-old": "uniview",
     "uniview-nvr": "uniview",
+    "lineage": "tvt",
     "onvif": "vivotek",
 }
 

@@ -17,7 +17,8 @@ from bartizan_lab.cameras.hanwha.camera import HanwhaCamera
 from bartizan_lab.cameras.hanwha.traits import HanwhaTraits
 from bartizan_lab.cameras.hikvision.camera import HikvisionCamera
 from bartizan_lab.cameras.hikvision.traits import NEUTRAL_NAMESPACE, HikvisionTraits, UpgradeForm
-from bartizan_lab.cameras.lineage.camera import LineageRecorder, LineageTraits
+from bartizan_lab.cameras.lineage.camera import LineageRecorder
+from bartizan_lab.cameras.lineage.traits import LineageTraits
 from bartizan_lab.cameras.onvif.camera import OnvifCamera, OnvifTraits
 from bartizan_lab.cameras.printer import Printer
 from bartizan_lab.cameras.simple import SimpleCamera, SimpleTraits
@@ -183,7 +184,7 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
         ),
         "lineage-tvt": Blueprint(
             LineageRecorder,
-            LineageTraits(badge="Provision-ISR", title="WEB Client"),
+            LineageTraits(badge="Provision-ISR", title="WEB Client", nvms=True),
             "NVR5-8200PX",
             "1.4.11",
             date(2023, 4, 20),

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bartizan.identity.model import Source
+from bartizan.identity.model import Evidence, Source
 from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Tier
@@ -40,6 +40,10 @@ class Hanwha(Driver):
             stream=await reading.optional_stream(session, messages.MAIN_STREAM),
             picture=await reading.optional(session, messages.snapshot()),
         )
+
+    async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:
+        """See `Driver`."""
+        return await reading.all_said(session, messages.settings())
 
     async def back_up(self, session: CameraSession) -> bytes | Failure | None:
         """See `Driver`. Not every user and firmware may."""

@@ -5,21 +5,37 @@ begins with `NG` is a refusal, with an `Error Code`.
 """
 
 import re
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from bartizan.errors import Malformed
 from bartizan.firmware import versions
-from bartizan_agent.drivers import reading
+from bartizan.identity.model import Fact, Source
+from bartizan_agent.discovery.answer import say
+from bartizan_agent.drivers import markup, reading
 from bartizan_agent.drivers.body import form
 from bartizan_agent.drivers.contract import Act, CameraState, Declined, Failure, ImageFile, Picture, Request
 from bartizan_agent.drivers.family import Family
 from bartizan_agent.drivers.jpeg import picture
+from bartizan_agent.drivers.reading import Said
 
 MAIN_STREAM = "/profile1/media.smp"
 BACK_UP_LIMIT = 8 * 1024 * 1024  # octets
 _SYSTEM = "/stw-cgi/system.cgi?msubmenu="
 _DEVICE_INFO = f"{_SYSTEM}deviceinfo&action=view"
+_DATE = f"{_SYSTEM}date&action=view"
+_NETWORK = "/stw-cgi/network.cgi?msubmenu="
+_PROFILES = "/stw-cgi/media.cgi?msubmenu=videoprofile&action=view"
+_ATTRIBUTES = "/stw-cgi/attributes.cgi/attributes"
+_ATTRIBUTES_LIMIT = 1024 * 1024  # octets: everything that a model can do, for each channel
+_RECOGNITION = {
+    "FaceDetection": "face detection",
+    "FaceRecognition": "face recognition",
+    "PeopleCount": "people counting",
+}
+"""Attributes of the group `Eventsource`, category `Support`. Only the first is from code for real devices."""
+_DEEPEST = 8
 _REFUSED = re.compile(r"\A\s*NG\b")
 _ERROR_CODE = re.compile(r"Error Code\s*[:=]\s*(\d{1,5})", re.IGNORECASE)
 _STATUS = re.compile(r"^[ \t\"]*Status=([A-Za-z]{1,20})", re.MULTILINE)
@@ -37,7 +53,18 @@ def device_info() -> Request[CameraState]:
 
 def date() -> Request[float]:
     """Ask what time it thinks it is: Unix seconds."""
-    return Request("GET", f"{_SYSTEM}date&action=view", _decode_date, _explain)
+    return Request("GET", _DATE, _decode_date, _explain)
+
+
+def settings() -> tuple[Request[Said], ...]:
+    """Ask for the settings that hardening looks at. SUNAPI names no switch for SSH, telnet or the maker's updates."""
+    return (
+        _setting(_DATE, _time_source),
+        _setting(f"{_NETWORK}upnpdiscovery&action=view", _upnp),
+        _setting(f"{_NETWORK}dynamicdns&action=view", _name_service),
+        _setting(_PROFILES, _resolution),
+        Request("GET", _ATTRIBUTES, _decode_attributes, _explain, limit=_ATTRIBUTES_LIMIT),
+    )
 
 
 def snapshot() -> Request[Picture]:
@@ -88,6 +115,57 @@ def _decode_date(body: bytes) -> float:
     return clock
 
 
+def _setting(path: str, read: Callable[[dict[str, str]], Said]) -> Request[Said]:
+    return Request("GET", path, lambda body: read(_flat(body)), _explain)
+
+
+def _time_source(said: dict[str, str]) -> Said:
+    way, servers = said.get("SyncType", ""), said.get("NTPURLList", "")
+    if way.upper() == "NTP":
+        server = servers.partition(",")[0].strip()
+        way = f"NTP {server}" if server else ""
+    return say(Fact.TIME_SOURCE, way.lower() if way == "Manual" else way, Source.SUNAPI, reading.WEIGHT, "SUNAPI date")
+
+
+def _upnp(said: dict[str, str]) -> Said:
+    return reading.switch(Fact.UPNP, _last(said, "Enable"), Source.SUNAPI, "SUNAPI upnpdiscovery")
+
+
+def _name_service(said: dict[str, str]) -> Said:
+    """Its maker's own name service makes it reachable from outside. That this is off says nothing of other ways."""
+    is_makers = _last(said, "Type") == "SamsungDDNS"
+    return say(Fact.VENDOR_CLOUD, "on" if is_makers else "", Source.SUNAPI, reading.WEIGHT, "SUNAPI dynamicdns")
+
+
+def _resolution(said: dict[str, str]) -> Said:
+    """Return the largest of its profiles: which of them is recorded, is the recorder's to say."""
+    sizes = [size for name, text in said.items() if name.endswith("Resolution") and (size := _size(text))]
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return reading.size(str(width), str(height), Source.SUNAPI, "SUNAPI videoprofile") if width else ()
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    width, _, height = text.lower().partition("x")
+    is_size = width.isdecimal() and height.isdecimal() and len(width) < 6 and len(height) < 6
+    return (int(width), int(height)) if is_size else None
+
+
+def _decode_attributes(body: bytes) -> Said:
+    _not_refused(body)
+    root = markup.parse(body)
+    able = {
+        attribute.get("name", "")
+        for attribute in markup.find_all(root, "attribute")
+        if markup.truth(attribute.get("value", ""))
+    }
+    return tuple(
+        said
+        for name, offer in _RECOGNITION.items()
+        if name in able
+        for said in say(Fact.ANALYTICS, offer, Source.SUNAPI, reading.WEIGHT, "SUNAPI attributes")
+    )
+
+
 def _decode_snapshot(body: bytes) -> Picture:
     _not_refused(body)
     return picture(body)
@@ -116,12 +194,39 @@ def _accepted(body: bytes) -> dict[str, str]:
     return reading.key_values(body)
 
 
+def _flat(body: bytes) -> dict[str, str]:
+    """Return an answer with sections as `Channel.0.Profile.1.Resolution`, however it is written."""
+    _not_refused(body)
+    return dict(_leaves(_document(body), "", 0)) if body.lstrip().startswith(b"{") else reading.key_values(body)
+
+
+def _leaves(value: object, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Yield what stands at the ends; a list of texts is one text, as it is in lines."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        yield name, ",".join(value)
+    elif isinstance(value, dict | list) and depth < _DEEPEST:
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in inner:
+            yield from _leaves(item, f"{name}.{key}" if name else str(key), depth + 1)
+    elif isinstance(value, str | int | float):
+        yield name, str(value).strip()
+
+
+def _last(said: dict[str, str], name: str) -> str:
+    """Return the first value whose name ends so: sections are named by interface, or numbered, or left out."""
+    return next((value for key, value in said.items() if key.rpartition(".")[2] == name), "")
+
+
 def _from_json(body: bytes) -> dict[str, str]:
+    document = _document(body)
+    return {name: str(value).strip() for name, value in document.items() if isinstance(value, str | int | float)}
+
+
+def _document(body: bytes) -> dict[str, object]:
     try:
-        document = msgspec.json.decode(body, type=dict[str, object])
+        return msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("the camera's answer is not acceptable JSON") from error
-    return {name: str(value).strip() for name, value in document.items() if isinstance(value, str | int | float)}
 
 
 def _not_refused(body: bytes) -> None:

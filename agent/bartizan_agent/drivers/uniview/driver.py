@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bartizan.identity.model import Source
+from bartizan.identity.model import Evidence, Source
 from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Stream, Tier
@@ -41,6 +41,10 @@ class Uniview(Driver):
         return msgspec.structs.replace(
             state, stream=await _stream(session), picture=await reading.optional(session, messages.snapshot())
         )
+
+    async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:
+        """See `Driver`."""
+        return await reading.all_said(session, messages.settings())
 
     async def write(self, session: CameraSession, family: Family, image: ImageFile) -> Failure | None:
         """See `Driver`. A task is begun first, to which the image then belongs."""

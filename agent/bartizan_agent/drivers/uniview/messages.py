@@ -11,10 +11,24 @@ import msgspec
 
 from bartizan.errors import Malformed
 from bartizan.firmware import versions
+from bartizan.identity.model import Fact, Source
+from bartizan_agent.discovery.answer import say
+from bartizan_agent.drivers import reading
 from bartizan_agent.drivers.body import form
-from bartizan_agent.drivers.contract import Act, CameraState, Declined, Failure, ImageFile, Picture, Request, T
+from bartizan_agent.drivers.contract import (
+    MOST_CHANNELS,
+    Act,
+    CameraState,
+    Declined,
+    Failure,
+    ImageFile,
+    Picture,
+    Request,
+    T,
+)
 from bartizan_agent.drivers.family import Family
 from bartizan_agent.drivers.jpeg import picture
+from bartizan_agent.drivers.reading import Said
 
 MAIN_STREAMS = ("/unicast/c1/s0/live", "/media/video1")
 """By firmware: the second is that of older cameras."""
@@ -23,6 +37,22 @@ _BASIC_INFO = f"{_BASE}/System/DeviceBasicInfo"
 _DONE_ALL_THE_SAME = frozenset({599})
 _BY_UPLOAD = 3
 """`UpgradeType`: the image comes by HTTP."""
+_SWITCHES = {
+    "Network/SSH": Fact.SSH,
+    "Channel/0/NetWork/Telnet": Fact.TELNET,
+    "Network/Cloud": Fact.VENDOR_CLOUD,
+    "Channel/0/NetWork/PortMap": Fact.UPNP,
+}
+"""Resources with a switch each. SSH took telnet's place in newer firmware; the port mapping is made by UPnP."""
+_TIME_SERVERS = "System/Time/NTP"
+_STREAMS = "Channels/0/Media/Video/Streams/DetailInfos"
+_SMART = "Smart/Capabilities"
+_RECOGNITION = {
+    "facedetection": "face detection",
+    "facerecognition": "face recognition",
+    "peoplecount": "people counting",
+}
+"""Names of what `Smart/Capabilities` lists; the form of what stands behind them is not known here."""
 _TASK = re.compile(r"\A[0-9A-Za-z-]{1,40}\Z")
 _NO_IMAGE = frozenset({400, 406, 413, 415, 422})
 
@@ -37,6 +67,16 @@ def device_info() -> Request[CameraState]:
 def device_basic_info() -> Request[CameraState]:
     """Ask an older camera who it is."""
     return _ask(_BASIC_INFO, _decode_device_info)
+
+
+def settings() -> tuple[Request[Said], ...]:
+    """Ask for the settings that hardening looks at. Not every model and firmware has each of these resources."""
+    return (
+        *(_ask(f"{_BASE}/{name}", _switch(name, fact)) for name, fact in _SWITCHES.items()),
+        _ask(f"{_BASE}/{_TIME_SERVERS}", _decode_time_servers),
+        _ask(f"{_BASE}/{_STREAMS}", _decode_streams),
+        _ask(f"{_BASE}/{_SMART}", _decode_smart),
+    )
 
 
 def snapshot() -> Request[Picture]:
@@ -93,6 +133,45 @@ def _decode_device_info(body: bytes) -> CameraState:
         platform=version.family if version is not None else "",
         manufacturer=_text(said, "Manufacturer"),
     )
+
+
+def _switch(name: str, fact: Fact) -> Callable[[bytes], Said]:
+    def decode(body: bytes) -> Said:
+        return reading.switch(fact, _text(_data(body), "Enabled", "Enable"), Source.LAPI, f"LAPI {name}")
+
+    return decode
+
+
+def _decode_time_servers(body: bytes) -> Said:
+    servers = [server for server in _objects(_data(body), "NTPServerInfos") if _text(server, "IPAddress", "Domain")]
+    used = [server for server in servers if _text(server, "Enabled") not in {"0", ""}]
+    said = f"NTP {_text(used[0], 'IPAddress', 'Domain')}" if used else "manual" if servers else ""
+    return say(Fact.TIME_SOURCE, said, Source.LAPI, reading.WEIGHT, f"LAPI {_TIME_SERVERS}")
+
+
+def _decode_streams(body: bytes) -> Said:
+    """Return the size of the main stream, which is the first."""
+    for stream in _objects(_data(body), "VideoStreamInfos"):
+        encoding = stream.get("VideoEncodeInfo")
+        size = encoding.get("Resolution") if isinstance(encoding, dict) else None
+        if isinstance(size, dict):
+            return reading.size(_text(size, "Width"), _text(size, "Height"), Source.LAPI, f"LAPI {_STREAMS}")
+    return ()
+
+
+def _decode_smart(body: bytes) -> Said:
+    able = {name.lower() for name, value in _data(body).items() if value not in (0, "0", False, None)}
+    return tuple(
+        said
+        for name, offer in _RECOGNITION.items()
+        if name in able
+        for said in say(Fact.ANALYTICS, offer, Source.LAPI, reading.WEIGHT, f"LAPI {_SMART}")
+    )
+
+
+def _objects(said: Fields, name: str) -> list[Fields]:
+    items = said.get(name)
+    return [item for item in items[:MOST_CHANNELS] if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _decode_snapshot(body: bytes) -> Picture:

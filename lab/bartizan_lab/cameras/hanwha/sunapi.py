@@ -8,13 +8,16 @@ from bartizan_lab.cameras.access import Allowed, Attempt
 from bartizan_lab.cameras.camera import Camera, Installed
 from bartizan_lab.cameras.faults import Fault
 from bartizan_lab.cameras.flash import FlashState
+from bartizan_lab.cameras.hanwha.settings import SunapiSettings
 from bartizan_lab.cameras.hanwha.traits import HanwhaTraits
 from bartizan_lab.cameras.images import HANWHA_IMAGE, NotFirmware, SealedImage
 from bartizan_lab.cameras.multipart import NotMultipart, parts
 from bartizan_lab.cameras.onvif.pages import OnvifPages
 from bartizan_lab.cameras.picture import grey_picture
 from bartizan_lab.cameras.profile import StreamProfile
-from bartizan_lab.cameras.web import HTML, JPEG, JSON, OCTETS, TEXT, Request, Response
+from bartizan_lab.cameras.ssdp import PATH as UPNP_PATH
+from bartizan_lab.cameras.ssdp import UpnpDevice
+from bartizan_lab.cameras.web import HTML, JPEG, JSON, OCTETS, TEXT, XML, Request, Response
 
 SNAPSHOT_PATH = "/stw-cgi/video.cgi?msubmenu=snapshot&action=view"
 _LOCAL_HOURS = 9
@@ -26,8 +29,17 @@ _Page = Callable[[Request], Response]
 class Sunapi:
     """The web server of one device."""
 
-    def __init__(self, camera: Camera, traits: HanwhaTraits, streams: StreamProfile, onvif: OnvifPages | None) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        traits: HanwhaTraits,
+        streams: StreamProfile,
+        *,
+        onvif: OnvifPages | None,
+        upnp: UpnpDevice | None,
+    ) -> None:
         self._camera = camera
+        self._upnp = upnp
         self._traits = traits
         self._streams = streams
         self._onvif = onvif
@@ -39,6 +51,7 @@ class Sunapi:
             ("system.cgi", "firmwareupdate", "control"): self._update,
             ("video.cgi", "snapshot", "view"): lambda _: self._picture(),
         }
+        self._settings = SunapiSettings(traits, streams, camera.state)
 
     def admit(self, request: Request) -> Response | None:
         """See `WebSite`. Without a password yet, everything is refused without a challenge."""
@@ -54,6 +67,8 @@ class Sunapi:
 
     def answer(self, request: Request) -> Response:
         """See `WebSite`."""
+        if request.path == UPNP_PATH and self._upnp is not None:
+            return Response(200, self._upnp.description(), XML)
         if self._onvif is not None and self._onvif.answers(request):
             return self._onvif.answer(request)
         if not request.path.startswith("/stw-cgi/"):
@@ -64,6 +79,9 @@ class Sunapi:
         page = self._pages.get(asked)
         if page is not None:
             return page(request)
+        setting = self._settings.answer(request)
+        if setting is not None:
+            return setting
         if asked[2] in _CHANGES:
             self._camera.state.meddling.append(f"SUNAPI {' '.join(asked)} from {request.source}")
         return _refused(601, "Action Not Found")
@@ -92,7 +110,7 @@ class Sunapi:
         return {
             "LocalTime": f"{now + timedelta(hours=_LOCAL_HOURS):%Y-%m-%d %H:%M:%S}",
             "UTCTime": f"{now:%Y-%m-%d %H:%M:%S}",
-            "SyncType": "NTP",
+            **self._settings.time_source(as_list=self._traits.prefers_json),
             "DSTEnable": "False",
             "TimeZoneIndex": 83,
             "POSIXTimeZone": f"STWT-{_LOCAL_HOURS}",

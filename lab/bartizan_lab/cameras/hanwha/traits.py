@@ -20,3 +20,11 @@ class HanwhaTraits:
     modules: tuple[str, ...] = ("Kernel", "App", "Web", "ISP")
     """What an image consists of, in the order of writing."""
     onvif: bool = True
+    upnp: bool = False
+    """It answers UPnP's search, and its setting says so."""
+    name_service: str = "Off"
+    """Type of its dynamic DNS: `Off`, `SamsungDDNS` (its maker's own), `PublicDDNS`."""
+    time_servers: tuple[str, ...] = ("pool.ntp.org", "europe.pool.ntp.org", "time.nist.gov")
+    """As delivered; none: its clock is set by hand."""
+    analytics: tuple[str, ...] = ("MotionDetection", "TamperingDetection", "FaceDetection")
+    """Attributes of `Eventsource/Support` that are true."""

@@ -13,6 +13,7 @@ from bartizan_lab.cameras.multipart import NotMultipart, parts
 from bartizan_lab.cameras.onvif.pages import OnvifPages
 from bartizan_lab.cameras.picture import grey_picture
 from bartizan_lab.cameras.profile import StreamProfile
+from bartizan_lab.cameras.uniview.settings import setting
 from bartizan_lab.cameras.uniview.traits import UniviewTraits
 from bartizan_lab.cameras.web import HTML, JPEG, JSON, Request, Response
 
@@ -70,7 +71,12 @@ class Lapi:
         page_of = self._pages.get((request.method, request.path.removeprefix(BASE)))
         if page_of is not None:
             return page_of(request)
-        if request.method != "GET":
+        if request.method == "GET":
+            asked = request.path.removeprefix(BASE)
+            found = setting(asked, self._traits, self._streams, self._camera.state)
+            if found is not None:
+                return self._done(request, found)
+        else:
             self._camera.state.meddling.append(f"LAPI {request.method} {request.path} from {request.source}")
         return self._unsupported(request)
 

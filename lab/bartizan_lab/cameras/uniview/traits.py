@@ -19,3 +19,11 @@ class UniviewTraits:
     """Some firmware gives 599 to what it has done."""
     main_stream: str = "/unicast/c1/s0/live"
     """Older cameras: `/media/video1`."""
+    cloud: bool = True
+    """EZCloud, its maker's; on as delivered."""
+    port_mapping: bool = False
+    """Through a router, by UPnP."""
+    time_server: str = "10.0.0.1"
+    """Empty: its clock is set by hand."""
+    smart: tuple[str, ...] = ("IntrusionDetection", "CrossLineDetection", "FaceDetection")
+    """What `Smart/Capabilities` lists."""
