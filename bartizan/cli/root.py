@@ -12,6 +12,7 @@ from bartizan.cli.connection import Controller, Profile, profile_path
 from bartizan.cli.containment import contain, order, release
 from bartizan.cli.credentials import credentials
 from bartizan.cli.devices import device
+from bartizan.cli.ending import Program
 from bartizan.cli.estate import estate
 from bartizan.cli.explain import explain
 from bartizan.cli.firmware import firmware
@@ -24,16 +25,21 @@ from bartizan.cli.policy import policy
 from bartizan.cli.rollout import rollout
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.cli.views import view
-from bartizan.errors import BartizanError, Unavailable
+from bartizan.errors import Unavailable
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Bartizan(Program):
+    def failure(self, error: Exception) -> click.ClickException:
+        return Failed(str(error), Exit.UNREACHABLE if isinstance(error, Unavailable) else Exit.REFUSED)
+
+
+@click.group(cls=_Bartizan, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="bartizan")
 def bartizan() -> None:
     """Find, contain and patch the network cameras of an estate, and prove it.
 
     Every command takes --json. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the controller cannot be
-    reached, 4 not allowed.
+    reached, 4 not allowed, 130 interrupted.
     """
 
 
@@ -107,14 +113,8 @@ def run() -> None:
     """Run the command and end the process with its exit code."""
     try:
         bartizan.main(standalone_mode=False)
-    except Failed as failure:
-        failure.show()
-        sys.exit(failure.code)
     except click.ClickException as failure:
         failure.show()
-        sys.exit(Exit.USAGE)
+        sys.exit(failure.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BartizanError as error:
-        click.echo(f"bartizan: {error}", err=True)
-        sys.exit(Exit.UNREACHABLE if isinstance(error, Unavailable) else Exit.REFUSED)
+        sys.exit(Exit.INTERRUPTED)

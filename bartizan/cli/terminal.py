@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
+
+from bartizan.cli.ending import answer
 
 WIDE = 400  # columns
 
@@ -22,6 +23,7 @@ class Exit(enum.IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     NOT_ALLOWED = 4
+    INTERRUPTED = 130
 
 
 class Failed(click.ClickException):
@@ -29,7 +31,7 @@ class Failed(click.ClickException):
 
     def __init__(self, message: str, code: Exit = Exit.REFUSED) -> None:
         super().__init__(message)
-        self.code = code
+        self.exit_code = code  # type: ignore[misc] # click reads it of the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message as it is, several lines if it has several."""
@@ -78,7 +80,7 @@ class Terminal:
 
     def json(self, value: object) -> None:
         """Print a value as JSON."""
-        click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+        answer(value)
 
 
 def when(seconds: Any) -> str:

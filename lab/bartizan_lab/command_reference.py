@@ -15,8 +15,10 @@ from bartizan_lab.cli import main as bartizan_lab
 INTRODUCTION = """\
 # Commands
 
-Made from the programs' own help: `COMMAND --help` says the same. Every `bartizan` command takes `--json`; then it prints one
-JSON document and nothing else.
+Made from the programs' own help: `COMMAND --help` says the same. Every command of `bartizan`, `bartizan-controller` and
+`bartizan-agent` takes `--json`; then it prints one JSON document on standard output and nothing else there. If it fails or was
+called wrongly, that is `{"error": ..., "exit_code": ...}`. The two that run until they are told to stop, `bartizan-controller serve` and
+`bartizan-agent run`, answer nothing: what they log can be JSON, one object a line.
 
 * [bartizan](#bartizan), for people: talks to a controller
 * [bartizan-controller](#bartizan-controller), on the controller's own machine

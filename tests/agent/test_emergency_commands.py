@@ -47,6 +47,12 @@ class Site:
     async def status(self) -> dict[str, Any]:
         return msgspec.json.decode((await self.do("status", "--json")).out, type=dict[str, Any])
 
+    async def answer(self, *arguments: str) -> dict[str, Any]:
+        """What a command that succeeds tells programs."""
+        done = await self.do(*arguments, "--json")
+        assert (done.code, done.err) == (0, "")
+        return msgspec.json.decode(done.out, type=dict[str, Any])
+
     def is_contained(self) -> bool:
         return "table inet bartizan" in self.gateway.run("nft", "list", "tables")
 
@@ -84,11 +90,13 @@ async def test_a_site_is_released_by_hand_and_contained_again(tmp_path: Path) ->
             status = await site.status()
             assert (status["healthy"], status["running"]) == (False, True)
             assert "lifted by duty officer until" in status["released"]
+            first_released = (await site.answer("restore"))["released"]
+            assert first_released["by"] == "duty officer"
         async with site.agent() as agent:
             await until(agent, lambda: len(site.told(events.AGENT_STARTED)) == 2)
             assert not site.is_contained()
-            contained = await site.do("contain")
-            assert (contained.code, contained.err) == (0, "")
+            assert await site.answer("restore") == {"loaded": None, "released": first_released}
+            assert await site.answer("contain") == {"released": None}
             await until(agent, site.is_contained)
             status = await site.status()
             assert (status["released"], status["drift"]) == ("", [])
@@ -96,13 +104,21 @@ async def test_a_site_is_released_by_hand_and_contained_again(tmp_path: Path) ->
         alone = await site.do(*RELEASE)
         assert "No agent is running; it will tell the controller when it starts." in alone.out
         assert not site.is_contained()
-        undone = await site.do("contain")
+        undone = await site.do("contain", "--json")
         assert (undone.code, "no agent is running to put it back" in undone.err) == (1, True)
+        assert msgspec.json.decode(undone.out)["exit_code"] == 1
+        loaded = (await site.answer("restore"))["loaded"]
+        assert loaded is not None
+        assert site.is_contained()
+        again = await site.answer(*RELEASE)
+        assert (again["agent_knows"], again["released"]["reason"]) == (False, "the gate camera is needed")
+        assert not site.is_contained()
+        await site.do("contain")
         async with site.agent() as agent:
-            await until(agent, lambda: len(site.told(events.CONTAINMENT_RELEASED)) == 2)
+            await until(agent, lambda: len(site.told(events.CONTAINMENT_RELEASED)) == 3)
             await until(agent, site.is_contained)
 
-    (first, _) = site.told(events.CONTAINMENT_RELEASED)
+    (first, *_) = site.told(events.CONTAINMENT_RELEASED)
     assert (first["by"], first["reason"]) == ("duty officer", "the gate camera is needed")
 
 

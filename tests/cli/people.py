@@ -31,6 +31,7 @@ class Person:
             [PROGRAMS / "bartizan", *arguments],
             env={**os.environ, "BARTIZAN_PROFILE": str(self.profile)},
             cwd=ROOT,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=60,

@@ -140,6 +140,16 @@ def test_init_makes_a_controller_and_prints_its_token_once(tmp_path: Path) -> No
     assert not {path.name for path in offline.glob("*.pem")} & {path.name for path in folder.rglob("*")}
 
 
+def test_init_tells_programs_the_same(tmp_path: Path) -> None:
+    made = controller("init", tmp_path / "controller", "--json")
+
+    answer = msgspec.json.decode(made.stdout)
+    assert Path(answer["folder"]) == tmp_path / "controller"
+    assert Path(answer["offline_keys"]) == tmp_path / "controller-offline-keys"
+    assert answer["admin_token"] == Path(answer["admin_token_file"]).read_text(encoding="ascii").strip()
+    assert "Take" in made.stderr
+
+
 def test_init_overwrites_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "precious").write_text("mine")
@@ -173,7 +183,9 @@ async def test_one_folder_is_served_once_and_looked_after_meanwhile(template: Pa
     assert "there is no site 'south'" in controller("enrolment-token", folder, "south").stderr
 
     identifier = soc.stdout.split("_")[1]
-    assert controller("token", "revoke", folder, identifier).exit_code == 0
+    revoked = controller("token", "revoke", folder, identifier, "--json")
+    assert msgspec.json.decode(revoked.stdout) == {"id": identifier, "revoked": True}
+    assert controller("token", "revoke", folder, identifier).exit_code == 1
     assert f"{identifier}  revoked" in controller("token", "list", folder).stdout
     assert "entries, unbroken" in controller("audit", "verify", folder).stdout
 
@@ -227,8 +239,10 @@ async def test_somebody_elses_broker_is_used_with_the_files_written_for_it(templ
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     files = tmp_path / "broker"
-    made = controller("broker-files", folder, files, "--host", "127.0.0.1", "--port", port)
+    made = controller("broker-files", folder, files, "--host", "127.0.0.1", "--port", port, "--json")
     assert made.exit_code == 0, made.stderr
+    answer = msgspec.json.decode(made.stdout)
+    assert (answer["broker"], set(answer["files"])) == (f"mqtts://127.0.0.1:{port}", {x.name for x in files.iterdir()})
     assert {path.stat().st_mode & 0o077 for path in files.iterdir()} == {0}
 
     async with mosquitto(files), serving(folder, f"--broker=mqtts://127.0.0.1:{port}", *ANYWHERE[:2]) as process:

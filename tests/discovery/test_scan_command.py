@@ -11,7 +11,7 @@ import pytest
 
 from bartizan.identity.model import Device, Identity
 from bartizan.ids import Address, DeviceId, Mac
-from bartizan_agent.cli import scan
+from bartizan_agent.cli import main, scan
 from bartizan_agent.inventory import Known
 from bartizan_agent.knowledge import packaged
 from bartizan_lab.cameras import make
@@ -61,11 +61,14 @@ def test_the_same_as_json_with_its_evidence(segment: Any, capsys: pytest.Capture
 @pytest.mark.netns
 def test_without_a_choice_of_interface_nothing_is_scanned(segment: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with segment.gateway.entered():
-        assert scan.run(arguments()) == 2
+        assert main(["scan"]) == 2
 
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.splitlines() == ["Choose where to look:", "  --interface cam0              10.9.0.0/24"]
+    assert printed.err.splitlines() == [
+        "bartizan-agent: Choose where to look:",
+        "  --interface cam0              10.9.0.0/24",
+    ]
 
 
 @pytest.mark.netns
@@ -80,7 +83,7 @@ def test_what_cannot_be_scanned_is_said(
     segment: Any, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     with segment.gateway.entered():
-        assert scan.run(arguments(*words)) == 1
+        assert main(["scan", *words]) == 1
 
     assert said in capsys.readouterr().err
 
@@ -110,7 +113,7 @@ def test_a_table_is_sorted_by_address_and_shows_what_is_unknown() -> None:
         "ADDRESS     MAC                KIND     MAKER    BRAND  MODEL  FIRMWARE  SURE  OPEN TO\n"
         "10.9.0.20   44:47:cc:00:00:01  unknown  unknown  -      -      -         -     -\n"
         "10.9.0.100  44:47:cc:00:00:01  unknown  unknown  -      -      -         -     -\n"
-        "-           44:47:cc:00:00:01  unknown  unknown  -      -      -         -     -\n"
+        "-           44:47:cc:00:00:01  unknown  unknown  -      -      -         -     -"
     )
 
 

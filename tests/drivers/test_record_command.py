@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bartizan.identity.model import Device, Identity
@@ -67,7 +68,7 @@ async def test_a_camera_is_recorded_without_what_tells_it_apart(
 ) -> None:
     async with standing("dahua") as device:
         gateway, state = Gateway(tmp_path, device), device.camera.state
-        code = await gateway.record(device.network.address, "--emulator", "--out", str(tmp_path / "out.json"))
+        code = await gateway.record(device.network.address, "--emulator", "--json", "--out", str(tmp_path / "out.json"))
 
         assert state.meddling == []
     text = (tmp_path / "out.json").read_text(encoding="utf-8")
@@ -75,7 +76,9 @@ async def test_a_camera_is_recorded_without_what_tells_it_apart(
     assert code == 0
     assert (recording.of, recording.driver, recording.state.model) == (Of.EMULATOR, "dahua", "IPC-HDW5831R-ZE")
     assert [told for told in (state.serial, state.mac, device.network.address, PASSWORD) if told in text] == []
-    assert "tests/recordings/dahua/" in capsys.readouterr().out
+    answer = msgspec.json.decode(capsys.readouterr().out)
+    assert (answer["driver"], answer["answers"]) == ("dahua", len(recording.exchanges))
+    assert Path(answer["file"]) == tmp_path / "out.json"
 
 
 async def test_a_refused_credential_counts_in_the_agents_own_budget(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from bartizan_agent import __version__
 from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
@@ -17,10 +17,32 @@ DONE, FAILED, USAGE, NOT_ENROLLED, INTERRUPTED = 0, 1, 2, 3, 130
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it nowhere else
 
 
+class Ended(Exception):
+    """A command ends with a line for people, and an exit code."""
+
+    def __init__(self, said: str, code: int = FAILED) -> None:
+        super().__init__(said)
+        self.code = code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves to `main` how a wrong call ends."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise Ended(message, USAGE)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 called wrongly, 3 not enrolled, 130 Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        return _run(given)
+    except Ended as end:
+        complain(end)
+        if "--json" in given:
+            answer({"error": str(end), "exit_code": end.code})
+        return end.code
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -33,17 +55,17 @@ def _run(given: list[str]) -> int:
     try:
         code: int = parsed.run(parsed)
     except NotEnrolled as error:
-        return complain(error, NOT_ENROLLED)
+        raise Ended(str(error), NOT_ENROLLED) from error
     except BartizanError as error:
-        return complain(error, FAILED)
+        raise Ended(str(error)) from error
     except PermissionError as error:
-        return complain(PermissionError(f"{error.filename}: permission denied; run this as root"), FAILED)
+        raise Ended(f"{error.filename}: permission denied; run this as root") from error
     return code
 
 
 def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """Return the parser of some commands, or of all."""
-    root = argparse.ArgumentParser(
+    root = _Parser(
         prog="bartizan-agent",
         description="Finds the cameras of a site, contains them, and installs vetted firmware on them.",
         epilog="Exit codes: 0 done, 1 failed (for status: degraded), 2 called wrongly, 3 not enrolled.",
@@ -69,7 +91,26 @@ def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     return root
 
 
-def complain(error: Exception, code: int) -> int:
-    """Say what is wrong on standard error; return the code."""
+def json_option(parser: argparse.ArgumentParser) -> None:
+    """Give a command `--json`."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def say(arguments: argparse.Namespace, text: str, value: object) -> None:
+    """Print text for people or, with `--json`, one document for programs."""
+    if arguments.json:
+        answer(value)
+    else:
+        print(text)
+
+
+def answer(value: object) -> None:
+    """Print a document."""
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def complain(error: Exception) -> None:
+    """Say what is wrong on standard error."""
     print(f"bartizan-agent: {error}", file=sys.stderr)
-    return code

@@ -1,9 +1,8 @@
 """`bartizan-agent contain`: end a release by hand; containment is put back at once."""
 
 import argparse
-import sys
 
-from bartizan_agent.cli import DONE, FAILED, Subparsers
+from bartizan_agent.cli import DONE, Ended, Subparsers, json_option, say
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -13,6 +12,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="end a release: put containment back",
         description="Ends a release by hand. The running agent puts containment back at once.",
     )
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -25,11 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     with release.changing(places):
         release.end(places)
     if not release.wake(places):
-        print(
-            "bartizan-agent: nothing lifts containment any more, but no agent is running to put it back:"
-            " start it (systemctl start bartizan-agent)",
-            file=sys.stderr,
+        raise Ended(
+            "nothing lifts containment any more, but no agent is running to put it back:"
+            " start it (systemctl start bartizan-agent)"
         )
-        return FAILED
-    print("Containment is being put back; `bartizan-agent status` shows it.")
+    say(arguments, "Containment is being put back; `bartizan-agent status` shows it.", {"released": None})
     return DONE

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bartizan_agent.cli import DONE, USAGE, Subparsers
+from bartizan_agent.cli import DONE, USAGE, Ended, Subparsers, json_option, say
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -24,6 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--interface", "-i", action="append", default=[], metavar="NAME", help="where the cameras are; may be repeated"
     )
     parser.add_argument("--replace", action="store_true", help="give up the enrolment that is here already")
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     present = {interface.name for interface in interfaces()}
     missing = [name for name in arguments.interface if name not in present]
     if missing or not arguments.interface:
-        return _choose(missing, [interface.name for interface in scannable()])
+        raise _choose(missing, [interface.name for interface in scannable()])
     settings = enrol(
         arguments.url,
         arguments.token or sys.stdin.readline(),
@@ -45,12 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
         configuration=arguments.config,
         replace=arguments.replace,
     )
-    print(f"This gateway is enrolled as the one of {settings.site}. Its configuration is {arguments.config}.")
-    print("Next: systemctl enable bartizan-restore bartizan-agent && systemctl restart bartizan-agent")
+    say(
+        arguments,
+        f"This gateway is enrolled as the one of {settings.site}. Its configuration is {arguments.config}.\n"
+        "Next: systemctl enable bartizan-restore bartizan-agent && systemctl restart bartizan-agent",
+        {"site": settings.site, "controller": arguments.url, "configuration": str(arguments.config.absolute())},
+    )
     return DONE
 
 
-def _choose(missing: list[str], present: list[str]) -> int:
+def _choose(missing: list[str], present: list[str]) -> Ended:
     wrong = f"there is no interface {missing[0]!r}" if missing else "say where the cameras are, with --interface"
-    print(f"bartizan-agent: {wrong}; this gateway has {', '.join(present) or 'none that is up'}", file=sys.stderr)
-    return USAGE
+    return Ended(f"{wrong}; this gateway has {', '.join(present) or 'none that is up'}", USAGE)

@@ -1,7 +1,6 @@
 """`bartizan-agent explain DEVICE`: why a device is held as it is, from what this gateway itself holds."""
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device
 from bartizan.policy.explain import Explanation, RuleTrace
 from bartizan.trust.content import Catalogue
-from bartizan_agent.cli import DONE, FAILED, Subparsers
+from bartizan_agent.cli import DONE, Ended, Subparsers, json_option, say
 from bartizan_agent.cli.shortfalls import shortfalls
 
 
@@ -27,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
     )
     parser.add_argument("device", metavar="DEVICE", help="id (or a part of it), MAC or address")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -45,19 +44,18 @@ def run(arguments: argparse.Namespace) -> int:
         which = (
             f"{len(meant)} devices match: {names}" if meant else "no device of this site has this id, MAC or address"
         )
-        print(f"bartizan-agent: {which}", file=sys.stderr)
-        return FAILED
+        raise Ended(which)
     last_good = local.last_good
     explanation = Evaluator(last_good.catalogue, last_good.facts, last_good.books).explain(meant[0], time.time())
     enforced = local.kernel.levels.get(meant[0].id)
     found = by_urgency(findings(meant[0].identity, _advisories(last_good.catalogue)))
-    if arguments.json:
-        explained = msgspec.structs.asdict(explanation)
-        document = {"device": meant[0], "enforced": enforced, "findings": found, **explained}
-        print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
-    else:
-        held = enforced.value if enforced else "not held by the kernel"
-        print("\n".join(lines(meant[0], explanation, found, held)))
+    held = enforced.value if enforced else "not held by the kernel"
+    explained = msgspec.structs.asdict(explanation)
+    say(
+        arguments,
+        "\n".join(lines(meant[0], explanation, found, held)),
+        {"device": meant[0], "enforced": enforced, "findings": found, **explained},
+    )
     return DONE
 
 

@@ -1,11 +1,10 @@
 """`bartizan-agent record DEVICE`: write down what one device answers its driver, without telling which it is."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bartizan_agent.cli import DONE, FAILED, Subparsers
+from bartizan_agent.cli import DONE, Ended, Subparsers, json_option, say
 
 if TYPE_CHECKING:
     from bartizan.identity.model import Device
@@ -35,6 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--emulator", action="store_true", help="the device is emulated: the recording says so, and proves less"
     )
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,20 +51,31 @@ def run(arguments: argparse.Namespace) -> int:
     meant = by_any_name({device.id: device for device in local.devices}, arguments.device)
     if len(meant) != 1:
         names = ", ".join(device.id for device in meant) or "no device of this site"
-        return _fail(f"{arguments.device!r} is the name of {names}: give one id, MAC or address")
+        raise Ended(f"{arguments.device!r} is the name of {names}: give one id, MAC or address")
     (device,) = meant
     driver = driver_for(device.identity)
     credential = credential_for(device, local.last_good.credentials)
     if driver is None:
-        return _fail(f"no driver speaks to {device.identity.maker or 'a device of unknown maker'}")
+        raise Ended(f"no driver speaks to {device.identity.maker or 'a device of unknown maker'}")
     if credential is None or not device.addresses:
-        return _fail(f"{device.id} has no {'address' if credential else 'credential'} here")
+        raise Ended(f"{device.id} has no {'address' if credential else 'credential'} here")
     of = Of.EMULATOR if arguments.emulator else Of.DEVICE
     recording = _recorded(places, driver, device, credential, of)
     path = arguments.out or Path(recording.file_name)
     path.write_text(encode(recording), encoding="utf-8")
-    print(f"Wrote {path}: {len(recording.exchanges)} answers of {recording.state.model} {recording.state.firmware}.")
-    print(f"Look through it; it belongs into tests/recordings/{recording.driver}/.")
+    model, firmware = recording.state.model, recording.state.firmware
+    say(
+        arguments,
+        f"Wrote {path}: {len(recording.exchanges)} answers of {model} {firmware}.\n"
+        f"Look through it; it belongs into tests/recordings/{recording.driver}/.",
+        {
+            "file": str(path.absolute()),
+            "driver": recording.driver,
+            "model": model,
+            "firmware": firmware,
+            "answers": len(recording.exchanges),
+        },
+    )
     return DONE
 
 
@@ -87,8 +98,3 @@ def _recorded(places: "Places", driver: "Driver", device: "Device", credential: 
         turns = resources.enter_context(closing(Turns(places.turns)))
         http = CameraHttp(LoginBudget(connection, time.time), connection, turns=turns)
         return asyncio.run(record(http, driver, device, credential, of))
-
-
-def _fail(reason: str) -> int:
-    print(f"bartizan-agent: {reason}", file=sys.stderr)
-    return FAILED

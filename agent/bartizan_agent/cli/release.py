@@ -2,7 +2,7 @@
 
 import argparse
 
-from bartizan_agent.cli import DONE, Subparsers
+from bartizan_agent.cli import DONE, Subparsers, json_option, say
 
 DEFAULT_HOURS = 4.0
 
@@ -24,6 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--hours", type=_hours, default=DEFAULT_HOURS, help=f"how long, at most 72 (default: {DEFAULT_HOURS:g})"
     )
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -57,8 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         firewall.close()
     told_agent = release.wake(places)
-    print(f"Containment is {lifted.sentence()}.")
-    print("The agent knows." if told_agent else "No agent is running; it will tell the controller when it starts.")
+    knows = "The agent knows." if told_agent else "No agent is running; it will tell the controller when it starts."
+    say(
+        arguments,
+        f"Containment is {lifted.sentence()}.\n{knows}",
+        {"released": lifted, "agent_knows": told_agent},
+    )
     return DONE
 
 

@@ -1,9 +1,8 @@
 """`bartizan-agent restore`: load what was enforced last, as the boot unit does before the network is up."""
 
 import argparse
-import sys
 
-from bartizan_agent.cli import DONE, FAILED, Subparsers
+from bartizan_agent.cli import DONE, Ended, Subparsers, json_option, say
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -16,6 +15,7 @@ def add_parser(subparsers: Subparsers) -> None:
             " containment is released by hand, nothing is loaded."
         ),
     )
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -31,11 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     with release.changing(places):
         standing = release.standing(places, time.time())
         if standing is not None:
-            print(f"bartizan-agent: nothing loaded: containment is {standing.sentence()}", file=sys.stderr)
+            sentence = f"nothing loaded: containment is {standing.sentence()}"
+            say(arguments, sentence, {"loaded": None, "released": standing})
             return DONE
         name = restore(str(places.state))
     if not name:
-        print("bartizan-agent: no stored ruleset could be loaded; start the agent", file=sys.stderr)
-        return FAILED
-    print(f"{places.state / name} is in force")
+        raise Ended("no stored ruleset could be loaded; start the agent")
+    loaded = str(places.state / name)
+    say(arguments, f"{loaded} is in force", {"loaded": loaded, "released": None})
     return DONE

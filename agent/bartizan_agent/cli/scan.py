@@ -11,6 +11,7 @@ import msgspec
 
 from bartizan.firmware.match import by_urgency, findings, sentence
 from bartizan.ids import DeviceId
+from bartizan_agent.cli import DONE, USAGE, Ended, Subparsers, say
 from bartizan_agent.discovery.channels import left_out
 from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import Interface, named, scannable
@@ -20,12 +21,11 @@ from bartizan_agent.discovery.sweep import Target, target
 from bartizan_agent.inventory import Known, merge
 from bartizan_agent.knowledge import Knowledge, packaged
 
-FOUND_OR_NONE, NOTHING_SCANNED, USAGE = 0, 1, 2
 _HEADINGS = ("ADDRESS", "MAC", "KIND", "MAKER", "BRAND", "MODEL", "FIRMWARE", "SURE", "OPEN TO")
 _SHOWN_ADVISORIES = 3
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Attach the command to the agent's command line."""
     parser = subparsers.add_parser(
         "scan",
@@ -56,41 +56,37 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Scan and print. Returns the exit code: 0 whatever was found, 1 if nothing could be scanned, 2 for usage."""
+    """Scan and print. Returns 0 whatever was found; ends with 1 if nothing could be scanned, with 2 for usage."""
     if not arguments.interface:
-        _tell(_choose())
-        return USAGE
+        raise Ended(_choose(), USAGE)
     limits = Limits(total_seconds=arguments.timeout)
-    targets = _targets(arguments, limits)
+    targets, refusals = _targets(arguments, limits)
     if not targets:
-        return NOTHING_SCANNED
-    for reason in left_out():
+        raise Ended("\n".join(refusals))
+    for reason in (*refusals, *left_out()):
         _tell(reason)
     began = time.monotonic()
     try:
         observations = asyncio.run(scan(targets, limits, _tell))
     except OSError as error:
-        _tell(f"cannot scan: {error.strerror}")
-        return NOTHING_SCANNED
+        raise Ended(f"cannot scan: {error.strerror}") from error
     knowledge = packaged()
     found = merge(
         {}, observations, directory=knowledge.directory, advisories=knowledge.advisories, at=time.time()
     ).devices
     _tell(f"{len(found)} devices in {time.monotonic() - began:.1f} s")
-    if arguments.json:
-        print(as_json(found.values()))
-    else:
-        print(as_table(found.values(), knowledge if arguments.explain else None), end="")
-    return FOUND_OR_NONE
+    table = as_table(found.values(), knowledge if arguments.explain else None)
+    say(arguments, table, as_document(found.values()))
+    return DONE
 
 
-def as_json(found: Iterable[Known]) -> str:
-    """Return devices, what was said of them and which ports were open, as a JSON document."""
+def as_document(found: Iterable[Known]) -> dict[str, object]:
+    """Return devices, what was said of them and which ports were open, for programs."""
     devices = [
         {**msgspec.to_builtins(entry.device), "evidence": entry.evidence, "open_ports": entry.open_ports}
         for entry in _sorted(found)
     ]
-    return msgspec.json.format(msgspec.json.encode({"devices": devices}), indent=2).decode()
+    return {"devices": devices}
 
 
 def as_table(found: Iterable[Known], explained_by: Knowledge | None = None) -> str:
@@ -100,21 +96,21 @@ def as_table(found: Iterable[Known], explained_by: Knowledge | None = None) -> s
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if explained_by is None:
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines)
     explained = [lines[0]]
     for entry, line in zip(entries, lines[1:], strict=True):
         explained.extend([line, *(f"    {reason}" for reason in _reasons(entry, explained_by))])
-    return "\n".join(explained) + "\n"
+    return "\n".join(explained)
 
 
-def _targets(arguments: argparse.Namespace, limits: Limits) -> list[Target]:
-    targets = []
+def _targets(arguments: argparse.Namespace, limits: Limits) -> tuple[list[Target], list[str]]:
+    targets, refusals = [], []
     for name in dict.fromkeys(arguments.interface):
         try:
             targets.append(_target(named(name), arguments, limits))
         except CannotScan as error:
-            _tell(str(error))
-    return targets
+            refusals.append(str(error))
+    return targets, refusals
 
 
 def _target(interface: Interface, arguments: argparse.Namespace, limits: Limits) -> Target:

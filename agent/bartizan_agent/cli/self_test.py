@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from bartizan_agent.cli import DONE, FAILED, Subparsers, complain
+from bartizan_agent.cli import DONE, FAILED, Subparsers, complain, json_option, say
 
 if TYPE_CHECKING:
     from bartizan_agent.notes import Note
@@ -25,14 +25,13 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog="Exit codes: 0 every segment was tested and blocks, 1 one does not, or could not be tested.",
     )
     parser.add_argument("--interface", metavar="NAME", help="only this segment (default: all of the configuration)")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Test, print and record."""
-    import msgspec
-
+    from bartizan.errors import Unavailable
     from bartizan_agent import release
     from bartizan_agent.local import last_applied
     from bartizan_agent.nftables.enforcer import Nftables
@@ -52,15 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 results.append(probe(name, applied, firewall))
             except CannotTest as refusal:
-                complain(refusal, FAILED)
+                complain(refusal)
     finally:
         firewall.close()
-    if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(results), indent=2).decode())
-    else:
-        print("\n".join(line for result in results for line in lines(result)))
-    for result in results:
-        release.leave(places, _told(result))
+    say(arguments, "\n".join(line for result in results for line in lines(result)), results)
+    try:
+        for result in results:
+            release.leave(places, _told(result))
+    except Unavailable as refusal:  # what was found is printed already
+        complain(refusal)
+        return FAILED
     release.wake(places)
     return DONE if len(results) == len(names) and _is_blocked(results) else FAILED
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bartizan_agent.cli import DONE, FAILED, Subparsers
+from bartizan_agent.cli import DONE, FAILED, Subparsers, json_option, say
 from bartizan_agent.clock import BEHIND_SECONDS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Reads the state folder and the kernel, so it tells the truth whether the agent runs or not.",
         epilog="Exit codes: 0 healthy, 1 degraded, 3 not enrolled.",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,10 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     local = find(Places(arguments.state), arguments.config)
     now = time.time() + local.clock_behind_seconds
     status = judge(local, now)
-    if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
-    else:
-        print("\n".join(lines(status, now)))
+    say(arguments, "\n".join(lines(status, now)), status)
     return DONE if status.healthy else FAILED
 
 

@@ -2,11 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 
+from bartizan.cli.ending import Program
 from bartizan.errors import BartizanError
 from bartizan.policy.errors import PolicyError
 from bartizan_controller import __version__, config
@@ -17,18 +17,17 @@ from bartizan_controller.directory import Folder
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
-class _Group(click.Group):
+class _Controller(Program):
     """Tells people of our own errors in a line, not in a traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (BartizanError, PolicyError, ValueError) as error:
-            reason = f"{error}: {error.__cause__}" if isinstance(error.__cause__, OSError) else str(error)
-            raise click.ClickException(reason) from error
+    own_errors = (BartizanError, PolicyError, ValueError)
+
+    def failure(self, error: Exception) -> click.ClickException:
+        reason = f"{error}: {error.__cause__}" if isinstance(error.__cause__, OSError) else str(error)
+        return click.ClickException(reason)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Controller, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="bartizan-controller")
 def main() -> None:
     """Bartizan's controller: pushes signed policy to gateways, keeps what they report, forwards orders.

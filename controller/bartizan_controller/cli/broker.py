@@ -8,6 +8,7 @@ import click
 from bartizan_controller import config, enrolment
 from bartizan_controller.authority import Authority
 from bartizan_controller.broker import configuration
+from bartizan_controller.cli.answers import JSON, say
 from bartizan_controller.directory import Folder
 from bartizan_controller.durable import replace_file
 from bartizan_controller.store import dialect
@@ -21,7 +22,8 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False)
 @click.argument("target", type=DIRECTORY)
 @click.option("--host", "hosts", multiple=True, required=True, help="Name or address of the broker. Repeat.")
 @click.option("--port", default=8883, show_default=True, help="Port on which it is to listen.")
-def broker_files(folder: Path, target: Path, *, hosts: tuple[str, ...], port: int) -> None:
+@JSON
+def broker_files(folder: Path, target: Path, *, hosts: tuple[str, ...], port: int, as_json: bool) -> None:
     """Write what a broker needs that the controller in FOLDER does not start itself into TARGET.
 
     A certificate for it and its key (398 days), the authority's certificate, the list of revoked ones, an access list
@@ -36,14 +38,20 @@ def broker_files(folder: Path, target: Path, *, hosts: tuple[str, ...], port: in
         shut_out = database.query(lambda c: enrolment.shut_out_sites(c, authority))
     issued = authority.server(hosts, time.time())
     conf = configuration.configuration("0.0.0.0", port, settings.broker_limits)
-    for name, content in (
-        (configuration.KEY_FILE, issued.key),
-        (configuration.CERTIFICATE_FILE, issued.certificate),
-        (configuration.CA_FILE, authority.ca_pem),
-        (configuration.REVOCATION_FILE, authority.crl_file.read_bytes()),
-        (configuration.ACCESS_FILE, configuration.access_list(shut_out).encode()),
-        (configuration.CONFIGURATION_FILE, conf.encode()),
-    ):
+    files = {
+        configuration.KEY_FILE: issued.key,
+        configuration.CERTIFICATE_FILE: issued.certificate,
+        configuration.CA_FILE: authority.ca_pem,
+        configuration.REVOCATION_FILE: authority.crl_file.read_bytes(),
+        configuration.ACCESS_FILE: configuration.access_list(shut_out).encode(),
+        configuration.CONFIGURATION_FILE: conf.encode(),
+    }
+    for name, content in files.items():
         replace_file(target / name, content)
-    click.echo(f"{target} is ready: move it to the broker's machine; the key is in {configuration.KEY_FILE}")
-    click.echo(f"Then:  bartizan-controller serve {folder} --broker mqtts://{hosts[0]}:{port}")
+    url = f"mqtts://{hosts[0]}:{port}"
+    say(
+        f"{target} is ready: move it to the broker's machine; the key is in {configuration.KEY_FILE}\n"
+        f"Then:  bartizan-controller serve {folder} --broker {url}",
+        {"folder": str(target.absolute()), "files": sorted(files), "key": configuration.KEY_FILE, "broker": url},
+        as_json=as_json,
+    )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-import msgspec
 from sqlalchemy import Connection
 
 from bartizan.ids import OrganisationId, SiteId
@@ -21,6 +20,7 @@ from bartizan_controller.api.estate import EnrolmentTokenShown, IssuedToken, New
 from bartizan_controller.api.totals import Recount
 from bartizan_controller.audit import GENESIS, verify
 from bartizan_controller.authority import Authority
+from bartizan_controller.cli.answers import JSON, say
 from bartizan_controller.cli.running import RunningController
 from bartizan_controller.directory import Folder, InUse, locked
 from bartizan_controller.errors import NotFound
@@ -32,7 +32,6 @@ from bartizan_controller.store.organisations import Site
 
 BY = "local administrator"
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 T = TypeVar("T")
 
@@ -79,7 +78,7 @@ def create(
         return IssuedToken(token, about)
 
     issued = _either(folder, change, lambda api: api.ask("POST", "tokens", IssuedToken, wanted))
-    _say(issued.token, issued, as_json=as_json)
+    say(issued.token, issued, as_json=as_json)
 
 
 @token.command("list")
@@ -94,19 +93,21 @@ def list_(folder: Path, *, as_json: bool) -> None:
         f"  {held.organisation or '-':<16}  {held.name}"
         for held in found
     )
-    _say("\n".join(lines), found, as_json=as_json)
+    say("\n".join(lines), found, as_json=as_json)
 
 
 @token.command("revoke")
 @FOLDER
 @click.argument("identifier", metavar="ID")
-def revoke(folder: Path, identifier: str) -> None:
+@JSON
+def revoke(folder: Path, identifier: str, *, as_json: bool) -> None:
     """Make the token with this ID invalid, at the controller in FOLDER."""
     _either(
         folder,
         lambda database: database.change(lambda c: estate.revoke_token(c, identifier, by=BY, now=time.time())),
         lambda api: api.ask("DELETE", f"tokens/{identifier}", type(None)),
     )
+    say(f"{identifier} is not valid any more", {"id": identifier, "revoked": True}, as_json=as_json)
 
 
 @click.command("enrolment-token")
@@ -130,7 +131,7 @@ def enrolment_token(folder: Path, site: str, *, organisation: str | None, days: 
         return api.ask("POST", path, EnrolmentTokenShown, NewEnrolmentToken(lifetime_days)).token
 
     made = _either(folder, change, ask)
-    _say(made, {"site": site, "token": made}, as_json=as_json)
+    say(made, {"site": site, "token": made}, as_json=as_json)
 
 
 @click.group()
@@ -152,11 +153,7 @@ def verify_chain(folder: Path, *, head: str | None, as_json: bool) -> None:
         )
     if not found.has_wanted:
         raise click.ClickException(f"the chain has no entry {head}: its end was cut off, or it was written anew")
-    _say(f"{found.entries} entries, unbroken; head {found.head}", found, as_json=as_json)
-
-
-def _say(text: str, value: object, *, as_json: bool) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() if as_json else text)
+    say(f"{found.entries} entries, unbroken; head {found.head}", found, as_json=as_json)
 
 
 @click.group("inventory")
@@ -186,7 +183,7 @@ def recount_(folder: Path, *, repair: bool, as_json: bool) -> None:
         lines.append("every counter agrees with counting")
     elif repair:
         lines.append(f"{len(wrong)} counters were put right")
-    _say("\n".join(lines), wrong, as_json=as_json)
+    say("\n".join(lines), wrong, as_json=as_json)
     if wrong and not repair:
         raise click.ClickException(f"{len(wrong)} counters are wrong: run it again with --repair")
 

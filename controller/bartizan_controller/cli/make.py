@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bartizan.cli.shipped import shipped_data
+from bartizan_controller.cli.answers import JSON, say
 from bartizan_controller.config import Config
 from bartizan_controller.directory import Folder
 from bartizan_controller.initialise import Plan, initialise
@@ -32,6 +33,7 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False)
 @click.option("--organisation", default="estate", show_default=True, help="Id of the first organisation.")
 @click.option("--data", type=DIRECTORY, help="Folder of makers.yaml and advisories/.  [default: as installed]")
 @click.option("--passphrase-file", type=FILE, help="Encrypts the offline keys with the first line of this file.")
+@JSON
 def init(
     folder: Path,
     *,
@@ -40,6 +42,7 @@ def init(
     organisation: str,
     data: Path | None,
     passphrase_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Make a new controller in FOLDER, which must be empty or not exist.
 
@@ -52,11 +55,22 @@ def init(
     made = initialise(
         Plan(where, offline, Config(hosts=hosts), organisation, data or shipped_data(), passphrase), now=time.time()
     )
-    click.echo(f"controller:    {where.root}")
-    click.echo(f"catalogue:     {made.makers} makers, {made.advisories} advisories, no policies yet")
-    click.echo(f"offline keys:  {offline}")
-    click.echo(f"admin token:   {made.admin_token}")
-    click.echo(f"               shown only now; also in {where.admin_token}, for scripts on this machine")
+    say(
+        f"controller:    {where.root}\n"
+        f"catalogue:     {made.makers} makers, {made.advisories} advisories, no policies yet\n"
+        f"offline keys:  {offline}\n"
+        f"admin token:   {made.admin_token}\n"
+        f"               shown only now; also in {where.admin_token}, for scripts on this machine",
+        {
+            "folder": str(where.root),
+            "makers": made.makers,
+            "advisories": made.advisories,
+            "offline_keys": str(offline),
+            "admin_token": made.admin_token,
+            "admin_token_file": str(where.admin_token),
+        },
+        as_json=as_json,
+    )
     click.secho(
         f"\nTake {offline} off this machine before any gateway is enrolled.\n"
         "Give each file to one person, on media that they keep. Two of them together can open the network or approve\n"
