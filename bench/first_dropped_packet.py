@@ -1,33 +1,23 @@
-"""From `apply` to the first packet that does not pass, on the wire: 1,000 devices, and an open TCP stream.
-
-A process of its own sends stamped packets; the newest stamp that arrives says when the filter closed.
-"""
+"""From `apply` to the first packet that does not pass, on the wire: 1,000 devices, and an open TCP stream."""
 
 import contextlib
-import os
-import signal
 import socket
-import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import Ruleset
 from bartizan.containment.render import difference, render
 from bartizan_agent.nftables.enforcer import Nftables
-from bartizan_lab.netns import Namespace
-from bench.filter_site import CLOUD, RECORDER, BareNftables, Site, first_at, network, ruleset
+from bench.filter_site import RECORDER, BareNftables, Site, first_at, network, ruleset
 from bench.floor import Goal, Result, in_turn, report
+from bench.stamps import SETTLE_SECONDS, STAMP, last_passed
 
 DEVICES = 1_000
 CHANGES = 1_000
 STREAM_DEVICES = 2
-SETTLE_SECONDS = 0.05
-"""Between one change and the next: the kernel clears away what one transaction replaced, and the next waits for it."""
-PACE_SECONDS = 0.00005
-_STAMP = struct.Struct("=Q")
 
 
 def measure() -> Iterator[Result]:
@@ -54,11 +44,11 @@ def _closing(ours: Site, bare: Site, open_rules: Ruleset, kind: socket.SocketKin
 
         def product() -> float:
             firewall.apply(open_rules)
-            return _last_passed(ours, kind, lambda: firewall.apply(shut))
+            return last_passed(ours, kind, lambda: firewall.apply(shut))
 
         def floor() -> float:
             nft(to_open)
-            return _last_passed(bare, kind, lambda: nft(to_shut))
+            return last_passed(bare, kind, lambda: nft(to_shut))
 
         return in_turn(product, floor, rounds=21)
 
@@ -70,63 +60,6 @@ def _enforcer(site: Site) -> Iterator[Nftables]:
             firewall = Nftables(Path(folder))
         with contextlib.closing(firewall):
             yield firewall
-
-
-def _last_passed(site: Site, kind: socket.SocketKind, close: Callable[[], None]) -> float:
-    with _stamps(site, kind) as receiver:
-        time.sleep(SETTLE_SECONDS)
-        receiver.recv(_STAMP.size)
-        began = time.monotonic_ns()
-        close()
-        time.sleep(SETTLE_SECONDS)
-        return (_newest(receiver) - began) / 1e6
-
-
-def _newest(receiver: socket.socket) -> int:
-    receiver.setblocking(False)
-    newest = 0
-    with contextlib.suppress(BlockingIOError):
-        while data := receiver.recv(_STAMP.size):
-            newest = max(newest, _STAMP.unpack(data)[0])
-    return newest
-
-
-@contextlib.contextmanager
-def _stamps(site: Site, kind: socket.SocketKind) -> Iterator[socket.socket]:
-    """Yield a socket of the far host on which stamps of the camera's clock arrive until the block ends."""
-    with site.far.entered():
-        here = socket.socket(socket.AF_INET, kind)
-        here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        here.bind((CLOUD, 0))
-        if kind is socket.SOCK_STREAM:
-            here.listen()
-    child = os.fork()
-    if not child:
-        _send_stamps(site.camera, kind, here.getsockname())
-    try:
-        receiver = here.accept()[0] if kind is socket.SOCK_STREAM else here
-        with here, receiver:
-            receiver.settimeout(5)
-            yield receiver
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-def _send_stamps(camera: Namespace, kind: socket.SocketKind, to: tuple[str, int]) -> None:
-    """Run as the sending process until killed."""
-    try:
-        with camera.entered():
-            sender = socket.socket(socket.AF_INET, kind)
-            sender.connect(to)
-            if kind is socket.SOCK_STREAM:
-                sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ends_at = time.monotonic() + 10
-            while time.monotonic() < ends_at:
-                sender.send(_STAMP.pack(time.monotonic_ns()))
-                time.sleep(PACE_SECONDS)
-    finally:
-        os._exit(0)
 
 
 def _lost(site: Site) -> float:
@@ -142,7 +75,7 @@ def _lost(site: Site) -> float:
     with receiver, sender, _enforcer(site) as firewall:
         for number in range(CHANGES):
             firewall.apply(others[number % 2])
-            sender.sendto(_STAMP.pack(number), receiver.getsockname())
+            sender.sendto(STAMP.pack(number), receiver.getsockname())
         time.sleep(SETTLE_SECONDS)
         return CHANGES - _arrived(receiver)
 
@@ -151,7 +84,7 @@ def _arrived(receiver: socket.socket) -> int:
     receiver.setblocking(False)
     arrived = 0
     with contextlib.suppress(BlockingIOError):
-        while receiver.recv(_STAMP.size):
+        while receiver.recv(STAMP.size):
             arrived += 1
     return arrived
 

@@ -93,9 +93,9 @@ def floor(controller: Path, fleet: Path, clients: int, reply_octets: int) -> Ite
     """Run a broker and clients with the certificates of a roster, for the block."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bartizan-floor-")))
-        port = _write(folder, Authority(controller / "keys"))
+        port = write_broker(folder, Authority(controller / "keys"))
         stack.enter_context(_process(["mosquitto", "-c", "floor.conf"], folder))
-        collector = _collector(folder, port)
+        collector = first_client(folder, port, UP)
         stack.enter_context(contextlib.closing(collector.stream))
         arguments = (str(fleet), str(port), str(clients), str(reply_octets))
         checkout = Path(__file__).parents[1]
@@ -106,8 +106,8 @@ def floor(controller: Path, fleet: Path, clients: int, reply_octets: int) -> Ite
         yield Floor(collector, clients)
 
 
-def _write(folder: Path, authority: Authority) -> int:
-    """Write what the broker reads and the collector's key; return a free port."""
+def write_broker(folder: Path, authority: Authority) -> int:
+    """Write what the broker reads (`floor.conf`) and the collector's key; return a free port."""
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
     server, client = authority.server([HOST], time.time()), authority.controller_client(time.time())
@@ -119,12 +119,13 @@ def _write(folder: Path, authority: Authority) -> int:
     return port
 
 
-def _collector(folder: Path, port: int) -> Client:
+def first_client(folder: Path, port: int, topic: str) -> Client:
+    """Return the collector, connected as soon as the broker is there, to what `write_broker` wrote."""
     tls = tls_context(folder, "collector", (folder / "ca.pem").read_text(encoding="ascii"))
     gives_up_at = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
-            return Client("collector", tls, port, UP)
+            return Client("collector", tls, port, topic)
         except ConnectionRefusedError:
             if time.monotonic() > gives_up_at:
                 raise

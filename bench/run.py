@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 PROGRAMS = (
     "nft_apply",
     "first_dropped_packet",
+    "order_to_drop",
     "cold_start",
     "throughput",
     "scan",
