@@ -152,7 +152,13 @@ def _rows(said: Report, held: dict[str, bytes]) -> Rows:
                 *(said.site, device.id, identity.maker, identity.brand, identity.kind.value, identity.model),
                 *(identity.firmware, identity.confidence, device.first_seen, posture.wanted.value),
                 *(posture.enforced and posture.enforced.value, True, bool(device.vulnerabilities), device.lost),
-                *(device.last_seen, posture.dropped_packets, digest, f"{device.id} {identity.model}"),
+                *(
+                    device.last_seen,
+                    posture.dropped_packets,
+                    digest,
+                    f"{device.id} {identity.model}",
+                    posture.remove_by,
+                ),
             )
         )
     return rows

@@ -41,6 +41,7 @@ def device_postures(
             enforceable=device.id not in limits,
             not_enforceable_because=limits.get(device.id, ""),
             harden={duty.value: standing(device.hardening, duty.value).value for duty in verdicts[device.id].harden},
+            remove_by=verdicts[device.id].remove_by,
         )
         for device in devices
         if device.id in verdicts

@@ -96,8 +96,9 @@ def _raises(books: Iterable[OrderBook]) -> frozenset[tuple[str | None, Raise]]:
 
 
 def next_change_at(catalogue: Catalogue, books: Iterable[OrderBook], at: float) -> float | None:
-    """Return when, after `at`, something begins or ends by itself: a waiver, the catalogue, a book's installs."""
+    """Return when, after `at`, something begins or ends: a waiver, a rule, the catalogue, a book's installs."""
     times = [time for waiver in catalogue.waivers for time in (waiver.starts_at, waiver.expires_at)]
+    times += [rule.starts_at for policy in catalogue.policies for rule in policy.rules if rule.starts_at is not None]
     times += [catalogue.expires_at, *(book.expires_at for book in books)]
     return min((time for time in times if time > at), default=None)
 

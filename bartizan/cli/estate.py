@@ -1,5 +1,6 @@
 """`bartizan estate`: the inventory as a whole, now and at two dates."""
 
+import time
 from typing import Any
 
 import click
@@ -8,8 +9,10 @@ from bartizan.cli.assets import export, forget, import_list, lists, reconcile
 from bartizan.cli.connection import Controller
 from bartizan.cli.inventory import Json, pages
 from bartizan.cli.options import asking
-from bartizan.cli.terminal import Terminal
+from bartizan.cli.terminal import Terminal, when
+from bartizan.policy.facts import day
 
+DAY_SECONDS = 86_400.0
 BY = (
     "organisation",
     "site",
@@ -64,8 +67,65 @@ def diff(terminal: Terminal, controller: Controller, **between: Any) -> None:
     )
 
 
+@estate.command()
+@click.option("--site", help="The devices of this site, one by one.")
+@asking
+def removals(terminal: Terminal, controller: Controller, site: str | None) -> None:
+    """Show what policy wants gone, by when, and how far sites have come.
+
+    A device that its gateway has lost sight of is counted apart: it may be removed, or only unplugged.
+    """
+    if site is None:
+        _sites_to_clear(terminal, controller.get("removals", list[Json]))
+    else:
+        _devices_to_go(terminal, controller.get(f"sites/{site}/removals", list[Json]))
+
+
 for command in (import_list, lists, forget, reconcile, export):
     estate.add_command(command)
+
+
+def _sites_to_clear(terminal: Terminal, found: list[Json]) -> None:
+    terminal.table(
+        ("site", "organisation", "remove by", "left", "still there", "overdue", "not seen"),
+        [
+            (
+                *(each["site"], each["organisation"], day(each["due_at"])),
+                *(
+                    _left(each) if each["remaining"] else "none seen",
+                    each["remaining"],
+                    each["overdue"],
+                    each["unseen"],
+                ),
+            )
+            for each in found
+        ],
+        value=found,
+        nothing="No policy gives any device a day of removal.",
+    )
+
+
+def _devices_to_go(terminal: Terminal, found: list[Json]) -> None:
+    terminal.table(
+        ("device", "maker", "model", "remove by", "left", "last seen (UTC)"),
+        [
+            (
+                *(each["device"], each["maker"], each["model"], day(each["due_at"])),
+                *("not seen" if each["unseen"] else _left(each), when(each["last_seen"])),
+            )
+            for each in found
+        ],
+        value=found,
+        nothing="Nothing has to go at this site.",
+    )
+
+
+def _left(removal: Json) -> str:
+    """Return the countdown in words."""
+    seconds = removal["due_at"] - time.time()
+    days = round(abs(seconds) / DAY_SECONDS)
+    spoken = f"{days} days" if days > 1 else "1 day" if days else "hours"
+    return f"{spoken} over" if seconds < 0 else spoken
 
 
 def _sort(difference: Json) -> str:

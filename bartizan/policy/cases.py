@@ -11,10 +11,10 @@
 
 The first paragraph says what the case is about. Above the line stand facts by the names that conditions use
 (`bartizan.policy.situation`). Below it stand what is checked: `level`, `firmware` (`within 14 days` or `none`),
-`harden`, `matched` (names of rules, or `none`) and `explanation`; what is left out is not checked. After a second line
-of dashes may follow what a gateway puts into its packet filter if this is its only device, as nft commands; the chains
-that look into these sets are the same everywhere (`bartizan.containment.rules`). A line that begins with `#` is for
-people, one that begins with a space continues the one before.
+`harden`, `remove-by` (a date, or `none`), `matched` (names of rules, or `none`) and `explanation`; what is left out is
+not checked. After a second line of dashes may follow what a gateway puts into its packet filter if this is its only
+device, as nft commands; the chains that look into these sets are the same everywhere (`bartizan.containment.rules`). A
+line that begins with `#` is for people, one that begins with a space continues the one before.
 """
 
 import re
@@ -29,12 +29,13 @@ from bartizan.errors import Refused
 from bartizan.identity.model import Device
 from bartizan.policy.errors import Fault, PolicyError
 from bartizan.policy.evaluate import Evaluator
+from bartizan.policy.facts import day
 from bartizan.policy.model import Verdict
 from bartizan.policy.situation import Entry, Situation, read_situation
 from bartizan.trust.content import Catalogue
 
 CASE_LIMIT = 64 * 1024  # characters of a case file
-EXPECTATIONS = ("level", "firmware", "harden", "matched", "explanation")
+EXPECTATIONS = ("level", "firmware", "harden", "remove-by", "matched", "explanation")
 
 _DASHES = re.compile(r"^-{3,}[ \t]*$", re.MULTILINE)
 
@@ -172,6 +173,7 @@ def _differences(case: Case, verdict: Verdict) -> Iterator[Difference]:
         "level": verdict.level.value,
         "firmware": f"within {verdict.firmware.within_days} days" if verdict.firmware else "none",
         "harden": _listed(duty.value for duty in verdict.harden),
+        "remove-by": "none" if verdict.remove_by is None else day(verdict.remove_by),
         "matched": _listed(reason.id.rpartition("/")[2] for reason in verdict.reasons if reason.kind == "rule"),
         "explanation": verdict.explanation,
     }

@@ -2,19 +2,19 @@
 
 The level is the tightest of: what policies demand after waivers, what standing orders raise, and, for a device whose
 maker is unknown or not in the catalogue, what its segment allows strangers. Everything else starts at `watch`.
-Waivers cap only the levels that the policies they name demand; orders only raise. See `bartizan.policy.selectors` for
+Waivers cap only the levels that the policies they name demand; orders only raise. A rule that has not begun demands
+nothing. See `bartizan.policy.selectors` for
 what happens where a fact is unknown.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from bartizan.containment.level import Level
 from bartizan.identity.model import Device
 from bartizan.ids import PolicyId
-from bartizan.policy.explain import Explanation, trace
-from bartizan.policy.facts import Facts
+from bartizan.policy.explain import Explanation, has_begun, trace
+from bartizan.policy.facts import Facts, day
 from bartizan.policy.model import FirmwareDuty, HardeningDuty, Policy, Reason, Rule, SiteFacts, Verdict, Waiver
 from bartizan.policy.selectors import Test, always, compile_selector, never
 from bartizan.policy.sense import check_policy, check_selector, check_waiver
@@ -47,7 +47,7 @@ class Evaluator:
 
     def verdict(self, device: Device, at: float) -> Verdict:
         """Return what is demanded of a device at a time (Unix seconds), with all that counts."""
-        matched = [bound for bound in self._rules if bound.test(device) is True]
+        matched = [bound for bound in self._rules if has_begun(bound.rule, at) and bound.test(device) is True]
         demands = [self._demand(bound, device, at) for bound in matched]
         demands += [bound.demand for bound in self._raises if bound.test(device) is True]
         demands.append(self._default(device))
@@ -57,12 +57,13 @@ class Evaluator:
             reasons=_reasons(demands),
             firmware=_strictest(matched),
             harden=_hardening(matched),
+            remove_by=_earliest(matched),
             explanation=self._sentence(device, tightest, demands),
         )
 
     def explain(self, device: Device, at: float) -> Explanation:
         """Return the verdict with, for every rule, whether it matched and what was in the way."""
-        traces = (trace(policy, rule, device, self._facts) for policy in self._policies for rule in policy.rules)
+        traces = (trace(policy, rule, device, self._facts, at) for policy in self._policies for rule in policy.rules)
         return Explanation(self.verdict(device, at), tuple(traces))
 
     def _bound_rules(self, policy: Policy) -> Iterable["_BoundRule"]:
@@ -190,14 +191,17 @@ def _strictest(matched: Iterable[_BoundRule]) -> FirmwareDuty | None:
     return min(duties, key=lambda duty: duty.within_days, default=None)
 
 
+def _earliest(matched: Iterable[_BoundRule]) -> float | None:
+    return min((bound.rule.remove_by for bound in matched if bound.rule.remove_by is not None), default=None)
+
+
 def _hardening(matched: Iterable[_BoundRule]) -> tuple[HardeningDuty, ...]:
     wanted = {duty for bound in matched for duty in bound.rule.harden}
     return tuple(duty for duty in HardeningDuty if duty in wanted) if wanted else ()
 
 
 def _waived(waiver: Waiver) -> str:
-    until = datetime.fromtimestamp(waiver.expires_at, UTC).date().isoformat()
-    return f"waiver {waiver.id} of {waiver.owner} until {until} ({waiver.reason})"
+    return f"waiver {waiver.id} of {waiver.owner} until {day(waiver.expires_at)} ({waiver.reason})"
 
 
 def _rank(demand: _Demand) -> int:

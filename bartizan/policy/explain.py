@@ -6,7 +6,7 @@ import msgspec
 
 from bartizan.identity.model import Device
 from bartizan.ids import PolicyId
-from bartizan.policy.facts import Facts, Known
+from bartizan.policy.facts import Facts, Known, day
 from bartizan.policy.model import All, Any, Condition, Not, Operator, Policy, Rule, Selector, Verdict
 from bartizan.policy.selectors import Truth, compile_condition, compile_selector
 
@@ -31,6 +31,8 @@ class RuleTrace(msgspec.Struct, frozen=True):
     truth: Truth
     """True: it matched. None: it can neither be said to match nor not to."""
     obstacles: tuple[Obstacle, ...] = ()
+    begins_at: float | None = None
+    """Unix seconds, where only its beginning is in the way: it matches by itself from then on."""
 
     @property
     def is_near(self) -> bool:
@@ -45,11 +47,20 @@ class Explanation(msgspec.Struct, frozen=True):
     rules: tuple[RuleTrace, ...]
 
 
-def trace(policy: Policy, rule: Rule, device: Device, facts: Facts) -> RuleTrace:
-    """Return what a rule makes of a device."""
+def trace(policy: Policy, rule: Rule, device: Device, facts: Facts, at: float) -> RuleTrace:
+    """Return what a rule makes of a device at a time (Unix seconds)."""
     truth = compile_selector(rule.when, facts)(device)
     obstacles = () if truth is True else tuple(dict.fromkeys(_obstacles(rule.when, device, facts, wanted=True)))
-    return RuleTrace(policy.id, policy.version, rule.name, truth, obstacles)
+    if rule.starts_at is None or has_begun(rule, at):
+        return RuleTrace(policy.id, policy.version, rule.name, truth, obstacles)
+    begins = Obstacle(f"the rule has begun ({day(rule.starts_at)})", "it has not", is_unknown=False)
+    begins_at = rule.starts_at if truth is True else None
+    return RuleTrace(policy.id, policy.version, rule.name, False, (*obstacles, begins), begins_at)
+
+
+def has_begun(rule: Rule, at: float) -> bool:
+    """Return whether a rule is in force; it is where the time is no number."""
+    return rule.starts_at is None or not at < rule.starts_at
 
 
 def describe(condition: Condition) -> str:

@@ -69,7 +69,7 @@ class Facts:
             Subject.VULNERABLE_TO: _vulnerable_to,
             Subject.KNOWN_EXPLOITED: self._known_exploited,
             Subject.HARDENING: _hardening_failed,
-            Subject.FIRST_SEEN: lambda device: _one(_day(device.first_seen)),
+            Subject.FIRST_SEEN: lambda device: _one(day(device.first_seen)),
             Subject.DEVICE_TAG: lambda device: Known(site.device_tags.get(device.id, ())),
             Subject.ZONE: self._zone,
         }
@@ -136,7 +136,7 @@ def _kind(kind: Kind) -> Known:
     return UNKNOWN if kind is Kind.UNKNOWN else Known((kind.value,))
 
 
-def _day(seconds: float) -> str:
+def day(seconds: float) -> str:
     """Return the UTC day of a time as ISO 8601; empty for none."""
     return datetime.fromtimestamp(seconds, UTC).date().isoformat() if 0 < seconds < TIME_LIMIT else ""
 

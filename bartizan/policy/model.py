@@ -109,8 +109,11 @@ class HardeningDuty(enum.Enum):
     RESOLUTION = "resolution-1080p"
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """If `when` holds of a device, its duties apply."""
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """If `when` holds of a device, its duties apply.
+
+    What is not demanded is left out when written, so that programs of an older capability still read the rest.
+    """
 
     name: str
     when: Selector
@@ -119,6 +122,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contain: Level | None = None
     firmware: FirmwareDuty | None = None
     harden: tuple[HardeningDuty, ...] = ()
+    starts_at: float | None = None
+    """Unix seconds; before that the rule demands nothing. None: it is in force at once."""
+    remove_by: float | None = None
+    """Unix seconds; by then the device must be gone from the site."""
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -215,5 +222,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
     firmware: FirmwareDuty | None = None
     harden: tuple[HardeningDuty, ...] = ()
+    remove_by: float | None = None
+    """Unix seconds; the earliest of what the rules say. None: it may stay."""
     explanation: str = ""
     """One sentence a person can read."""

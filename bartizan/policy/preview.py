@@ -16,7 +16,7 @@ from bartizan.firmware.match import exposure, findings
 from bartizan.identity.model import Device
 from bartizan.ids import DeviceId, OrganisationId, SiteId
 from bartizan.policy.evaluate import Evaluator, check
-from bartizan.policy.facts import unlisted_site
+from bartizan.policy.facts import day, unlisted_site
 from bartizan.policy.model import SiteFacts, Verdict
 from bartizan.policy.streams import Channels, LostStream, Reach, lost_streams, without_recorder
 from bartizan.trust.content import Catalogue
@@ -80,7 +80,7 @@ class DeviceChange(msgspec.Struct, frozen=True):
     not_enforceable_because: str = ""
     """As its gateway measured it."""
     duties_change: bool = False
-    """Whether its firmware or hardening duties would be others."""
+    """Whether its firmware or hardening duties, or its day of removal, would be others."""
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -143,7 +143,7 @@ class Preview(msgspec.Struct, frozen=True):
     moves: dict[str, int]
     """Devices by move: `watch -> isolate`."""
     duties_change: int
-    """Devices whose firmware or hardening duties would be others."""
+    """Devices whose firmware or hardening duties, or whose day of removal, would be others."""
     organisations: dict[OrganisationId, Tally]
     sites: dict[SiteId, Tally]
     """Those where a level changes."""
@@ -339,7 +339,8 @@ def _change(site: SiteId, seen: Seen, before: Verdict, after: Verdict) -> Device
         because_before=before.explanation,
         enforced=seen.posture.enforced if seen.posture else None,
         not_enforceable_because=seen.posture.not_enforceable_because if seen.posture else "",
-        duties_change=(before.firmware, before.harden) != (after.firmware, after.harden),
+        duties_change=(before.firmware, before.harden, before.remove_by)
+        != (after.firmware, after.harden, after.remove_by),
     )
 
 
@@ -385,6 +386,15 @@ def _remarks(present: Catalogue, proposed: Catalogue, at: float) -> tuple[str, .
     coming = [waiver.id for waiver in proposed.waivers if waiver.starts_at > at and waiver not in present.waivers]
     if coming:
         remarks.append(f"new waivers that have not begun change nothing yet, and will: {', '.join(coming)}")
+    known = {rule for policy in present.policies for rule in policy.rules}
+    scheduled = [
+        f"{rule.name} of {policy.id} on {day(rule.starts_at)}"
+        for policy in proposed.policies
+        for rule in policy.rules
+        if rule.starts_at is not None and rule.starts_at > at and rule not in known
+    ]
+    if scheduled:
+        remarks.append(f"new rules that have not begun change nothing yet, and will: {', '.join(scheduled)}")
     return tuple(remarks)
 
 

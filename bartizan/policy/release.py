@@ -51,7 +51,7 @@ class Hold(msgspec.Struct, frozen=True):
     instead: tuple[Step, ...]
     """What would lower the level as well, at the device."""
     later: tuple[Later, ...]
-    """What changes by itself, as waivers begin and end."""
+    """What changes by itself, as waivers begin and end and rules begin."""
 
 
 class Standing(enum.Enum):
@@ -112,7 +112,7 @@ class Held:
         return tuple(OrderId(each.id) for each in self.explanation.verdict.reasons if each.kind == "order")
 
     def waivers(self) -> tuple[WaiverStanding, ...]:
-        """Return the waivers that are for this device and a policy that matches it."""
+        """Return the waivers that are for this device and a policy that matches it, or will by itself."""
         return tuple(WaiverStanding(waiver, _standing(waiver, self._at)) for waiver in self._concerning())
 
     def _reasons(self, kind: str) -> list[str]:
@@ -170,14 +170,16 @@ class Held:
 
     def _concerning(self) -> Iterable[Waiver]:
         facts = Facts(self._site, self._catalogue.makers, self._catalogue.advisories)
+        policies = {*self._matched, *(rule.policy for rule in self.explanation.rules if rule.begins_at)}
         for waiver in self._catalogue.waivers:
-            if waiver.device not in {None, self._device.id} or set(waiver.policies).isdisjoint(self._matched):
+            if waiver.device not in {None, self._device.id} or policies.isdisjoint(waiver.policies):
                 continue
             if waiver.selector is None or compile_selector(waiver.selector, facts)(self._device) is True:
                 yield waiver
 
     def _later(self) -> tuple[Later, ...]:
         times = {time for waiver in self._concerning() for time in (waiver.starts_at, waiver.expires_at)}
+        times |= {rule.begins_at for rule in self.explanation.rules if rule.begins_at is not None}
         evaluator = Evaluator(self._catalogue, self._site, self._books)
         found: list[Later] = []
         level = self.explanation.verdict.level

@@ -12,6 +12,7 @@ from bartizan.policy.model import HardeningDuty, Operator, Subject
 from bartizan.policy.source import FIRMWARE_FIELDS, LONGEST_DUTY, POLICY_FIELDS, RULE_FIELDS
 
 SCHEMA_ID = "urn:bartizan:schema:policy"
+DUTIES = ("contain", "firmware", "harden", "remove-by")
 
 _ABOUT: dict[Subject, str] = {
     Subject.MAKER: "Who really built it, by identifier in makers.yaml",
@@ -34,6 +35,9 @@ _ABOUT: dict[Subject, str] = {
     Subject.SITE_TAG: "A tag of that site",
     Subject.ORGANISATION: "The organisation of that site",
 }
+
+
+_MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$"
 
 
 def policy_schema() -> str:
@@ -72,6 +76,7 @@ def _rule() -> dict[str, Any]:
         {
             "name": {"$ref": "#/$defs/name"},
             "when": {"$ref": "#/$defs/selector"},
+            "from": _moment("When it begins; at once if left out"),
             "contain": {"enum": [level.value for level in Level], "description": "The level demanded, or tighter"},
             "firmware": {**duty, "description": "Bring the firmware up to what the catalogue holds"},
             "harden": {
@@ -80,12 +85,13 @@ def _rule() -> dict[str, Any]:
                 "uniqueItems": True,
                 "items": {"enum": [duty.value for duty in HardeningDuty]},
             },
+            "remove-by": _moment("When the device must be gone"),
             "because": _text("The reason in a sentence, as operators and auditors will read it"),
         },
         RULE_FIELDS,
-        optional=("contain", "firmware", "harden"),
+        optional=("from", *DUTIES),
     )
-    return {**rule, "anyOf": [{"required": [duty]} for duty in ("contain", "firmware", "harden")]}
+    return {**rule, "anyOf": [{"required": [duty]} for duty in DUTIES]}
 
 
 def _combinators() -> list[dict[str, Any]]:
@@ -136,6 +142,11 @@ def _mapping(properties: dict[str, Any], fields: tuple[str, ...], optional: tupl
 
 def _single(key: str, value: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "required": [key], "properties": {key: value}}
+
+
+def _moment(description: str) -> dict[str, Any]:
+    """A date, or a time with its zone."""
+    return {"type": "string", "pattern": _MOMENT, "description": description}
 
 
 def _text(description: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from bartizan.policy.model import (
     Subject,
     Waiver,
 )
-from bartizan.wire.capability import CAPABILITY
+from bartizan.wire.capability import CAPABILITY, SCHEDULES
 
 DEPTH_LIMIT = 16
 CONDITION_LIMIT = 256  # in one rule
@@ -152,21 +152,33 @@ def _policy(policy: Policy) -> Iterator[str]:
         yield f"two rules are named {name!r}"
     for rule in policy.rules:
         yield from (f"rule {rule.name}: {problem}" for problem in _rule(rule))
+        if has_schedule(rule) and policy.needs_capability < SCHEDULES:
+            yield f"rule {rule.name}: what begins or ends on a day needs 'needs-capability: {SCHEDULES}'"
 
 
 def _rule(rule: Rule) -> Iterator[str]:
     if not rule.because.strip():
         yield "it has no reason"
     if not has_duty(rule):
-        yield "it demands nothing: give it a level, a firmware or a hardening duty"
+        yield "it demands nothing: give it a level, a firmware or a hardening duty, or a day of removal"
     if rule.firmware is not None and rule.firmware.within_days < 1:
         yield "firmware cannot be due in less than a day"
+    beginning = rule.starts_at or 0.0
+    if not 0 <= beginning < TIME_LIMIT:
+        yield "its beginning is no time that can be written"
+    if rule.remove_by is not None and not beginning < rule.remove_by < TIME_LIMIT:
+        yield "the day of removal must come after its beginning"
     yield from _selector(rule.when)
 
 
 def has_duty(rule: Rule) -> bool:
     """Return whether a rule demands anything."""
-    return rule.contain is not None or rule.firmware is not None or bool(rule.harden)
+    return rule.contain is not None or rule.firmware is not None or bool(rule.harden) or rule.remove_by is not None
+
+
+def has_schedule(rule: Rule) -> bool:
+    """Return whether a rule begins by itself, or gives a day of removal."""
+    return rule.starts_at is not None or rule.remove_by is not None
 
 
 def _selector(selector: Selector) -> Iterator[str]:

@@ -29,7 +29,7 @@ from bartizan.policy.model import (
 )
 
 POLICY_FIELDS = ("policy", "title", "version", "needs-capability", "source", "rules")
-RULE_FIELDS = ("name", "when", "contain", "firmware", "harden", "because")
+RULE_FIELDS = ("name", "when", "from", "contain", "firmware", "harden", "remove-by", "because")
 FIRMWARE_FIELDS = ("within-days",)
 WAIVER_FIELDS = (
     "waiver",
@@ -245,9 +245,13 @@ def _rule(node: Node, reader: SelectorReader) -> Rule:
         contain=fields.choice("contain", Level) if fields.has("contain") else None,
         firmware=_firmware_duty(firmware, reader.faults) if firmware else None,
         harden=_hardening(fields),
+        starts_at=fields.moment("from") if fields.has("from") else None,
+        remove_by=fields.moment("remove-by") if fields.has("remove-by") else None,
     )
     if isinstance(node, Mapping) and not sense.has_duty(rule):
-        reader.faults.add(node.place, "this rule demands nothing: give it 'contain', 'firmware' or 'harden'")
+        reader.faults.add(
+            node.place, "this rule demands nothing: give it 'contain', 'firmware', 'harden' or 'remove-by'"
+        )
     return rule
 
 

@@ -6,6 +6,10 @@ History:
     2  2026-11-25  advisories: a grade for each rule, kinds, brands and platforms, imports and what they left unread;
        fingerprints as signed content; what was found of each device's hardening, and whether a site permits the check
        for default passwords
+    3  2026-12-01  rules that begin on a day, and days by which devices must be removed
 """
 
-CAPABILITY = 2
+CAPABILITY = 3
+
+SCHEDULES = 3
+"""The first capability whose programs read rules with a beginning or a day of removal."""

@@ -56,6 +56,8 @@ class DevicePosture(msgspec.Struct, frozen=True):
     not_enforceable_because: str = ""
     harden: dict[str, str] = {}
     """How it stands to each hardening duty that policy gives it: `failed`, `met` or `unknown`."""
+    remove_by: float | None = None
+    """Unix seconds; when policy wants it gone. None: it may stay."""
 
 
 class Posture(msgspec.Struct, frozen=True):

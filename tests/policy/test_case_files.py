@@ -5,7 +5,7 @@ import pytest
 from bartizan.containment.level import Level
 from bartizan.firmware.model import Advisory, AffectedRule, Grade
 from bartizan.ids import PolicyId
-from bartizan.policy.cases import Difference, parse_case, run
+from bartizan.policy.cases import EXPECTATIONS, Difference, parse_case, run
 from bartizan.policy.errors import PolicyError
 from bartizan.policy.model import (
     Condition,
@@ -156,7 +156,7 @@ level: watch
         "c.txt:8:1: site.sensitivity: 'secret' is not a valid Sensitivity",
         "c.txt:9:1: waiver: write it as 'uk-hcws386 at most block-egress until 2026-03-01', with 'from …' if need be",
         "c.txt:10:1: 'maker.jurisdiction' is not part of a situation; possible are",
-        "c.txt:12:1: 'levle' cannot be expected; possible are: level, firmware, harden, matched, explanation",
+        f"c.txt:12:1: 'levle' cannot be expected; possible are: {', '.join(EXPECTATIONS)}",
         "c.txt:13:1: there is no level 'closed'",
         "c.txt:14:1: 'level' is expected twice",
     ]

@@ -28,6 +28,7 @@ from bartizan.policy.model import (
 )
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.orders import OrderBook, Raise
+from bartizan.wire.capability import CAPABILITY
 
 NOW = 1_000.0
 MAKERS = (
@@ -122,7 +123,7 @@ def reference_level(signed: Catalogue, site: SiteFacts, books: tuple[OrderBook, 
     level = Level.WATCH if device.identity.maker in [maker.id for maker in MAKERS] else stranger_level
     for policy in signed.policies:
         for rule in policy.rules:
-            if rule.contain is not None and truth(rule.when, device, site) is True:
+            if rule.contain is not None and (rule.starts_at or 0) <= NOW and truth(rule.when, device, site) is True:
                 level = max(level, after_waivers(rule.contain, policy, signed, device, site))
     orders = [order for book in books if book.site in {None, site.id} for order in book.orders]
     raised = [order.level for order in orders if isinstance(order, Raise) and applies(order, device, site)]
@@ -186,14 +187,19 @@ SELECTORS: st.SearchStrategy[Selector] = st.recursive(
 )
 LEVELS = st.sampled_from(Level)
 DEVICE_IDS = st.sampled_from([DeviceId("a"), DeviceId("b")])
-RULES = st.builds(lambda when, level: Rule("r", when, "because", contain=level), SELECTORS, LEVELS)
+RULES = st.builds(
+    lambda when, level, starts_at: Rule("r", when, "because", contain=level, starts_at=starts_at),
+    SELECTORS,
+    LEVELS,
+    st.sampled_from([None, None, 999.0, 1_000.0, 1_001.0]),
+)
 POLICIES = st.lists(st.lists(RULES, min_size=1, max_size=3), max_size=3).map(
     lambda groups: tuple(
         Policy(
             PolicyId(f"p{number}"),
             "p",
             1,
-            1,
+            CAPABILITY,
             tuple(msgspec.structs.replace(r, name=f"r{i}") for i, r in enumerate(rules)),
         )
         for number, rules in enumerate(groups)

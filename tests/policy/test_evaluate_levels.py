@@ -28,8 +28,10 @@ from bartizan.policy.model import (
     Subject,
     Waiver,
 )
+from bartizan.policy.sense import check_policy
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.orders import Install, OrderBook, Raise, Scan
+from bartizan.wire.capability import CAPABILITY
 
 DAY = 86_400.0
 NOW = 1_767_225_600.0  # 2026-01-01
@@ -51,7 +53,7 @@ def device(maker: str = "hikvision", **identity: Any) -> Device:
 
 
 def policy(*rules: Rule, name: str = "uk", version: int = 1) -> Policy:
-    return Policy(PolicyId(name), "A policy", version, 1, rules)
+    return Policy(PolicyId(name), "A policy", version, CAPABILITY, rules)
 
 
 def isolating(name: str = "sensitive-sites", level: Level = Level.ISOLATE) -> Rule:
@@ -320,3 +322,29 @@ def test_signed_nonsense_is_refused_whole(nonsense: Condition | All, message: st
 def test_a_waiver_that_excepts_for_good_or_nobody_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(PolicyError, match=message):
         Evaluator(catalogue(waivers=(waiver(**changes),)), SITE)
+
+
+def test_a_rule_demands_nothing_before_it_begins() -> None:
+    """Neither a level nor a duty; from its first second on it does."""
+    coming = msgspec.structs.replace(
+        isolating(), starts_at=NOW + DAY, remove_by=NOW + 90 * DAY, firmware=FirmwareDuty(7)
+    )
+    evaluator = Evaluator(catalogue(policy(coming)), SITE)
+
+    before, after = (evaluator.verdict(device(), at) for at in (NOW + DAY - 1, NOW + DAY))
+    assert (before.level, before.firmware, before.remove_by) == (Level.WATCH, None, None)
+    assert (after.level, after.firmware, after.remove_by) == (Level.ISOLATE, FirmwareDuty(7), NOW + 90 * DAY)
+
+
+def test_of_several_days_of_removal_the_earliest_counts() -> None:
+    rules = [msgspec.structs.replace(isolating(f"r{day}"), remove_by=NOW + day * DAY) for day in (90, 30)]
+
+    assert Evaluator(catalogue(policy(*rules)), SITE).verdict(device(), NOW).remove_by == NOW + 30 * DAY
+
+
+def test_a_schedule_is_refused_where_older_programs_would_not_refuse_it() -> None:
+    """An agent of capability 2 would stumble over the fields; the document has to say that it needs more."""
+    coming = msgspec.structs.replace(isolating(), starts_at=NOW)
+    with pytest.raises(PolicyError, match="needs-capability: 3"):
+        check_policy(msgspec.structs.replace(policy(coming), needs_capability=2))
+    check_policy(policy(coming))

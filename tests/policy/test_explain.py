@@ -20,13 +20,15 @@ from bartizan.policy.model import (
     Subject,
 )
 from bartizan.trust.content import Catalogue, DirectorKeys
+from bartizan.wire.capability import CAPABILITY
 
 LISTED = Condition(Subject.SUBJECT_TO, Operator.IS, ("law", "other-law"))
 SENSITIVE = Condition(Subject.SITE_SENSITIVITY, Operator.IS, ("sensitive",))
 
 
-def trace(when: Selector, device: Device) -> RuleTrace:
-    policy = Policy(PolicyId("p"), "t", 2, 1, (Rule("r", when, "because", contain=Level.ISOLATE),))
+def trace(when: Selector, device: Device, starts_at: float | None = None) -> RuleTrace:
+    rule = Rule("r", when, "because", contain=Level.ISOLATE, starts_at=starts_at)
+    policy = Policy(PolicyId("p"), "t", 2, CAPABILITY, (rule,))
     makers = (Maker("hikvision", "Hikvision", "CN", "x", subject_to=("law",)), Maker("axis", "Axis", "SE", "x"))
     catalogue = Catalogue({}, 0, DirectorKeys({}), policies=(policy,), makers=makers)
     site = SiteFacts(SiteId("hq"), OrganisationId("o"), Sensitivity.ORDINARY)
@@ -76,3 +78,14 @@ def test_what_may_be_true_is_said_to_be_so() -> None:
     assert found.obstacles == (
         Obstacle("vulnerable-to is CVE-2", "CVE-1, perhaps CVE-2, perhaps more", is_unknown=True),
     )
+
+
+def test_a_rule_that_has_not_begun_is_near_and_says_when_it_begins() -> None:
+    """Where a condition is in the way as well, it will not match by itself."""
+    begins = 86_400.0
+    found = trace(LISTED, camera("hikvision"), begins)
+    other = trace(LISTED, camera("axis"), begins)
+
+    assert (found.truth, found.is_near, found.begins_at) == (False, True, begins)
+    assert found.obstacles == (Obstacle("the rule has begun (1970-01-02)", "it has not", is_unknown=False),)
+    assert (len(other.obstacles), other.begins_at) == (2, None)

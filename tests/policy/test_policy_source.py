@@ -1,5 +1,6 @@
 """What people write becomes the model exactly, or every fault of it is told with its place and what was meant."""
 
+import msgspec
 import pytest
 
 from bartizan.containment.level import Level
@@ -20,6 +21,7 @@ from bartizan.policy.model import (
     Subject,
 )
 from bartizan.policy.source import read_policy
+from bartizan.wire import codec
 
 MAKERS = (
     Maker("hikvision", "Hikvision", "CN", "test", subject_to=("prc-national-intelligence-law",)),
@@ -127,7 +129,7 @@ rules:
         "p.yaml:12:29: 'maker.confidence' is compared with a number from 0 to 100, not '180'",
         "p.yaml:13:14: contain 'isolat' is not known; did you mean 'isolate'?",
         "p.yaml:15:5: rule 'a' is already in line 7",
-        "p.yaml:15:5: this rule demands nothing: give it 'contain', 'firmware' or 'harden'",
+        "p.yaml:15:5: this rule demands nothing: give it 'contain', 'firmware', 'harden' or 'remove-by'",
         "p.yaml:16:17: 'any' must not be empty",
         "p.yaml:17:14: because is empty",
     ]
@@ -175,6 +177,10 @@ def test_a_condition_without_sense_is_refused_with_what_was_meant(when: str, mes
         ("harden: [no-telnets], because: x", "hardening duty 'no-telnets' is not known; did you mean 'no-telnet'?"),
         ("contain: isolate, contain: watch, because: x", "'contain' stands twice in this rule"),
         ("contain: [isolate], because: x", "contain must be a single value, not a list"),
+        ("contain: isolate, from: soon, because: x", "from: 'soon' is no time: write 2024-01-31"),
+        ("remove-by: 2027-02-30, because: x", "remove-by: '2027-02-30' is no day of the calendar"),
+        ("remove-by: 2027-06-30, because: x", "needs 'needs-capability: 3'"),
+        ("from: 2027-06-30, remove-by: 2027-01-31, because: x", "the day of removal must come after its beginning"),
     ],
 )
 def test_a_rule_that_does_not_hold_together_is_refused(rest: str, message: str) -> None:
@@ -202,3 +208,18 @@ def test_without_a_list_of_makers_any_maker_may_be_named() -> None:
     assert read_policy(rule("{maker: acme}"), "p.yaml").rules[0].when == Condition(
         Subject.MAKER, Operator.IS, ("acme",)
     )
+
+
+def test_a_rule_may_begin_and_give_a_day_of_removal() -> None:
+    rest = "from: 2027-01-31, remove-by: '2027-06-30T12:00+01:00', because: x"
+    text = rule("{maker: axis}", rest).replace("needs-capability: 1", "needs-capability: 3")
+    [read] = read_policy(text, "p.yaml").rules
+
+    assert (read.starts_at, read.remove_by) == (1_801_353_600.0, 1_814_353_200.0)
+
+
+def test_what_a_rule_does_not_use_is_not_written() -> None:
+    """So that agents which do not know it still read the rest."""
+    [read] = read_policy(rule("{maker: axis}"), "p.yaml").rules
+
+    assert set(msgspec.json.decode(codec.encode(read))) == {"name", "when", "because", "contain"}

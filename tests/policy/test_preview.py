@@ -39,6 +39,7 @@ from bartizan.policy.preview import (
 from bartizan.policy.streams import Channels
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.orders import OrderBook, Raise
+from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.up import DevicePosture
 from tests.policy.test_evaluate_against_reference import BOOKS, DEVICES, NOW, POLICIES, SITES, WAIVERS, catalogue
 
@@ -224,6 +225,16 @@ def test_a_waiver_that_has_not_begun_is_remarked_on() -> None:
     assert found.total.changing == 0
     assert "new waivers that have not begun change nothing yet, and will: w" in found.remarks
     assert len(told(signed(waivers=(coming,)), signed(waivers=(coming,))).remarks) == 1
+
+
+def test_a_rule_that_has_not_begun_is_remarked_on() -> None:
+    rule = Rule("later", Condition(Subject.MAKER, Operator.IS, ("hikvision",)), "b", Level.ISOLATE, starts_at=NOW + 1)
+    scheduled = signed(policies=(Policy(PolicyId("p"), "p", 1, CAPABILITY, (rule,)),))
+    found = told(signed(), scheduled, at_hq(camera("a")))
+
+    assert found.total.changing == 0
+    assert any("will: later of p on 1970-01-01" in remark for remark in found.remarks)
+    assert len(told(scheduled, scheduled).remarks) == 1
 
 
 def test_other_duties_are_told_where_no_level_changes() -> None:

@@ -12,6 +12,7 @@ from bartizan.policy.model import Condition, Maker, Operator, Policy, Rule, Segm
 from bartizan.policy.release import NOTHING, Held, Hold, Later, Standing, Step
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.orders import OrderBook, Raise
+from bartizan.wire.capability import CAPABILITY
 from tests.policy.test_evaluate_against_reference import BOOKS, DEVICES, NOW, POLICIES, SITES, WAIVERS, catalogue
 
 SITE = SiteFacts(SiteId("hq"), OrganisationId("o"), segments=(SegmentFacts("eth1", default_level=Level.ISOLATE),))
@@ -144,3 +145,15 @@ def test_mending_the_device_is_named_where_that_lowers_its_level() -> None:
     assert hold(open_to, device=flawed).instead == (Step("firmware that is not open to CVE-1", Level.WATCH),)
     assert hold(unhardened, device=flawed).instead == (Step("mending what hardening found: no-telnet", Level.WATCH),)
     assert hold(open_to, unhardened, device=flawed).instead == ()
+
+
+def test_a_level_that_comes_as_a_rule_begins_is_told_before() -> None:
+    """With a waiver that will hold it down for a while."""
+    coming = msgspec.structs.replace(policy("p", Level.QUARANTINE).rules[0], starts_at=NOW + 100)
+    scheduled = Policy(PolicyId("p"), "p", 1, CAPABILITY, (coming,))
+    found = held(scheduled, waivers=(waiver(NOW + 50, NOW + 200, Level.WATCH, device=CAMERA.id),))
+
+    assert found.hold().level is Level.WATCH
+    assert [each.standing for each in found.waivers()] == [Standing.NOT_YET]
+    assert found.hold().later == (Later(NOW + 200, Level.QUARANTINE),)
+    assert held(scheduled).hold().later == (Later(NOW + 100, Level.QUARANTINE),)

@@ -22,6 +22,7 @@ from bartizan_controller.api import (
     inventory,
     orders,
     preview,
+    removals,
     status,
     totals,
     views,
@@ -44,6 +45,7 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     orders.router,
     catalogue.router,
     preview.router,
+    removals.router,
     status.router,
     vulnerabilities.router,
 )

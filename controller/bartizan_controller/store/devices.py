@@ -204,7 +204,7 @@ def _write(
 def _update(moved: tuple[str, ...]) -> Update:
     """Return an update of a device that leaves indices alone, but for those of what was moved.
 
-    SQLite writes an index again when its column is set, to whatever value; most changes concern one of seven.
+    SQLite writes an index again when its column is set, to whatever value; most changes concern one of eight.
     """
     names = [column.name for column in devices.c if column.name in moved or column.name not in _KEPT_INDEXED]
     return (
@@ -304,6 +304,7 @@ def _row(site: SiteId, kept: Substance) -> dict[str, object]:
         "dropped_packets": kept.seen.dropped_packets,
         "digest": kept.digest,
         "words": _words(device),
+        "remove_by": posture.remove_by if posture else None,
     }
 
 
@@ -364,7 +365,7 @@ _STATES = select(
 # Made once: building a statement takes as long as running it.
 _OF_SITE = devices.c.site == bindparam("of_site")
 _NEW = "new_"
-_INDEXED = ("maker", "model", "firmware", "first_seen", "wanted", "agrees")
+_INDEXED = ("maker", "model", "firmware", "first_seen", "wanted", "agrees", "remove_by")
 _KEPT_INDEXED = frozenset({"site", "id", *_INDEXED})
 _HELD = select(
     devices.c.id,

@@ -91,6 +91,8 @@ gateways = Table(
     Column("posture", LargeBinary),
 )
 
+_HAS_DAY = text("remove_by IS NOT NULL")
+
 devices = Table(
     "devices",
     METADATA,
@@ -112,6 +114,7 @@ devices = Table(
     Column("dropped_packets", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("words", Text, nullable=False),
+    Column("remove_by", Double),
     Index("ix_devices_maker", "maker", "site", "id"),
     Index("ix_devices_model", "model", "site", "id"),
     Index("ix_devices_firmware", "firmware", "site", "id"),
@@ -119,6 +122,7 @@ devices = Table(
     Index("ix_devices_wanted", "wanted", "site", "id"),
     Index("ix_devices_agrees", "agrees", "site", "id"),
     Index("ix_devices_id", "id"),
+    Index("ix_devices_remove_by", "site", "remove_by", sqlite_where=_HAS_DAY, postgresql_where=_HAS_DAY),
     # Rows are small and lie in the order of lists, so that what no index answers is read through quickly.
     sqlite_with_rowid=False,
 )
