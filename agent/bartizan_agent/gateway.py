@@ -212,8 +212,12 @@ class Gateway:
                 self._stir(self._parts.clock.monotonic())
 
     def tie(self, recorder: DeviceId, channels: tuple[Channel, ...]) -> None:
-        """Tell which cameras a recorder records, where that is otherwise than it was told last."""
+        """Keep which cameras a recorder records; tell it, where that is otherwise than it was told last."""
         found = recorded(channels, self._parts.roster.devices)
+        before = self._parts.roster.devices
+        self._parts.roster.tie(recorder, found.channels)
+        if self._parts.roster.devices != before:
+            self._stir(self._parts.clock.monotonic())
         cameras, strangers = " ".join(sorted(found.cameras)), " ".join(sorted(found.strangers))
         told = note(events.RECORDER_CHANNELS, recorder, cameras=cameras, strangers=strangers)
         self._parts.announcements.once(f"channels of {recorder}", f"{cameras} / {strangers}", told)

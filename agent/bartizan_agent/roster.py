@@ -7,7 +7,9 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from bartizan.identity.model import Device, Evidence, Observation
+import msgspec
+
+from bartizan.identity.model import Device, Evidence, Observation, RecorderChannel
 from bartizan.ids import DeviceId
 from bartizan.wire import codec
 from bartizan_agent.changes import Change
@@ -63,6 +65,14 @@ class Roster:
         by = self._knowledge()
         merged = add_evidence(self._known, device, evidence, directory=by.directory, advisories=by.advisories)
         return self._take(merged)
+
+    def tie(self, recorder: DeviceId, channels: tuple[RecorderChannel, ...]) -> None:
+        """Keep what a recorder records; of one that is no longer known, nothing."""
+        known = self._known.get(recorder)
+        if known is not None and known.device.channels != channels:
+            device = msgspec.structs.replace(known.device, channels=channels)
+            self._known = {**self._known, recorder: msgspec.structs.replace(known, device=device)}
+            self._write()
 
     def judge_again(self) -> tuple[Change, ...]:
         """See all devices by what is known of makers now, and return what changed by it."""

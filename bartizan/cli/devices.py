@@ -83,6 +83,8 @@ def show(terminal: Terminal, controller: Controller, name: str, site: str | None
             ("dropped", f"{posture.get('dropped_packets', 0)} packets"),
             ("hardening", "\n".join(shortfalls(detail["hardening"], posture))),
             ("offers", ", ".join(state["device"].get("hardening", {}).get("analytics", ()))),
+            ("records", "\n".join(_channel(each) for each in state["device"].get("channels", ()))),
+            ("recorded by", "\n".join(_recorder(each) for each in detail["recorded_by"])),
             ("problems", "\n".join(state["device"]["problems"])),
             ("history", "\n".join(_change(each) for each in detail["history"][:20])),
         ],
@@ -182,6 +184,19 @@ _CONCERNING = frozenset({Standing.VULNERABLE, Standing.UNKNOWN, Standing.FIXED})
 
 def _finding(finding: Finding) -> str:
     return f"{finding.advisory} {sentence(finding)}"
+
+
+def _channel(channel: Json) -> str:
+    """One channel of a recorder; a camera that nobody knows is named by what the recorder says of it."""
+    said = " ".join(channel.get(name) or "" for name in ("address", "mac", "serial")).split()
+    camera = channel.get("camera")
+    if camera:
+        return f"channel {channel['number']}  {camera}  (by its {channel['tied_by']}; {', '.join(said)})"
+    return f"channel {channel['number']}  unknown camera  {', '.join(said) or 'of which nothing is said'}"
+
+
+def _recorder(each: Json) -> str:
+    return f"{each['recorder']}  channel {', '.join(str(number) for number in each['channels'])}"
 
 
 def _device_row(state: Json) -> tuple[object, ...]:

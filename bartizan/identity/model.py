@@ -155,6 +155,20 @@ class Identity(msgspec.Struct, frozen=True):
     """What names the maker, strongest first (`ISAPI OEMCode`, `OUI`), for explanations."""
 
 
+class RecorderChannel(msgspec.Struct, frozen=True):
+    """One channel of a recorder, and the camera behind it. What the recorder does not say is empty."""
+
+    number: int
+    """As people see it: the first is 1."""
+    camera: str = ""
+    """Identifier of the device of this site that is recorded there; empty where no known device is that camera."""
+    tied_by: str = ""
+    """What the two agree in: `serial`, `MAC` or `address`."""
+    address: str = ""
+    serial: str = ""
+    mac: str = ""
+
+
 class Device(msgspec.Struct, frozen=True):
     """One device of a site as its gateway knows it."""
 
@@ -174,5 +188,7 @@ class Device(msgspec.Struct, frozen=True):
     """Which driver speaks to it; empty where none does."""
     problems: tuple[str, ...] = ()
     hardening: Hardening = Hardening()
+    channels: tuple[RecorderChannel, ...] = ()
+    """Of a recorder: what it records, by its own word when it was read last."""
     lost: bool = False
     """Whether it has not been seen for so long that it counts as gone. What was known of it is kept."""

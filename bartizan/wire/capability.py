@@ -6,7 +6,8 @@ History:
     2  2026-11-25  advisories: a grade for each rule, kinds, brands and platforms, imports and what they left unread;
        fingerprints as signed content; what was found of each device's hardening, and whether a site permits the check
        for default passwords
-    3  2026-12-01  rules that begin on a day, and days by which devices must be removed
+    3  2026-12-01  rules that begin on a day, and days by which devices must be removed; of each recorder, which camera
+       is behind which channel
 """
 
 CAPABILITY = 3

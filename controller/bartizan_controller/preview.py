@@ -49,13 +49,14 @@ def seen_sites(connection: Connection, scope: Scope) -> Iterator[SeenSite]:
         known, measured = gateways.load(connection, names), gateways.postures(connection, names)
         orders, channels = books.orders_of(connection, names), _channels(connection, names)
         for site in some:
+            seen = tuple(_devices(connection, site.id))
             yield SeenSite(
                 id=site.id,
                 organisation=site.organisation,
                 gateway=_gateway(known.get(site.id), measured.get(site.id)),
-                devices=tuple(_devices(connection, site.id)),
+                devices=seen,
                 books=standing(orders, site.id),
-                channels=channels.get(site.id, {}),
+                channels={**channels.get(site.id, {}), **_recorded(seen)},
             )
 
 
@@ -80,6 +81,17 @@ def _gateway(gateway: Gateway | None, measured: Posture | None) -> GatewayState 
         return None
     released = measured.released if measured else ""
     return GatewayState(gateway.connected, gateway.capability, gateway.last_seen, released)
+
+
+def _recorded(seen: Iterable[Seen]) -> Channels:
+    """Return what recorders record by their gateway's report; gateways before capability 3 only tell events of it."""
+    return {
+        each.device.id: tuple(
+            dict.fromkeys(DeviceId(channel.camera) for channel in each.device.channels if channel.camera)
+        )
+        for each in seen
+        if each.device.channels
+    }
 
 
 def _channels(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Channels]:

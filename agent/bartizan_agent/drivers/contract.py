@@ -168,6 +168,7 @@ class Channel(msgspec.Struct, frozen=True):
     number: int
     address: str
     serial: str = ""
+    mac: str = ""
 
 
 class Activity(enum.Enum):

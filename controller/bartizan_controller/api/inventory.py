@@ -1,7 +1,7 @@
 """Devices, posture and events: what gateways reported."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 import msgspec
@@ -30,6 +30,8 @@ from bartizan_controller.store.gateways import Gateway
 
 HISTORY = 200
 DISAGREEING = 100
+RECORDERS = 200
+"""Of one site, looked at for whether they record a camera."""
 WAIT_SECONDS_AT_MOST = 60.0
 
 
@@ -41,6 +43,14 @@ class DevicePage(msgspec.Struct, frozen=True):
     """Give it as `after` for the next page; null: there are no more."""
 
 
+class RecordedBy(msgspec.Struct, frozen=True):
+    """A recorder that records a camera."""
+
+    recorder: DeviceId
+    channels: tuple[int, ...]
+    """Numbers of the channels, the first is 1."""
+
+
 class DeviceDetail(msgspec.Struct, frozen=True):
     """One device, and what changed about it."""
 
@@ -49,6 +59,8 @@ class DeviceDetail(msgspec.Struct, frozen=True):
     """Newest first."""
     hardening: tuple[Finding, ...] = ()
     """Every check, its evidence and how to mend it, what failed first; none of what is no camera or recorder."""
+    recorded_by: tuple[RecordedBy, ...] = ()
+    """The recorders of its site that say they record it."""
     registered_to: dict[Mac, str] = {}
     """The organisation that each of its MAC blocks is registered to, by the IEEE's register."""
 
@@ -112,10 +124,19 @@ async def show_device(
     def query(connection: Connection) -> DeviceDetail:
         state = devices.find(connection, site, device, request.user.scope)
         checked = () if state.device.identity.kind is Kind.OTHER else findings(state.device.hardening)
-        return DeviceDetail(state, history.changes_of(connection, site, device, limit=HISTORY), checked)
+        changed = history.changes_of(connection, site, device, limit=HISTORY)
+        return DeviceDetail(state, changed, checked, tuple(_recorded_by(connection, site, device)))
 
     detail = await parts.database.read(query)
     return msgspec.structs.replace(detail, registered_to=await registered_to(detail.state.device.macs))
+
+
+def _recorded_by(connection: Connection, site: SiteId, camera: DeviceId) -> Iterator[RecordedBy]:
+    for found in devices.recorders(connection, site, limit=RECORDERS):
+        device = found.state.device
+        channels = tuple(channel.number for channel in device.channels if channel.camera == camera)
+        if channels:
+            yield RecordedBy(device.id, channels)
 
 
 @get("/posture", summary="Count the devices of the estate")

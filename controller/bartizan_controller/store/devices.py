@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, Update, bindparam, delete, select, tuple_, update
 
 from bartizan.containment.level import Level
-from bartizan.identity.model import Device
+from bartizan.identity.model import Device, Kind
 from bartizan.ids import DeviceId, OrganisationId, SiteId
 from bartizan.wire.up import DevicePosture
 from bartizan_controller import inventory
@@ -154,6 +154,11 @@ def page(
         query = query.where(tuple_(*keys) < values if order.descending else tuple_(*keys) > values)
     query = query.order_by(*(key.desc() if order.descending else key for key in keys)).limit(limit)
     return tuple(_placed(row, column) for row in connection.execute(query))
+
+
+def recorders(connection: Connection, site: SiteId, *, limit: int) -> tuple[Placed, ...]:
+    """Return the recorders of a site, the first `limit` by their ids."""
+    return page(connection, Filter(site=site), narrow=devices.c.kind == Kind.RECORDER.value, limit=limit)
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:

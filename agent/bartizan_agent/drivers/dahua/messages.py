@@ -60,7 +60,7 @@ _FAILED = {
     "failed": "write-failed",
     "downloadfailed": "write-failed",
 }
-_REMOTE = re.compile(r"\Atable\.RemoteDevice\.\S{0,60}_INFO_(\d{1,5})\.(Address|SerialNo|Enable)\Z")
+_REMOTE = re.compile(r"\Atable\.RemoteDevice\.\S{0,60}_INFO_(\d{1,5})\.(Address|SerialNo|Mac|Enable)\Z")
 _LOCKED = re.compile(rb"user is locked|account is locked", re.IGNORECASE)
 _LOCKED_SECONDS = 1800.0
 _NOTHING_SET_UP = re.compile(rb"uninitiali[sz]ed|not initiali[sz]ed", re.IGNORECASE)
@@ -217,7 +217,7 @@ def _decode_remote_devices(body: bytes) -> tuple[Channel, ...]:
         if found is not None and int(found[1]) < MOST_CHANNELS:
             devices.setdefault(int(found[1]), {})[found[2]] = value
     return tuple(
-        Channel(number + 1, said.get("Address", ""), said.get("SerialNo", ""))
+        Channel(number + 1, said.get("Address", ""), said.get("SerialNo", ""), said.get("Mac", ""))
         for number, said in sorted(devices.items())
         if markup.truth(said.get("Enable", "true"))
     )

@@ -5,7 +5,17 @@ import msgspec
 from bartizan.identity.model import Evidence, Source
 from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers import reading
-from bartizan_agent.drivers.contract import Act, CameraSession, CameraState, Driver, Failure, ImageFile, Stream, Tier
+from bartizan_agent.drivers.contract import (
+    Act,
+    CameraSession,
+    CameraState,
+    Channel,
+    Driver,
+    Failure,
+    ImageFile,
+    Stream,
+    Tier,
+)
 from bartizan_agent.drivers.family import Family, load_families
 from bartizan_agent.drivers.onvif.messages import date_and_time
 from bartizan_agent.drivers.uniview import messages
@@ -45,6 +55,10 @@ class Uniview(Driver):
     async def settings(self, session: CameraSession) -> tuple[Evidence, ...]:
         """See `Driver`."""
         return await reading.all_said(session, messages.settings())
+
+    async def channels(self, session: CameraSession) -> tuple[Channel, ...] | Failure | None:
+        """See `Driver`."""
+        return await session.send(messages.channels())
 
     async def write(self, session: CameraSession, family: Family, image: ImageFile) -> Failure | None:
         """See `Driver`. A task is begun first, to which the image then belongs."""

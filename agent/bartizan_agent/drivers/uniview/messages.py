@@ -19,6 +19,7 @@ from bartizan_agent.drivers.contract import (
     MOST_CHANNELS,
     Act,
     CameraState,
+    Channel,
     Declined,
     Failure,
     ImageFile,
@@ -53,6 +54,7 @@ _RECOGNITION = {
     "peoplecount": "people counting",
 }
 """Names of what `Smart/Capabilities` lists; the form of what stands behind them is not known here."""
+_CHANNEL_LISTS = ("DetailInfos", "ChannelDetailInfos")
 _TASK = re.compile(r"\A[0-9A-Za-z-]{1,40}\Z")
 _NO_IMAGE = frozenset({400, 406, 413, 415, 422})
 
@@ -77,6 +79,12 @@ def settings() -> tuple[Request[Said], ...]:
         _ask(f"{_BASE}/{_STREAMS}", _decode_streams),
         _ask(f"{_BASE}/{_SMART}", _decode_smart),
     )
+
+
+def channels() -> Request[tuple[Channel, ...]]:
+    """Ask a recorder which cameras it records."""
+    path = f"{_BASE}/Channels/System/ChannelDetailInfos"
+    return Request("GET", path, _decode_channels, _explain, limit=1024 * 1024, success=_DONE_ALL_THE_SAME)
 
 
 def snapshot() -> Request[Picture]:
@@ -166,6 +174,19 @@ def _decode_smart(body: bytes) -> Said:
         for name, offer in _RECOGNITION.items()
         if name in able
         for said in say(Fact.ANALYTICS, offer, Source.LAPI, reading.WEIGHT, f"LAPI {_SMART}")
+    )
+
+
+def _decode_channels(body: bytes) -> tuple[Channel, ...]:
+    """A channel that no camera is assigned to has no address, and is left out."""
+    data = _data(body)
+    listed = next((items for name in _CHANNEL_LISTS if (items := _objects(data, name))), [])
+    found = ((_text(item, "ID"), item, item.get("AddressInfo")) for item in listed)
+    return tuple(
+        Channel(int(number), address, _text(item, "SerialNumber"), _text(item, "MAC", "MACAddress"))
+        for number, item, place in found
+        if number.isdecimal() and len(number) < 6
+        if (address := _text(place, "Address") if isinstance(place, dict) else _text(item, "IPAddress", "Address"))
     )
 
 

@@ -169,6 +169,7 @@ class DahuaCgi:
                 f"{camera}.Address": address,
                 f"{camera}.Enable": self._flag(True),
                 f"{camera}.HttpPort": "80",
+                f"{camera}.Mac": f"3c:ef:8c:00:01:{number:02x}",
                 f"{camera}.Password": "******",
                 f"{camera}.SerialNo": f"5A04B5FPAG{number:05}",
                 f"{camera}.UserName": "admin",

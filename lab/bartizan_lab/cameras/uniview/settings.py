@@ -18,6 +18,8 @@ def setting(path: str, traits: UniviewTraits, streams: StreamProfile, state: Dev
         "/Channel/0/NetWork/PortMap": {"Enabled": int(traits.port_mapping), "Mode": 1},
         "/System/Time/NTP": _time_servers(traits),
     }
+    if traits.channel_addresses:
+        found["/Channels/System/ChannelDetailInfos"] = _channels(traits.channel_addresses)
     if traits.basic_info_only:
         return (found | {"/Channel/0/NetWork/Telnet": telnet}).get(path)
     found |= {
@@ -26,6 +28,22 @@ def setting(path: str, traits: UniviewTraits, streams: StreamProfile, state: Dev
         "/Smart/Capabilities": {name: {"Support": 1} for name in traits.smart},
     }
     return found.get(path)
+
+
+def _channels(addresses: tuple[str, ...]) -> Data:
+    """The channels of a recorder, the last of them assigned to no camera."""
+    cameras = [
+        {
+            "ID": number,
+            "Name": f"IP Camera {number}",
+            "Status": 1,
+            "AddressInfo": {"AddressType": 0, "Address": address},
+            "MAC": f"48:ea:63:00:01:{number:02x}",
+        }
+        for number, address in enumerate(addresses, start=1)
+    ]
+    empty = {"ID": len(cameras) + 1, "Status": 0, "AddressInfo": {"AddressType": 0, "Address": ""}}
+    return {"Nums": len(cameras) + 1, "DetailInfos": [*cameras, empty]}
 
 
 def _time_servers(traits: UniviewTraits) -> Data:

@@ -25,5 +25,7 @@ class UniviewTraits:
     """Through a router, by UPnP."""
     time_server: str = "10.0.0.1"
     """Empty: its clock is set by hand."""
+    channel_addresses: tuple[str, ...] = ()
+    """Of a recorder: the cameras it records, by channel."""
     smart: tuple[str, ...] = ("IntrusionDetection", "CrossLineDetection", "FaceDetection")
     """What `Smart/Capabilities` lists."""
