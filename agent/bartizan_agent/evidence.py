@@ -87,6 +87,11 @@ def busiest(drops: Iterable[DropCounter]) -> tuple[DropCounter, ...]:
     return tuple(drop for drop in drops if drop in kept)
 
 
+def alike(some: Iterable[Device], others: Iterable[Device]) -> bool:
+    """Return whether devices are the same but for when they were last seen."""
+    return _timeless(some) == _timeless(others)
+
+
 class Reporter:
     """Holds the present report, and decides when what is known makes a new one."""
 
@@ -115,4 +120,8 @@ class Reporter:
 def _substance(devices: tuple[Device, ...], posture: Posture) -> tuple[tuple[Device, ...], Posture]:
     """Return the same without what moves by itself."""
     postures = tuple(replace(device, dropped_packets=0) for device in posture.devices)
-    return tuple(replace(device, last_seen=0.0) for device in devices), replace(posture, devices=postures, drops=())
+    return _timeless(devices), replace(posture, devices=postures, drops=())
+
+
+def _timeless(devices: Iterable[Device]) -> tuple[Device, ...]:
+    return tuple(replace(device, last_seen=0.0) for device in devices)

@@ -34,7 +34,7 @@ from bartizan_agent.containment import Containment, level_of
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
 from bartizan_agent.drivers.contract import Channel, Failure
-from bartizan_agent.evidence import Reporter, busiest, device_postures, limits
+from bartizan_agent.evidence import Reporter, alike, busiest, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
@@ -200,7 +200,7 @@ class Gateway:
             for device in self._parts.roster.devices:
                 if not macs.isdisjoint(device.macs):
                     self.cameras.seen_alive(device.id)
-        if self._parts.roster.devices != before or self._parts.links() != self._links:
+        if not alike(self._parts.roster.devices, before) or self._parts.links() != self._links:
             self._stir(arrived_at)
 
     def learn(self, device: DeviceId, evidence: tuple[Evidence, ...]) -> None:

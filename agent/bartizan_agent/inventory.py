@@ -341,10 +341,17 @@ def _contradicts(earlier: Iterable[Evidence], said: Iterable[Evidence]) -> bool:
 
 
 def _addresses(earlier: tuple[Address, ...], seen: tuple[Address, ...]) -> tuple[Address, ...]:
-    """IPv4 follows what was seen; IPv6 addresses add up, for a device has several and shows one at a time."""
+    """IPv4 follows what was seen; IPv6 addresses add up, for a device has several and shows one at a time.
+
+    IPv4 stands first, for cameras are spoken to there. Beyond that each keeps its place: in another order they would
+    be another ruleset, to be loaded, stored and reported.
+    """
     has_moved = any(":" not in address for address in seen)
-    kept = (address for address in earlier if ":" in address or not has_moved)
-    return tuple(dict.fromkeys((*seen, *kept)))[:_ADDRESS_LIMIT]
+    kept = (address for address in earlier if ":" in address or not has_moved or address in seen)
+    held = sorted(dict.fromkeys((*kept, *seen)), key=lambda address: ":" in address)
+    excess = len(held) - _ADDRESS_LIMIT
+    left_out = [address for address in held if address not in seen][: max(0, excess)]
+    return tuple(address for address in held if address not in left_out)[:_ADDRESS_LIMIT]
 
 
 def _places(device: Device) -> Iterator[tuple[str, Address]]:

@@ -117,6 +117,24 @@ def test_a_device_is_followed_to_another_address() -> None:
     assert changes == (changed("addresses", "10.9.0.20", "10.9.0.99, fe80::1"),)
 
 
+def test_being_seen_under_another_address_is_no_change() -> None:
+    """IPv4 stays first, where cameras are spoken to, and the ruleset made of this stays the same."""
+    devices, _ = merged({}, look(*sadp(), addresses=["fd00::1", "10.9.0.20", "fe80::1"]))
+
+    again, changes = merged(devices, look(addresses=["fe80::1"]), look(addresses=["10.9.0.20"]))
+
+    assert again[CAMERA].device.addresses == ("10.9.0.20", "fd00::1", "fe80::1")
+    assert (again, changes) == (devices, ())
+
+
+def test_of_too_many_addresses_the_oldest_go() -> None:
+    devices, _ = merged({}, look(*sadp()))
+    for number in range(1, 20):
+        devices, _ = merged(devices, look(addresses=["10.9.0.20", "fe80::1", f"fd00::{number}"]))
+
+    assert devices[CAMERA].device.addresses == ("10.9.0.20", "fe80::1", *(f"fd00::{number}" for number in range(6, 20)))
+
+
 def test_new_firmware_is_seen_and_closes_what_it_fixes() -> None:
     devices, _ = merged({}, look(*sadp()))
 
