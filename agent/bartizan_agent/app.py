@@ -22,6 +22,7 @@ from bartizan_agent.announcements import Announcements
 from bartizan_agent.bell import rings
 from bartizan_agent.channels import Told
 from bartizan_agent.clock import GatewayClock
+from bartizan_agent.confirmation import Confirmation
 from bartizan_agent.containment import Containment
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.gateway import CameraWork, Gateway, Parts
@@ -140,6 +141,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
             outbox=events,
             announcements=told,
             clock=clock,
+            confirmation=Confirmation(places, clock, settings.controller.confirm_seconds),
             lost_devices=bool(opened.damage),
         ),
         links=links,

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 from bartizan.containment.level import Level
-from bartizan.containment.model import Ruleset
+from bartizan.containment.model import ManagementPath, Ruleset
 from bartizan.containment.render import digest
 from bartizan.errors import BartizanError, Malformed, Unavailable
 from bartizan.ids import DeviceId
@@ -18,6 +18,7 @@ from bartizan.wire import codec, events
 from bartizan_agent import release
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.clock import Clock
+from bartizan_agent.confirmation import Confirmation, describe
 from bartizan_agent.durable import replace_file
 from bartizan_agent.firewall import Enforced, Firewall, FirewallRefused
 from bartizan_agent.notes import note
@@ -57,6 +58,7 @@ class Containment:
         outbox: Outbox,
         announcements: Announcements,
         clock: Clock,
+        confirmation: Confirmation,
         lost_devices: bool = False,
     ) -> None:
         """Take up containment.
@@ -70,6 +72,7 @@ class Containment:
             outbox: Takes events.
             announcements: Tells what changed.
             clock: What time it is.
+            confirmation: Whether the controller answered since the last change.
             lost_devices: The inventory was lost: devices held before stay held, whether found again or not.
         """
         self._firewall = firewall
@@ -80,6 +83,7 @@ class Containment:
         self._outbox = outbox
         self._announcements = announcements
         self._clock = clock
+        self._confirmation = confirmation
         self._lost_devices = lost_devices
         self._judge = Verdicts()
         self._retry_at = math.inf
@@ -104,10 +108,27 @@ class Containment:
         with release.changing(self._places):
             self.released = release.standing(self._places, self._clock.now())
             if self.released is None:
-                self._apply(wanted, since)
+                self._apply(self._confirmation.amended(wanted, self._firewall.spared), since)
+
+    def answered(self, path: ManagementPath, asked_at: float) -> bool:
+        """Take note that the controller's broker answered to something asked at this monotonic time.
+
+        Returns:
+            Whether something else is to be enforced now.
+        """
+        confirmation = self._confirmation
+        otherwise = confirmation.answered(path, asked_at, self._firewall.spared)
+        if confirmation.is_needed:
+            because = "; ".join(confirmation.suspects)
+            told = note(events.CONTAINMENT_AMENDED, path=describe(path), because=because)
+            self._announcements.once("management path", because, told)
+        elif not confirmation.state.let_through:
+            self._announcements.once("management path", "")
+        return otherwise
 
     def look(self) -> None:
         """Read back what is in force, repair what somebody else changed, and tell what changed."""
+        self._confirmation.keep()
         self._tell_applied()
         try:
             self.enforced = self._firewall.read()
@@ -128,7 +149,7 @@ class Containment:
         """Return the Unix time at which something changes by itself; infinity if nothing does."""
         last_good, now = self._last_good, self._clock.now()
         by_itself = next_change_at(last_good.catalogue, last_good.books, now)
-        ends = self.released.ends_at if self.released else math.inf
+        ends = self.released.ends_at if self.released else now + self._confirmation.due_in()
         return min(self._retry_at, ends, math.inf if by_itself is None else by_itself)
 
     def _compute(self) -> Ruleset:
@@ -158,6 +179,7 @@ class Containment:
             return
         self._took_milliseconds = (self._clock.monotonic() - since) * 1000
         self._wanted = wanted
+        self._confirmation.enforced(wanted)
 
     def _tell_applied(self) -> None:
         wanted = self._wanted

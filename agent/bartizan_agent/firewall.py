@@ -47,5 +47,8 @@ class Firewall(Protocol):
     def totals(self) -> tuple[DeviceDrops, ...]:
         """Return the packets dropped on either side of each device, those without drops left out."""
 
+    def spared(self) -> int:
+        """Return the packets of the management path that were let through where they would have been dropped."""
+
     def remove_all(self) -> None:
         """Remove the table. Works after a crash, needs no other state, succeeds if there is none."""

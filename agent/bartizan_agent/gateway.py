@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from bartizan.containment.model import DeviceDrops, DropCounter
+from bartizan.containment.model import DeviceDrops, DropCounter, ManagementPath
 from bartizan.errors import BartizanError, Refused, Unavailable
 from bartizan.identity.model import Device, Evidence, Observation
 from bartizan.ids import BootId, DeviceId
@@ -172,6 +172,11 @@ class Gateway:
     def linked(self, *, connected: bool) -> None:
         """Leave word for `bartizan-agent status`."""
         link_state.write(self._parts.places.link, LinkState(connected, self._parts.clock.now()))
+
+    def answered(self, path: ManagementPath, asked_at: float) -> None:
+        """Take note that the way to the controller works under what is enforced."""
+        if self._parts.containment.answered(path, asked_at):
+            self._stir(self._parts.clock.monotonic())
 
     def accept(
         self, instruction: CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate, arrived_at: float

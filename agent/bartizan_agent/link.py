@@ -14,6 +14,7 @@ from typing import NoReturn, Protocol
 
 import aiomqtt
 
+from bartizan.containment.model import ManagementPath
 from bartizan.errors import Refused, Unavailable
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec, events
@@ -59,6 +60,9 @@ class Voice(Protocol):
 
     def linked(self, *, connected: bool) -> None:
         """Take note that the controller can be reached, or no longer can."""
+
+    def answered(self, path: ManagementPath, asked_at: float) -> None:
+        """Take note that the broker answered, by this path, to what was asked at this monotonic time."""
 
     def accept(self, instruction: Instruction, arrived_at: float) -> None:
         """Verify what arrived at this monotonic time, keep it, and have it carried out.
@@ -154,7 +158,10 @@ class Link:
             words = self._conversation.speak(self._clock.monotonic(), self._voice.hello, report, head)
             for word in (*words, self._voice.renewal()):
                 if word is not None:
+                    began = self._clock.monotonic()
                     await connection.say(up(self._site, _KINDS[type(word)]), codec.encode(word))
+                    if connection.path is not None:
+                        self._voice.answered(connection.path, began)
             self._log_back()
             digest = report.digest if report else ""
             await self._until(self._conversation.due_at(digest, events_pending=head is not None))

@@ -20,7 +20,7 @@ from bartizan.identity.model import Device
 from bartizan.ids import DeviceId, OrderId
 from bartizan.trust.orders import Raise
 from bartizan.wire import codec
-from bartizan_agent import link_state, release
+from bartizan_agent import confirmation, link_state, release
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.firewall import FirewallRefused
 from bartizan_agent.identity_keys import IdentityKeys
@@ -54,6 +54,8 @@ class Local(msgspec.Struct, frozen=True):
     events_pending: int
     kernel: Kernel
     released: Release | None
+    let_through: str
+    """The way to the controller, where a change of containment may have cut it; else empty."""
     link: LinkState | None
     is_running: bool
     clock_behind_seconds: float
@@ -90,6 +92,7 @@ def find(places: Places, configuration: Path) -> Local:
         events_pending=pending,
         kernel=_read_kernel(places, problems),
         released=release.standing(places, time.time()),
+        let_through=_let_through(places),
         link=link_state.read(places.link),
         is_running=_answers(places.wake),
         clock_behind_seconds=GatewayClock(places.clock).behind_seconds(),
@@ -114,6 +117,11 @@ def last_applied(places: Places) -> Ruleset | None:
         return codec.decode(places.ruleset.read_bytes(), Ruleset)
     except (OSError, Malformed):
         return None
+
+
+def _let_through(places: Places) -> str:
+    kept = confirmation.read(places)
+    return confirmation.describe(kept.path) if kept.let_through else ""
 
 
 def _read_store(path: Path) -> tuple[tuple[Device, ...], int]:

@@ -21,8 +21,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from bartizan.ids import SiteId
+from bartizan.containment.model import ManagementPath
+from bartizan.ids import SiteId, address
 from bartizan.wire import codec
+from bartizan_agent.confirmation import path_between
 from bartizan_agent.errors import LinkLost, NobodyThere
 from bartizan_agent.settings import ControllerSettings
 
@@ -62,6 +64,8 @@ class Connection(aiomqtt.Client):
         )
         self._seconds_between_looks = controller.keepalive_seconds / LOOKS_PER_KEEPALIVE
         self._refusal: ReasonCode | None = None
+        self.path: ManagementPath | None = None
+        """The two ends of the connection, once it is there."""
         self._one_at_a_time = asyncio.Lock()
         self._client.connect_timeout = HANDSHAKE_SECONDS
         self._client.manual_ack_set(on=True)
@@ -90,6 +94,7 @@ class Connection(aiomqtt.Client):
             # Between the broker's welcome and this line; aiomqtt forgets it and would wait for ever.
             self._client._sock_close()  # noqa: SLF001
             raise LinkLost("the broker cut the connection at once")
+        self.path = _path(self._client.socket())
         return self
 
     async def __aexit__(
@@ -149,6 +154,15 @@ class Connection(aiomqtt.Client):
             self._client._sock_close()  # noqa: SLF001
             raise LinkLost(f"the broker sends a packet of more than {PACKET_OCTETS} octets")
         return code
+
+
+def _path(connected: Any) -> ManagementPath | None:
+    """Return the ends of paho's socket, which it wraps for TLS."""
+    try:
+        own, peer = connected.getsockname(), connected.getpeername()
+        return path_between(address(own[0]), address(peer[0]), peer[1])
+    except (OSError, AttributeError):
+        return None  # cut meanwhile
 
 
 def _is_absence(error: BaseException | None) -> bool:

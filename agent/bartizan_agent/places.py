@@ -19,6 +19,8 @@ class Places:
         self.clock = state / "clock"
         self.ruleset = state / "ruleset.json"
         """The ruleset last applied, as a value: the floor while something of the state is damaged."""
+        self.confirmation = state / "confirmation.json"
+        """The way to the controller, and whether it works under what is enforced."""
         self.release = state / "released.json"
         self.spool = state / "spool"
         """Events of other programs of this package, until the agent takes them into its outbox."""

@@ -46,6 +46,9 @@ class ControllerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Connect again within this, at a random moment, and as often while nobody is there."""
     reconnect_seconds_at_most: Seconds = 20.0
     """Where a broker is there and does not serve this gateway, the time doubles up to this."""
+    confirm_seconds: Annotated[float, msgspec.Meta(gt=0, le=86400)] = 120.0
+    """Where a change of containment may have cut the way to the controller, it must answer within this, or its way is
+    let through again."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,6 +167,7 @@ _CONTROLLER_COMMENTS = {
     "session_expiry_seconds": "How long the broker keeps messages for this gateway while it is away.",
     "reconnect_seconds": "A lost connection is made again within this, at a random moment; and as often until it is.",
     "reconnect_seconds_at_most": "Where a broker is there and does not serve: twice as long each time, up to this.",
+    "confirm_seconds": "A change of containment that may have cut the way to the controller is amended after this.",
 }
 _SEGMENT_COMMENTS = {
     "interface": "The interface on which the cameras are; of a VLAN, its sub-interface, as in cam0.20.",

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from bartizan import ids
 from bartizan.containment.elements import collapsed
-from bartizan.containment.model import ContainedDevice, Ruleset
+from bartizan.containment.model import ContainedDevice, ManagementPath, Ruleset
 from bartizan.errors import Malformed
 
 SEGMENTS = 64
@@ -22,6 +22,7 @@ MACS_OF_DEVICE = 16
 ADDRESSES_OF_DEVICE = 64
 """A camera with privacy extensions (RFC 8981) keeps about eight; this bounds one that invents them."""
 RECORDERS_OF_DEVICE = 64
+PORTS = 65535
 
 # Linux allows more (`IFNAMSIZ` is 16 with its terminator); `*` would be a wildcard to nft, quotes would end its text.
 _INTERFACE = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,14}\Z")
@@ -46,6 +47,8 @@ def check(ruleset: Ruleset) -> None:
         raise Malformed("the estate networks contain every address, so block-egress would block nothing: use watch")
     _each(_check_address, ruleset.segment_recorders)
     _unique("device", [device.id for device in ruleset.devices])
+    if ruleset.management is not None:
+        _check_management(ruleset.management)
     known = frozenset(interfaces)
     for device in ruleset.devices:
         _check_device(device, known)
@@ -64,6 +67,12 @@ def _check_device(device: ContainedDevice, interfaces: frozenset[str]) -> None:
     _each(_check_mac, device.macs)
     _each(_check_address, device.addresses)
     _each(_check_address, device.recorders)
+
+
+def _check_management(path: ManagementPath) -> None:
+    _each(_check_address, (path.own, path.controller))
+    if (":" in path.own) != (":" in path.controller) or not 1 <= path.port <= PORTS:
+        raise Malformed(f"{path} is no TCP connection: both ends have one family, and a port is 1 to {PORTS}")
 
 
 def _each(check_one: Callable[[str], None], values: Iterable[str]) -> None:

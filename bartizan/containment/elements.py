@@ -81,6 +81,8 @@ def _put_site(found: Elements, ruleset: Ruleset) -> None:
         found["unknown_receivers"][key] = _UNKNOWN_RECEIVER[segment.default_level]
     for network in collapsed(ruleset.estate_networks):
         found[f"estate{network.version}"][(str(network),)] = None
+    if (path := ruleset.management) is not None:
+        found[f"management{_version(path.own)}"][(path.own, path.controller, str(path.port))] = None
     for recorder in ruleset.segment_recorders:
         found[f"recorders{_version(recorder)}"][(recorder,)] = None
 

@@ -28,6 +28,15 @@ class ContainedDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Peers that stay reachable at `isolate`. A recorder that is itself held there needs its cameras among its own."""
 
 
+class ManagementPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The gateway's own way to its controller, by the ends of its TCP connection."""
+
+    own: Address
+    controller: Address
+    port: int
+    """The controller's."""
+
+
 class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything the gateway's packet filter is to do, for all segments at once."""
 
@@ -37,6 +46,8 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     devices: tuple[ContainedDevice, ...]
     segment_recorders: tuple[Address, ...] = ()
     """Declared recorders: reachable at `isolate` by every device, known or not."""
+    management: ManagementPath | None = None
+    """Let through where it would be dropped; None unless a change was seen to cut it."""
 
 
 class DropCounter(msgspec.Struct, frozen=True):

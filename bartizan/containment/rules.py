@@ -28,14 +28,17 @@ Each level lets through a subset of the one before. What the gateway itself send
 input hooks, not this one: it stays reachable at every level.
 
 **Why it holds.** Judgement is stateless: there is no established-accept and connection tracking is not asked, so a
-flow in progress is cut by its next packet and no conntrack entry keeps one alive. Our verdicts only drop: an accept
-would end no other table's chains, and ours asks for none. Source and destination address stand in every fragment;
-ports do not, so a later fragment towards the estate passes `block-egress`, useless without its first, and a first one
-that ends before its ports is refused there. Multicast and broadcast destinations are no peer's address:
-refused from `block-egress` on, and held to the segment's default when they leave to a camera segment. A tunnel is
-judged by its outer addresses; one that ends at the gateway itself comes out on an interface that is no camera's,
-where only the last two judgements apply. ICMP errors of routers on the way are judged like the rest, so clamp the MSS
-where the path to a recorder has a small MTU.
+flow in progress is cut by its next packet and no conntrack entry keeps one alive. Our verdicts only drop, but for one
+accept, of the gateway's own way to its controller; that ends no other table's chains. Source and destination address
+stand in every fragment; ports do not, so a later fragment towards the estate passes `block-egress`, useless without
+its first, and a first one that ends before its ports is refused there. Multicast and broadcast destinations are no
+peer's address: refused from `block-egress` on, and held to the segment's default when they leave to a camera segment.
+A tunnel is judged by its outer addresses; one that ends at the gateway itself comes out on an interface that is no
+camera's, where only the last two judgements apply. ICMP errors of routers on the way are judged like the rest, so
+clamp the MSS where the path to a recorder has a small MTU.
+
+**The way to the controller** is let through where a judgement would drop it, but only once it was seen to be cut
+(`bartizan.containment.management`): TCP between one own address and one port of the controller, nothing else.
 
 **What it cannot hold**: frames between two devices of one switch, which never reach the gateway, and flows that
 another table's flowtable takes past the forward hook; the enforcer looks for those.
@@ -86,6 +89,8 @@ class Role(NamedTuple):
 
 EVIDENCE_SIZE = 4096  # destinations; what it takes to read them counts against the agent's memory
 TOTALS_SIZE = 65536
+SPARED = "spared"
+"""The set in which packets of the management path are counted that would have been dropped."""
 
 SETS = (
     Set("segments", ("ifname",)),
@@ -111,6 +116,9 @@ SETS = (
     Set("tried6", ("ipv6_addr", "ether_addr", "inet_proto", "inet_service"), size=EVIDENCE_SIZE, days=1),
     Set("tried_portless4", ("ipv4_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, days=1),
     Set("tried_portless6", ("ipv6_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, days=1),
+    Set("management4", ("ipv4_addr", "ipv4_addr", "inet_service")),
+    Set("management6", ("ipv6_addr", "ipv6_addr", "inet_service")),
+    Set(SPARED, ("inet_proto",), size=16, days=1),
     Set("dropped_from", ("ether_addr",), size=TOTALS_SIZE, days=30),
     Set("dropped_to4", ("ipv4_addr",), size=TOTALS_SIZE, days=30),
     Set("dropped_to6", ("ipv6_addr",), size=TOTALS_SIZE, days=30),
@@ -131,7 +139,7 @@ UNKNOWN_RECEIVER = Role("unknown_receiver", "goto", F.FROM4, F.FROM6, F.FROM_POR
 ROLES = (RECOGNISED, MAC, SENDER, UNKNOWN_SENDER, RECEIVER, UNKNOWN_RECEIVER)
 
 _WITH_PORTS = ("tcp", "udp")
-_SERVED_BY_GATEWAY = (53, 123, 853)
+SERVED_BY_GATEWAY = (53, 123, 853)
 
 
 def verdict(role: Role, level: Level) -> Verdict:
@@ -165,7 +173,7 @@ def _estate(role: Role) -> tuple[Rule, ...]:
         (*words, InSet((peer,), name), role.passed)
         for peer, name, offset in ((role.peer4, "estate4", F.OFFSET4), (role.peer6, "estate6", F.OFFSET6))
         for words in (
-            (OneOf(F.PROTOCOL, _WITH_PORTS), NoneOf(role.peer_port, _SERVED_BY_GATEWAY)),
+            (OneOf(F.PROTOCOL, _WITH_PORTS), NoneOf(role.peer_port, SERVED_BY_GATEWAY)),
             (NoneOf(F.PROTOCOL, _WITH_PORTS),),
             (NoneOf(offset, (0,)),),
         )
@@ -206,13 +214,28 @@ CHAINS = (
     Chain(
         "refuse_receiver",
         (
+            (Verdict("jump", "spare"),),
             (Record("dropped_to4", (F.TO4,)),),
             (Record("dropped_to6", (F.TO6,)),),
-            (Verdict("goto", "refuse"),),
+            (Verdict("goto", "refused"),),
         ),
     ),
+    Chain("refuse", ((Verdict("jump", "spare"),), (Verdict("goto", "refused"),))),
     Chain(
-        "refuse",
+        "spare",
+        tuple(
+            (OneOf(F.PROTOCOL, ("tcp",)), InSet(fields, name), Verdict("goto", "let_through"))
+            for fields, name in (
+                ((F.FROM4, F.TO4, F.TO_PORT), "management4"),
+                ((F.TO4, F.FROM4, F.FROM_PORT), "management4"),
+                ((F.FROM6, F.TO6, F.TO_PORT), "management6"),
+                ((F.TO6, F.FROM6, F.FROM_PORT), "management6"),
+            )
+        ),
+    ),
+    Chain("let_through", ((Record(SPARED, (F.PROTOCOL,)),), (Verdict("accept"),))),
+    Chain(
+        "refused",
         (
             (InSet((F.FROM_INTERFACE,), "segments"), Verdict("jump", "record")),
             (Verdict("drop"),),

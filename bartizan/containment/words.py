@@ -28,7 +28,7 @@ class Verdict(NamedTuple):
     """Where a packet goes next. `jump` comes back to the rule after, `goto` to where the chain was called from."""
 
     kind: str
-    """`jump`, `goto`, `return` or `drop`."""
+    """`jump`, `goto`, `return`, `drop` or `accept`."""
     chain: str = ""
 
 

@@ -160,6 +160,16 @@ repaired: `yes` or `no`.
 Do: Find out who: another program that flushes the ruleset (`nft flush ruleset`, a firewall service) or a person. If
 it was not repaired, act as for containment.failed.
 """
+CONTAINMENT_AMENDED = "containment.amended"
+"""A change of containment cut the gateway off from its controller. The gateway let its own way through again, by
+itself; everything else of the change is in force, and no device reaches more than before.
+
+path: The way that is let through: one address of the gateway to one address and port of the controller.
+because: Which judgements of the change drop that way.
+
+Do: Mend what the change got wrong: a segment named by an interface that leads to the controller, or a device that
+claims an address of the gateway or the controller. The way stays let through until then.
+"""
 CONTAINMENT_RELEASED = "containment.released"
 """Somebody lifted containment of the whole site by hand, on the gateway.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bartizan.containment.model import ManagementPath
 from bartizan.errors import BadSignature
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import events
@@ -43,6 +44,7 @@ class Agent:
         self.present: Report | None = None
         self.request: RenewCertificate | None = None
         self.accepted: list[Instruction] = []
+        self.answers: list[tuple[ManagementPath, float]] = []
 
     def hello(self) -> Hello:
         digest = self.present.digest if self.present else ""
@@ -57,6 +59,9 @@ class Agent:
 
     def linked(self, *, connected: bool) -> None:
         self.connected = connected
+
+    def answered(self, path: ManagementPath, asked_at: float) -> None:
+        self.answers.append((path, asked_at))
 
     def accept(self, instruction: Instruction, arrived_at: float) -> None:  # noqa: ARG002 - `Voice` gives it
         if instruction == OrdersEnvelope(b"forged"):

@@ -30,9 +30,21 @@ class Packet:
 
 def passes(ruleset: Ruleset, packet: Packet) -> bool:
     """Return whether every judgement lets the packet through."""
-    return (
+    return is_management(ruleset, packet) or (
         _sender_mac_lets(ruleset, packet) and _source_address_lets(ruleset, packet) and _receiver_lets(ruleset, packet)
     )
+
+
+def is_management(ruleset: Ruleset, packet: Packet) -> bool:
+    """Return whether the packet belongs to a way to the controller that is let through."""
+    path = ruleset.management
+    if path is None or packet.protocol != "tcp" or packet.later_fragment:
+        return False
+    return (packet.source, packet.destination, packet.to_port) == (path.own, path.controller, path.port) or (
+        packet.destination,
+        packet.source,
+        packet.from_port,
+    ) == (path.own, path.controller, path.port)
 
 
 def _sender_mac_lets(ruleset: Ruleset, packet: Packet) -> bool:

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from bartizan.containment.level import Level
-from bartizan.containment.model import ContainedDevice, Ruleset, Segment
+from bartizan.containment.model import ContainedDevice, ManagementPath, Ruleset, Segment
 from bartizan.ids import Address, DeviceId, Mac, Network
 from tests.containment.reference_model import Packet
 
@@ -51,6 +51,52 @@ def rulesets(draw: st.DrawFn) -> Ruleset:
         estate_networks=tuple(Network(network) for network in draw(_some(_NETWORKS, most=4))),
         devices=tuple(draw(devices(number)) for number in range(draw(st.integers(0, 6)))),
         segment_recorders=_addresses(draw(_some(_RECORDERS, most=2))),
+        management=draw(st.none() | paths()),
+    )
+
+
+@st.composite
+def paths(draw: st.DrawFn) -> ManagementPath:
+    """A way between two of the addresses, likely enough to be that of a packet."""
+    v6 = draw(st.booleans())
+    own, controller = (
+        draw(st.sampled_from(pool))
+        for pool in ((tuple(CAMERAS6), ESTATE6) if v6 else (tuple(CAMERAS4), (*ESTATE4, *ABROAD4)))
+    )
+    return ManagementPath(Address(own), Address(controller), draw(_PORTS))
+
+
+_STRAY = st.tuples(
+    st.sampled_from((*SEGMENTS, UPLINK)),
+    st.sampled_from(MACS),
+    _PORTS,
+    st.booleans(),
+    st.sampled_from(("", "", "own", "controller", "port", "protocol", "fragment")),
+)
+
+
+def packets_near(path: ManagementPath) -> st.SearchStrategy[Packet]:
+    """Packets of this way in both directions, or of one that differs from it in one thing; on any interface."""
+    return _STRAY.map(lambda stray: _near(path, *stray))
+
+
+def _near(path: ManagementPath, interface: str, mac: Mac, port: int, back: bool, unlike: str) -> Packet:  # noqa: FBT001 - drawn
+    other4, other6 = ("10.1.0.6", "fd00:1::6") if unlike == "controller" else ("10.9.1.13", "fd00:b::13")
+    other = other6 if ":" in path.own else other4
+    own = other if unlike == "own" else path.own
+    controller = other if unlike == "controller" else path.controller
+    there = 443 if unlike == "port" and path.port != 443 else path.port
+    source, destination = (controller, own) if back else (own, controller)
+    return Packet(
+        interface,
+        INTERFACES[destination],
+        mac,
+        source,
+        destination,
+        "udp" if unlike == "protocol" else "tcp",
+        from_port=there if back else port,
+        to_port=port if back else there,
+        later_fragment=unlike == "fragment",
     )
 
 

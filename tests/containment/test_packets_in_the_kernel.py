@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from bartizan.containment.model import Ruleset
+from bartizan.containment.model import ManagementPath, Ruleset
 from bartizan_agent.nftables.enforcer import Nftables
-from tests.containment.reference_model import Packet, passes
-from tests.containment.rulesets import packets, rulesets
+from tests.containment.reference_model import Packet, is_management, passes
+from tests.containment.rulesets import packets, packets_near, paths, rulesets
 from tests.containment.wire import Wire, wire
 
 pytestmark = pytest.mark.netns
@@ -35,3 +36,21 @@ def test_the_kernel_passes_what_the_model_passes(site: Site, ruleset: Ruleset, s
 
     assert firewall.read().intact
     assert cables.forwarded(sent) == [passes(ruleset, packet) for packet in sent]
+
+
+@given(rulesets(), paths(), st.data())
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+def test_the_way_to_the_controller_is_let_through_and_nothing_near_it(
+    site: Site, ruleset: Ruleset, path: ManagementPath, data: st.DataObject
+) -> None:
+    cables, firewall = site
+    bare, amended = replace(ruleset, management=None), replace(ruleset, management=path)
+    sent = data.draw(st.lists(packets_near(path), min_size=30, max_size=30))
+
+    firewall.apply(amended)
+    before = firewall.spared()
+
+    assert cables.forwarded(sent) == [passes(amended, packet) for packet in sent]
+    spared = [packet for packet in sent if passes(amended, packet) and not passes(bare, packet)]
+    assert all(is_management(amended, packet) for packet in spared)
+    assert firewall.spared() - before == len(spared)

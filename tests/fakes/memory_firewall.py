@@ -16,6 +16,7 @@ class MemoryFirewall:
         """If not empty, `apply` is refused with this text, and what was in force stays."""
         self.drops: tuple[DropCounter, ...] = ()
         self.device_totals: tuple[DeviceDrops, ...] = ()
+        self.spared_packets = 0
         self.bypasses: tuple[str, ...] = ()
         self.history: list[Ruleset] = []
         """Every ruleset that `apply` made to be in force, oldest first; one that already was is not in it again."""
@@ -48,6 +49,10 @@ class MemoryFirewall:
     def totals(self) -> tuple[DeviceDrops, ...]:
         """Return `device_totals`."""
         return self.device_totals
+
+    def spared(self) -> int:
+        """Return `spared_packets`."""
+        return self.spared_packets
 
     def remove_all(self) -> None:
         """Enforce nothing."""

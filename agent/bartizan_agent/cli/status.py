@@ -79,6 +79,7 @@ def judge(local: "Local", now: float) -> Status:
         *(["the catalogue has expired: nothing is flashed"] if _has_expired(local, now) else []),
         *([_clock_trouble(local)] if local.clock_behind_seconds > BEHIND_SECONDS else []),
         *([f"containment is {local.released.sentence()}"] if local.released else []),
+        *([f"the way to the controller is let through: {local.let_through}"] if local.let_through else []),
         *(["the packet filter's table is not there"] if not local.kernel.is_there and not local.released else []),
         *([f"the packet filter was changed: {local.kernel.drift[0]}"] if local.kernel.drift else []),
         *([f"not held as wanted: {len(otherwise)} of the devices"] if otherwise and not local.released else []),

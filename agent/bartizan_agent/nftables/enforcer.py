@@ -16,7 +16,7 @@ from bartizan.containment.check import check
 from bartizan.containment.elements import elements
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
 from bartizan.containment.render import difference, digest, render
-from bartizan.containment.rules import FAMILY, SETS, TABLE
+from bartizan.containment.rules import FAMILY, SETS, SPARED, TABLE
 from bartizan.errors import Unavailable
 from bartizan_agent.firewall import Enforced, FirewallRefused
 from bartizan_agent.nftables import comparison, evidence
@@ -97,6 +97,10 @@ class Nftables:
     def totals(self) -> tuple[DeviceDrops, ...]:
         """Return the packets dropped on either side of each device of the ruleset last applied."""
         return evidence.device_drops(self._applied.ruleset.devices if self._applied else (), self._read_evidence())
+
+    def spared(self) -> int:
+        """Return the packets of the management path that would have been dropped."""
+        return sum(packets for packets, _ in self._read_evidence().get(SPARED, {}).values())
 
     def remove_all(self) -> None:
         """Remove the table; see `Firewall.remove_all`. What is stored for the next boot stays."""
