@@ -8,6 +8,7 @@ import click
 from bartizan import __version__
 from bartizan.cli.advisory import advisory
 from bartizan.cli.audit import audit
+from bartizan.cli.break_glass import break_glass
 from bartizan.cli.connection import Controller, Profile, profile_path
 from bartizan.cli.containment import contain, order, release
 from bartizan.cli.credentials import credentials
@@ -79,6 +80,7 @@ def status(terminal: Terminal, controller: Controller) -> None:
             ("devices", about["devices"]),
             ("catalogue", ", ".join(f"{role} {version}" for role, version in about["catalogue"].items())),
             ("expires", when(about["catalogue_expires_at"])),
+            *([("break-glass", f"{about['reviews_waiting']} wait for a review")] if about["reviews_waiting"] else []),
             ("refused", f"{about['messages_refused']} messages"),
             ("store", about["store_refuses"] or "well"),
         ],
@@ -100,6 +102,7 @@ for command in (
     contain,
     release,
     order,
+    break_glass,
     credentials,
     key,
     audit,

@@ -178,7 +178,7 @@ reason: Why, as they said.
 until: When it ends by itself, Unix seconds.
 
 Do: Call them. `bartizan contain SITE --level quarantine --reason …` ends it from afar; `bartizan-agent contain` on
-the gateway does so too.
+the gateway does so too. Somebody else reviews it afterwards: `bartizan break-glass list`.
 """
 CONTAINMENT_TESTED = "containment.tested"
 """Somebody ran `bartizan-agent self-test`: a device that nobody knows tried to get out of a camera segment.

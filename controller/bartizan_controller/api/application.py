@@ -14,6 +14,7 @@ from bartizan_controller import __version__
 from bartizan_controller.api import (
     assets,
     attempts,
+    break_glass,
     catalogue,
     estate,
     explanation,
@@ -43,6 +44,7 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     export.router,
     views.router,
     orders.router,
+    break_glass.router,
     catalogue.router,
     preview.router,
     removals.router,

@@ -10,7 +10,7 @@ from bartizan_controller.access import Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.audit import AuditEntry
-from bartizan_controller.store import audit, counters, events, tables
+from bartizan_controller.store import audit, break_glass, counters, events, tables
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -37,6 +37,8 @@ class Status(msgspec.Struct, frozen=True):
     gateways_connected: int
     devices: int
     newest_event: int
+    reviews_waiting: int
+    """Releases by hand that nobody has reviewed."""
     catalogue: dict[str, int]
     catalogue_expires_at: float
     """When the first role expires, Unix seconds."""
@@ -62,7 +64,7 @@ async def status(parts: TheParts) -> Status:
     """Broker, database, counts and catalogue."""
     state = parts.link.state
 
-    def query(connection: Connection) -> tuple[int, int, int, int, int]:
+    def query(connection: Connection) -> tuple[int, int, int, int, int, int]:
         connected = select(func.count()).select_from(tables.gateways).where(tables.gateways.c.connected)
         return (
             connection.execute(select(func.count()).select_from(tables.sites)).scalar_one(),
@@ -70,9 +72,10 @@ async def status(parts: TheParts) -> Status:
             connection.execute(connected).scalar_one(),
             counters.counted(connection, [counters.ESTATE]).get("devices", {}).get("", 0),
             events.newest(connection),
+            break_glass.waiting(connection),
         )
 
-    sites, gateways, connected, count, newest = await parts.database.read(query)
+    sites, gateways, connected, count, newest, waiting = await parts.database.read(query)
     return Status(
         version=__version__,
         broker_connected=state.connected,
@@ -85,6 +88,7 @@ async def status(parts: TheParts) -> Status:
         gateways_connected=connected,
         devices=count,
         newest_event=newest,
+        reviews_waiting=waiting,
         catalogue=parts.publication.versions,
         catalogue_expires_at=min(parts.publication.expiries.values()),
     )

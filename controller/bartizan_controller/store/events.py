@@ -7,10 +7,11 @@ from sqlalchemy import Connection, RowMapping, delete, func, select
 
 from bartizan.ids import BootId, DeviceId, SiteId
 from bartizan.wire import codec
+from bartizan.wire.events import CONTAINMENT_RELEASED
 from bartizan_controller.access import Scope
 from bartizan_controller.store import dialect
 from bartizan_controller.store.organisations import sites_within
-from bartizan_controller.store.tables import events
+from bartizan_controller.store.tables import events, reviews
 
 FORGET_AT_ONCE = 10_000
 
@@ -108,8 +109,12 @@ def newest(connection: Connection) -> int:
 
 
 def forget(connection: Connection, *, received_before: float) -> int:
-    """Delete some events that are older; return how many. Call again while there are any."""
-    old = select(events.c.number).where(events.c.received_at < received_before).limit(FORGET_AT_ONCE)
+    """Delete some events that are older; return how many. Call again while there are any.
+
+    What is owed a review is kept until somebody has made it.
+    """
+    is_done = (events.c.kind != CONTAINMENT_RELEASED) | events.c.number.in_(select(reviews.c.event))
+    old = select(events.c.number).where(events.c.received_at < received_before, is_done).limit(FORGET_AT_ONCE)
     return connection.execute(delete(events).where(events.c.number.in_(old))).rowcount
 
 

@@ -244,6 +244,16 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+reviews = Table(
+    "reviews",
+    METADATA,
+    Column("event", BigInteger, primary_key=True, autoincrement=False),
+    Column("reviewed_at", Double, nullable=False),
+    Column("reviewed_by", Text, nullable=False),
+    Column("finding", Text, nullable=False),
+)
+"""Of events that are owed one. The event itself may be forgotten once it is reviewed."""
+
 order_books = Table(
     "order_books",
     METADATA,
