@@ -3,7 +3,7 @@
 * A publish that the broker refuses raises; aiomqtt returns as if nothing were wrong.
 * A message is acknowledged when it was handled, not when it arrived.
 * A packet larger than any message may be ends the connection; paho would hold up to 256 MB of it.
-* An idle connection wakes the process a few times a minute, not every second.
+* An idle connection wakes the process to ask whether the broker is there, and for its answer; not every second.
 * Leaving has the broker publish the will: to the controller, a gateway that stopped is a gateway that is gone.
 """
 
@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,7 +34,7 @@ HANDSHAKE_SECONDS = (
     15.0  # a broker to which thousands come back serves them all at once, each slowly; paho gives up at 5
 )
 UNACKNOWLEDGED = 16  # messages the broker may have on their way; each is small but a catalogue
-LOOKS_PER_KEEPALIVE = 4  # at the silence: late by a quarter at most, where brokers allow a half
+SHORTEST_LOOK_SECONDS = 0.5  # at the silence: where it seems due at once and paho has done nothing about it
 PACKET_OCTETS = codec.LIMIT + 1024  # topic and properties beside the largest message
 _WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message")
 _OPTIONS = (
@@ -62,7 +63,6 @@ class Connection(aiomqtt.Client):
             timeout=ANSWER_SECONDS,
             socket_options=_OPTIONS,
         )
-        self._seconds_between_looks = controller.keepalive_seconds / LOOKS_PER_KEEPALIVE
         self._refusal: ReasonCode | None = None
         self.path: ManagementPath | None = None
         """The two ends of the connection, once it is there."""
@@ -146,7 +146,12 @@ class Connection(aiomqtt.Client):
 
     async def _misc_loop(self) -> None:
         while self._client.loop_misc() == paho.MQTT_ERR_SUCCESS:  # noqa: ASYNC110 - paho keeps the time, no event does
-            await asyncio.sleep(self._seconds_between_looks)
+            await asyncio.sleep(max(SHORTEST_LOOK_SECONDS, self._silence_is_up_at() - time.monotonic()))
+
+    def _silence_is_up_at(self) -> float:
+        # As paho has it: it asks when either side was silent for so long, and gives up after as long again.
+        last = min(self._client._last_msg_out, self._client._last_bytes_received)  # noqa: SLF001 - the only place
+        return last + self._client.keepalive
 
     def _read(self, max_packets: int = 1) -> MQTTErrorCode:
         code = self._unbounded_read(max_packets)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import resource
 import signal
 import sqlite3
 import ssl
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
+import aiomqtt
 import pytest
 
 from bartizan.containment.model import ManagementPath
@@ -23,6 +25,7 @@ from bartizan.wire.up import Events, Hello, Posture, RenewCertificate, Report, W
 from bartizan_agent import outbox as outbox_module
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.link import Instruction, Link
+from bartizan_agent.mqtt import Connection
 from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.settings import ControllerSettings
@@ -269,6 +272,25 @@ async def test_a_frozen_broker_is_noticed(
             os.kill(broker.pid, signal.SIGCONT)
         async with desk(authority, broker) as controller:
             await controller.hears(Hello)
+
+
+async def test_an_idle_connection_wakes_the_process_to_ask_the_broker_and_for_nothing_else(
+    broker: Broker, authority: Authority
+) -> None:
+    """Once to ask and once for the answer, in each keepalive."""
+    keepalives = 4
+    async with Connection(
+        broker.settings(keepalive_seconds=1),
+        SITE,
+        authority.client_context(SITE),
+        aiomqtt.Will("bz/1/up/00/north/will"),
+    ) as connection:
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        await asyncio.sleep(keepalives)
+        wakeups = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+        await connection.say("bz/1/up/00/north/hello", b"still here")
+
+    assert keepalives <= wakeups <= 2 * keepalives + 2
 
 
 async def test_messages_sent_while_away_are_kept_by_the_broker(
