@@ -9,17 +9,19 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from bartizan.identity.model import Fact, Observation
+from bartizan.identity.model import Fact, Kind, Observation
+from bartizan.identity.score import identify
 from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import interfaces, named
 from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.scan import scan
 from bartizan_agent.discovery.sweep import Target, target
+from bartizan_agent.knowledge import packaged
 from bartizan_lab.cameras import Camera, Fault, Setting, Timings, make
 from bartizan_lab.netns import Namespace, veth
 from bartizan_lab.network import HostNetwork
@@ -297,6 +299,29 @@ def test_doors_for_engineers_and_onvif_without_a_login_are_seen(segment: Segment
     assert [best(careless, fact) for fact in switches] == ["on", "off", "on", "on"]
     assert [best(careful, fact) for fact in switches] == ["off", "off", "off", "on"]
     assert best(careless, Fact.SERIAL) == devices[0][0].state.serial
+    assert [camera.state.meddling for camera, _ in devices] == [[], []]
+
+
+def test_what_a_hikvision_asks_a_login_for_tells_what_it_is_where_its_badge_hides_it(segment: Segment) -> None:
+    """A camera asks as `IP Camera(…)`. A recorder asks by its model, which is none of Hikvision's under a badge."""
+    recorder: dict[str, Any] = {
+        "model": "N46PCK",
+        "device_type": "NVR",
+        "oem_code": 26,
+        "brand": "Annke",
+        "server": "webserver",
+    }
+    devices = plug_in_all(segment, [make("hikvision-oem"), make("hikvision-oem", number=2, **recorder)])
+
+    async def act() -> tuple[Observation, ...]:
+        async with serving(devices):
+            return await scan([target(named("cam0"), None, Limits())])
+
+    observations = segment.run(act)
+    by = packaged()
+    kinds = [identify(by_mac(observations, camera), by.directory).kind for camera, _ in devices]
+
+    assert kinds == [Kind.CAMERA, Kind.UNKNOWN]
     assert [camera.state.meddling for camera, _ in devices] == [[], []]
 
 

@@ -34,7 +34,7 @@ WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--
 
 FOUND = {
     "10.91.1.10": ("camera", "hikvision", "DS-2CD2143G2-I", "V5.7.18 build 240826"),
-    "10.91.1.11": ("unknown", "hikvision", "I51DL", "V5.5.800 build 210628"),
+    "10.91.1.11": ("camera", "hikvision", "I51DL", "V5.5.800 build 210628"),
     "10.91.1.12": ("camera", "dahua", "IPC-HDW5831R-ZE", "2.800.0000016.0.R"),
     "10.91.1.13": ("camera", "dahua", "VIP-3230-D", "2.800.00IB004.0.R"),
     "10.91.1.14": ("camera", "axis", "P3265-V", "11.11.160"),

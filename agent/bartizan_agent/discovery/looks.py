@@ -33,6 +33,8 @@ class Hints(msgspec.Struct):
 
     maker: str = ""
     model: str = ""
+    is_sorted: bool = False
+    """Whether anything said what sort of thing it is."""
     web_ports: tuple[int, ...] = ()
     speaks_onvif: bool = False
 
@@ -45,6 +47,7 @@ class Hints(msgspec.Struct):
                 self.model = self.model or said.value
             elif said.source is Source.WS_DISCOVERY:
                 self.speaks_onvif = True
+            self.is_sorted = self.is_sorted or (said.weight >= CONVINCING and said.fact is Fact.KIND)
         for match in _known_banners().matches(evidence):
             if match.row.maker and match.row.weight >= CONVINCING and match.row.where not in OF_A_MAKER:
                 self.maker = self.maker or match.row.maker
@@ -147,7 +150,7 @@ class Look:
     async def _makers_doors(self, port: int) -> dict[Door, int]:
         """Return how every maker's door answered; nothing once one of them told whose it is, or the device is odd."""
         statuses: dict[Door, int] = {}
-        for door in open_doors.doors_for(self._hints.maker):
+        for door in open_doors.doors_for(self._hints.maker, is_sorted=self._hints.is_sorted):
             answer = await self._at_door(door, port)
             if isinstance(answer, Rubbish):
                 return {}

@@ -111,9 +111,14 @@ DOORS = (
 )
 
 
-def doors_for(maker: str) -> tuple[Door, ...]:
-    """Return what is worth asking: all doors of an unknown device, only Axis's open one of an Axis."""
-    return DOORS if not maker else tuple(door for door in DOORS if door.maker == maker == "axis")
+def doors_for(maker: str, *, is_sorted: bool) -> tuple[Door, ...]:
+    """Return what is worth asking: all doors of an unknown device, only Axis's open one of an Axis.
+
+    Of a Hikvision whose model tells not what sort of thing it is, as under another badge, its own door: what it asks a
+    login for tells.
+    """
+    worth = {"axis"} if is_sorted else {"axis", "hikvision"}
+    return DOORS if not maker else tuple(door for door in DOORS if door.maker == maker and maker in worth)
 
 
 def lone_refusal(statuses: dict[Door, int]) -> tuple[Evidence, ...]:
