@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from bartizan.errors import Refused
 from bartizan.ids import SiteId
 from bartizan.wire.down import Certificate, Down, EventsAck, ReportAck, SealedCredentials
-from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Will
+from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Report, Will
 from bartizan_controller import inventory
 from bartizan_controller.errors import Foreign
 from bartizan_controller.link.parse import Said, UndecodedReport
@@ -73,6 +73,7 @@ class _Intake:
         self._changed: dict[SiteId, Gateway] = {}
         self._events: list[RecordedEvent] = []
         self._hellos: dict[SiteId, Hello] = {}
+        self._reports: dict[SiteId, Report] = {}
 
     def take(self, said: Said) -> Outcome:
         """Apply one message."""
@@ -87,6 +88,7 @@ class _Intake:
 
     def save(self) -> None:
         """Write what is written for all messages together."""
+        self._save_reports()
         events.add(self._connection, self._events)
         gateways.save_link_states(self._connection, tuple(self._changed.values()))
 
@@ -164,26 +166,28 @@ class _Intake:
         digest = undecoded.head.digest
         if digest != known.report_digest:
             report = undecoded.decode()
-            devices.replace(
-                self._connection,
-                report.site,
-                organisations.of_site(self._connection, report.site),
-                inventory.join(report.devices, report.posture),
-                now=self._now,
-            )
-            attempts.take(self._connection, report.site, report.devices, report.posture.drops, now=self._now)
-            gateways.save_report(
-                self._connection,
-                report.site,
-                digest=digest,
-                taken_at=report.taken_at,
-                now=self._now,
-                posture=report.posture,
-            )
+            if report.site in self._reports:
+                # History has both, one after the other.
+                self._save_reports()
+            self._reports[report.site] = report
             self._known[report.site] = msgspec.structs.replace(
                 known, report_digest=digest, taken_at=report.taken_at, reported_at=self._now
             )
         return (ReportAck(digest),)
+
+    def _save_reports(self) -> None:
+        """Write one report of each of some sites. What is held of them is read for all at once."""
+        connection, now = self._connection, self._now
+        owners = organisations.of_sites(connection, self._reports)
+        held = devices.held(connection, self._reports)
+        running = attempts.running(connection, self._reports)
+        for site, report in self._reports.items():
+            seen = inventory.join(report.devices, report.posture)
+            devices.replace(connection, site, owners[site], seen, known=held.get(site, {}), now=now)
+            drops = report.posture.drops
+            attempts.take(connection, site, report.devices, drops, known=running.get(site, {}), now=now)
+        gateways.save_reports(connection, self._reports.values(), now=now)
+        self._reports = {}
 
     def _recorded(self, said: Events, event: Event) -> RecordedEvent:
         return RecordedEvent(

@@ -1,6 +1,6 @@
 """Rows of attempts: per device and destination, when packets were first and last dropped, and how many."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
 
@@ -12,15 +12,37 @@ from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import attempts
 
 
+def running(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, dict[Target, Running]]:
+    """Return the counters of these sites' gateways that had not ended; sites without any are left out."""
+    found: dict[SiteId, dict[Target, Running]] = {}
+    for some in dialect.portions(sites):
+        for row in connection.execute(_RUNNING, {"of_sites": some}).all():
+            found.setdefault(SiteId(row.site), {})[Target(*row[2:6])] = Running(row.device, row.counter)
+    return found
+
+
 def take(
-    connection: Connection, site: SiteId, devices: Iterable[Device], drops: Sequence[DropCounter], *, now: float
+    connection: Connection,
+    site: SiteId,
+    devices: Iterable[Device],
+    drops: Sequence[DropCounter],
+    *,
+    now: float,
+    known: Mapping[Target, Running] | None = None,
 ) -> None:
-    """Add what a report counts, in its transaction. What was tried longest ago is forgotten where there is too much."""
-    running = {
-        Target(*row[1:5]): Running(row.device, row.counter)
-        for row in connection.execute(_RUNNING, {"of_site": site}).all()
-    }
-    moved = movement(running, devices, drops)
+    """Add what a report counts, in its transaction. What was tried longest ago is forgotten where there is too much.
+
+    Args:
+        connection: In the transaction that keeps the report.
+        site: Whose report it is.
+        devices: Of the report.
+        drops: What the gateway counted.
+        now: When the report came.
+        known: What `running` returned for the site, where it was asked for many.
+    """
+    if known is None:
+        known = running(connection, [site]).get(site, {})
+    moved = movement(known, devices, drops)
     dialect.many(
         connection,
         _END,
@@ -81,9 +103,12 @@ def _keep_newest(connection: Connection, site: SiteId, kept: int, *, device: Dev
 _KEYS = tuple(column.name for column in attempts.primary_key)
 _TARGET = tuple(attempts.c[name] for name in Target._fields)
 _OF_SITE = attempts.c.site == bindparam("of_site")
+_OF_SITES = attempts.c.site.in_(bindparam("of_sites", expanding=True))
 _SAME = [column == bindparam(f"of_{column.name}") for column in attempts.primary_key]
 # Made once: building a statement takes as long as running it.
-_RUNNING = select(attempts.c.device, *_TARGET, attempts.c.counter).where(_OF_SITE, attempts.c.counter > 0)
+_RUNNING = select(attempts.c.site, attempts.c.device, *_TARGET, attempts.c.counter).where(
+    _OF_SITES, attempts.c.counter > 0
+)
 _COUNTS = select(attempts.c.device, func.count()).where(_OF_SITE).group_by(attempts.c.device)
 _END = update(attempts).where(*_SAME).values(counter=literal_column("0"))  # `dialect.many` takes values from rows only
 _DELETE = delete(attempts).where(*_SAME)

@@ -85,6 +85,15 @@ class Placed(NamedTuple):
     state: DeviceState
 
 
+def held(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, dict[DeviceId, HeldDevice]]:
+    """Return what is held of the devices of these sites; sites without any are left out."""
+    found: dict[SiteId, dict[DeviceId, HeldDevice]] = {}
+    for some in dialect.portions(sites):
+        for row in connection.execute(_HELD, {"of_sites": some}).all():
+            found.setdefault(SiteId(row[0]), {})[DeviceId(row[1])] = HeldDevice(row[2], row[3], row[4], row[5:])
+    return found
+
+
 def replace(
     connection: Connection,
     site: SiteId,
@@ -92,19 +101,27 @@ def replace(
     seen: Mapping[DeviceId, SeenDevice],
     *,
     now: float,
+    known: Mapping[DeviceId, HeldDevice] | None = None,
 ) -> int:
-    """Make the inventory of a site what a report says; return how many devices changed in substance."""
-    held = {
-        DeviceId(row[0]): HeldDevice(row[1], row[2], row[3], row[4:])
-        for row in connection.execute(_HELD, {"of_site": site}).all()
-    }
-    comparison = inventory.compare(held, seen)
+    """Make the inventory of a site what a report says; return how many devices changed in substance.
+
+    Args:
+        connection: In the transaction that keeps the report.
+        site: Whose report it is.
+        organisation: Of the site.
+        seen: What the report says.
+        now: When the report came.
+        known: What `held` returned for the site, where it was asked for many.
+    """
+    if known is None:
+        known = held(connection, [site]).get(site, {})
+    comparison = inventory.compare(known, seen)
     after = {each.seen.device.id: inventory.facts(each.seen) for each in comparison.written}
     after |= {device: Facts() for device in comparison.gone}
     if after:
-        before = history.current(connection, site, held.keys() & after.keys())
+        before = history.current(connection, site, known.keys() & after.keys())
         altered = _altered(before, after)
-        _write(connection, site, comparison.written, held)
+        _write(connection, site, comparison.written, known)
         _remove(connection, site, comparison.gone)
         _name(connection, site, _of(altered, _NAMING), comparison.written)
         _expose(connection, site, _of(altered, _EXPOSING), after)
@@ -373,12 +390,13 @@ _NEW = "new_"
 _INDEXED = ("maker", "model", "firmware", "first_seen", "wanted", "agrees", "remove_by")
 _KEPT_INDEXED = frozenset({"site", "id", *_INDEXED})
 _HELD = select(
+    devices.c.site,
     devices.c.id,
     devices.c.digest,
     devices.c.last_seen,
     devices.c.dropped_packets,
     *(devices.c[name] for name in _INDEXED),
-).where(_OF_SITE)
+).where(devices.c.site.in_(bindparam("of_sites", expanding=True)))
 _TOUCH = (
     update(devices)
     .where(_OF_SITE, devices.c.id == bindparam("of_id"))

@@ -92,6 +92,11 @@ def many(
             connection.exec_driver_sql(str(compiled), named)
 
 
+def insert_new(connection: Connection, table: Table) -> Executable:
+    """Return an INSERT of a row that does nothing where the row is held already."""
+    return _insert_new(connection.dialect.name, table)
+
+
 def upsert(connection: Connection, table: Table, *keys: str) -> Executable:
     """Return an INSERT of a whole row that replaces what is held under these keys."""
     return _upsert(connection.dialect.name, table, keys)
@@ -168,6 +173,12 @@ def is_outage(error: DBAPIError) -> bool:
 def _compiled(spoken: Dialect, statement: Executable, names: tuple[str, ...]) -> SQLCompiler:
     compiled: SQLCompiler = statement.compile(dialect=spoken, column_keys=list(names))  # type: ignore[attr-defined]
     return compiled
+
+
+@functools.lru_cache(maxsize=64)
+def _insert_new(name: str, table: Table) -> Executable:
+    statement = sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
+    return statement.on_conflict_do_nothing()
 
 
 @functools.lru_cache(maxsize=64)

@@ -43,8 +43,6 @@ class EventFilter(msgspec.Struct, frozen=True):
 
 def add(connection: Connection, recorded: Sequence[RecordedEvent]) -> None:
     """Keep events; of those with the same site, boot and sequence only the first."""
-    if not recorded:
-        return
     rows = [
         {
             "site": event.site,
@@ -58,7 +56,7 @@ def add(connection: Connection, recorded: Sequence[RecordedEvent]) -> None:
         }
         for event in recorded
     ]
-    connection.execute(dialect.insert(connection, events).on_conflict_do_nothing(), rows)
+    dialect.many(connection, dialect.insert_new(connection, events), rows)
 
 
 def page(connection: Connection, wanted: EventFilter, *, after: int, limit: int) -> tuple[RecordedEvent, ...]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec
-from bartizan.wire.up import Posture
+from bartizan.wire.up import Posture, Report
 from bartizan_controller.errors import NotFound
 from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import certificates, gateways
@@ -75,8 +75,8 @@ def load(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Gatewa
     """Return the gateways of these sites; sites without one are left out."""
     found: dict[SiteId, Gateway] = {}
     for some in dialect.portions(sites):
-        for row in connection.execute(_LOAD, {"of_sites": some}).mappings():
-            found[SiteId(row["site"])] = _gateway(row)
+        for row in connection.execute(_LOAD, {"of_sites": some}).all():
+            found[SiteId(row[0])] = Gateway(*row)
     return found
 
 
@@ -105,33 +105,26 @@ def enrol(connection: Connection, gateway: Gateway) -> None:
 
 def save_link_states(connection: Connection, changed: Sequence[Gateway]) -> None:
     """Keep what is known of each gateway's connection."""
-    if changed:
-        statement = (
-            update(gateways)
-            .where(gateways.c.site == bindparam("of_site"))
-            .values({name: bindparam(f"new_{name}") for name in _LINK_COLUMNS})
-        )
-        connection.execute(
-            statement,
-            [
-                {"of_site": gateway.site} | {f"new_{name}": getattr(gateway, name) for name in _LINK_COLUMNS}
-                for gateway in changed
-            ],
-        )
+    rows = [
+        {"of_site": gateway.site} | {f"new_{name}": getattr(gateway, name) for name in _LINK_COLUMNS}
+        for gateway in changed
+    ]
+    dialect.many(connection, _SAVE_LINK_STATE, rows)
 
 
-def save_report(
-    connection: Connection, site: SiteId, *, digest: str, taken_at: float, now: float, posture: Posture
-) -> None:
-    """Keep what a report says of the site as a whole."""
-    row = {
-        "of_site": site,
-        "of_digest": digest,
-        "taken": taken_at,
-        "at": now,
-        "measured": codec.encode(msgspec.structs.replace(posture, devices=())),
-    }
-    dialect.many(connection, _SAVE_REPORT, [row])
+def save_reports(connection: Connection, reports: Iterable[Report], *, now: float) -> None:
+    """Keep what reports say of their sites as a whole."""
+    rows = [
+        {
+            "of_site": report.site,
+            "of_digest": report.digest,
+            "taken": report.taken_at,
+            "at": now,
+            "measured": codec.encode(msgspec.structs.replace(report.posture, devices=())),
+        }
+        for report in reports
+    ]
+    dialect.many(connection, _SAVE_REPORT, rows)
 
 
 def disconnect_all(connection: Connection) -> None:
@@ -171,10 +164,11 @@ def forget_certificates(connection: Connection, *, expired_before: float) -> int
     return connection.execute(delete(certificates).where(certificates.c.expires_at < expired_before)).rowcount
 
 
-def _gateway(row: RowMapping) -> Gateway:
-    return Gateway(**row)
-
-
+_SAVE_LINK_STATE = (
+    update(gateways)
+    .where(gateways.c.site == bindparam("of_site"))
+    .values({name: bindparam(f"new_{name}") for name in _LINK_COLUMNS})
+)
 _SAVE_REPORT = (
     update(gateways)
     .where(gateways.c.site == bindparam("of_site"))

@@ -1,5 +1,7 @@
 """Rows of organisations and their sites: the tree that people are scoped to."""
 
+from collections.abc import Iterable
+
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, true
 from sqlalchemy.exc import IntegrityError
@@ -7,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from bartizan.ids import OrganisationId, SiteId
 from bartizan_controller.access import Scope
 from bartizan_controller.errors import Conflict, NotFound
+from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import organisations, sites
 
 
@@ -101,9 +104,13 @@ def find_site(connection: Connection, identifier: SiteId, scope: Scope = None) -
     return Site(**row)
 
 
-def of_site(connection: Connection, site: SiteId) -> OrganisationId:
-    """Return the organisation of a site that there is."""
-    return OrganisationId(connection.execute(_OF_SITE, {"of_site": site}).scalar_one())
+def of_sites(connection: Connection, wanted: Iterable[SiteId]) -> dict[SiteId, OrganisationId]:
+    """Return the organisation of each of these sites that there is."""
+    return {
+        SiteId(row[0]): OrganisationId(row[1])
+        for some in dialect.portions(wanted)
+        for row in connection.execute(_OF_SITES, {"of_sites": some}).all()
+    }
 
 
 def page_of_sites(
@@ -130,4 +137,4 @@ def _within(column: ColumnElement[str], scope: Scope) -> ColumnElement[bool]:
     return true() if scope is None else column.in_(scope)
 
 
-_OF_SITE = select(sites.c.organisation).where(sites.c.id == bindparam("of_site"))
+_OF_SITES = select(sites.c.id, sites.c.organisation).where(sites.c.id.in_(bindparam("of_sites", expanding=True)))
