@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bartizan.wire import mqtt5
+from bartizan.wire.mqtt5 import Message, Packet
 from bartizan_controller.authority import Authority
-from bartizan_lab.fleet import mqtt5, roster
-from bartizan_lab.fleet.mqtt5 import Message, Packet
+from bartizan_lab.fleet import roster
 from bartizan_lab.fleet.process import allow_sockets
 from bartizan_lab.fleet.session import tls_context
 

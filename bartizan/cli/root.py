@@ -82,6 +82,7 @@ def status(terminal: Terminal, controller: Controller) -> None:
             ("expires", when(about["catalogue_expires_at"])),
             *([("break-glass", f"{about['reviews_waiting']} wait for a review")] if about["reviews_waiting"] else []),
             ("refused", f"{about['messages_refused']} messages"),
+            ("unheard", f"{about['messages_unheard']} messages"),
             ("store", about["store_refuses"] or "well"),
         ],
         value=about,

@@ -131,9 +131,9 @@ class Line:
         kind = {"Hello": "hello", "Report": "report", "Events": "events", "RenewCertificate": "renew", "Will": "will"}
         await self.shout(topics.up(self._gateway.site, kind[type(message).__name__]), codec.encode(message))
 
-    async def shout(self, topic: str, payload: bytes) -> None:
+    async def shout(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
         """Publish anything anywhere."""
-        await self.client.publish(topic, payload, qos=1)
+        await self.client.publish(topic, payload, qos=qos)
 
     async def hear(self, kind: type[T]) -> T:
         """Return the next message of a kind, passing over others."""

@@ -1,9 +1,11 @@
 """Controller and gateways over a real broker with mutual TLS: what is said arrives, once, whatever dies."""
 
+import asyncio
 import base64
 import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
@@ -12,6 +14,7 @@ import aiomqtt
 import httpx
 import pytest
 import pytest_asyncio
+import structlog
 
 from bartizan.containment.level import Level
 from bartizan.ids import BootId, SiteId
@@ -30,6 +33,7 @@ from bartizan.wire.down import (
 )
 from bartizan.wire.up import RenewCertificate
 from bartizan_controller.access import Role
+from bartizan_controller.link.inbox import UNCONFIRMED_AT_MOST
 from bartizan_controller.store import devices, gateways, history
 from bartizan_controller.store import events as event_rows
 from bartizan_controller.store.events import EventFilter, RecordedEvent
@@ -237,6 +241,45 @@ async def test_what_cannot_be_accepted_is_shown_to_operators_and_stops_nothing(
     refused = [event for event in heard_from(running, gateway) if event.kind == events.MESSAGE_REFUSED]
     assert [event.detail["code"] for event in refused] == [code]
     assert refused[0].detail["topic"] == topics.up(gateway.site, kind)
+
+
+async def test_a_message_that_nobody_waits_for_is_heard_and_breaks_nothing(gateway: Gateway, running: Running) -> None:
+    """At QoS 0 a message has no number; to acknowledge it would have the broker cut the controller off."""
+    topic = topics.up(gateway.site, "events")
+    with structlog.testing.capture_logs() as logs:
+        async with gateway.connect() as line:
+            for number in range(1, 4):
+                await line.shout(topic, codec.encode(gateway.events(number, 1)), qos=0)
+                assert await line.hear(EventsAck) == EventsAck(gateway.boot, number)
+            await line.say(gateway.events(4, 1))
+            await line.hear(EventsAck)
+
+    assert [event.sequence for event in heard_from(running, gateway)] == [1, 2, 3, 4]
+    assert [line["event"] for line in logs if "broker" in line["event"]] == []
+
+
+async def test_messages_that_nobody_waits_for_do_not_pile_up(gateway: Gateway, running: Running) -> None:
+    """A few are kept while the database is slow; the rest goes unheard, is counted, and costs no other message."""
+    topic, sent = topics.up(gateway.site, "events"), 3 * UNCONFIRMED_AT_MOST
+    database, before = running.parts.database, running.parts.link.state.unheard
+    slow = threading.Event()
+    async with asyncio.TaskGroup() as tasks, gateway.connect() as line:
+        tasks.create_task(database.write(lambda _: slow.wait(20)))
+        for number in range(1, sent + 1):
+            await line.shout(topic, codec.encode(gateway.events(number, 1)), qos=0)
+        try:
+            # One batch is on its way to the database; behind it there is room for as many as are kept.
+            await until(lambda: running.parts.link.state.unheard - before >= sent - 2 * UNCONFIRMED_AT_MOST)
+            await line.say(gateway.events(sent + 1, 1))
+        finally:
+            slow.set()
+        while (await line.hear(EventsAck)).through <= sent:
+            pass
+
+    kept = running.parts.database.query(lambda c: event_rows.last_sequences(c, {gateway.site: gateway.boot}))
+    assert kept == {gateway.site: sent + 1}
+    heard = sent - (running.parts.link.state.unheard - before)
+    assert UNCONFIRMED_AT_MOST <= heard <= 2 * UNCONFIRMED_AT_MOST
 
 
 async def test_a_gateway_can_neither_write_as_another_nor_to_the_estate(

@@ -32,6 +32,8 @@ class Status(msgspec.Struct, frozen=True):
     messages_committed: int
     """Since the start."""
     messages_refused: int
+    messages_unheard: int
+    """That came at QoS 0, faster than they could be heard. Gateways speak at QoS 1."""
     sites: int
     gateways: int
     gateways_connected: int
@@ -83,6 +85,7 @@ async def status(parts: TheParts) -> Status:
         store_refuses=state.store_refuses,
         messages_committed=state.committed,
         messages_refused=state.refused,
+        messages_unheard=state.unheard,
         sites=sites,
         gateways=gateways,
         gateways_connected=connected,

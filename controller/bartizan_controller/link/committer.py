@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import Connection
 
 from bartizan.errors import Malformed, Refused
+from bartizan.wire.mqtt5 import Message
 from bartizan_controller.errors import StoreRefuses
 from bartizan_controller.link import intake
-from bartizan_controller.link.connection import Arrived
 from bartizan_controller.link.intake import Outcome, Renew
 from bartizan_controller.link.parse import Said, parse
 from bartizan_controller.link.refusals import Refusals
@@ -39,7 +39,7 @@ class CommitState(msgspec.Struct):
 class _Understood(NamedTuple):
     """A message that was read, or why it was not."""
 
-    arrived: Arrived
+    arrived: Message
     said: Said | None
     refused: Refused | None
 
@@ -63,7 +63,7 @@ class Committer:
         self._refusals = Refusals()
         self.state = state
 
-    async def commit(self, batch: Sequence[Arrived]) -> list[Outcome]:
+    async def commit(self, batch: Sequence[Message]) -> list[Outcome]:
         """Return what became of each message, once all that can be kept is kept. Waits while the disk refuses."""
         understood = [_understand(arrived) for arrived in batch]
         outcomes = await self.persist(lambda: self._commit(understood))
@@ -128,7 +128,7 @@ class Committer:
         return [next(heard) if each.said is not None else Outcome(refused=each.refused) for each in understood]
 
 
-def _understand(arrived: Arrived) -> _Understood:
+def _understand(arrived: Message) -> _Understood:
     try:
         return _Understood(arrived, parse(arrived.topic, arrived.payload), None)
     except Refused as refused:

@@ -3,24 +3,34 @@
 aiomqtt leaves to its user what matters here. A publish that the broker refuses returns as if it had gone well; a
 message is acknowledged before anybody has read it; a refused subscription raises nothing. So the inner paho client's
 callbacks are taken over for publishing and receiving, and aiomqtt keeps connecting, subscribing and closing.
+
+A fleet's answers come by the thousand at once, and paho takes ten times as long over a message as the rest of the
+controller. So messages, acknowledgements and what may be lost pass it by: its socket is read, and its queue written, in
+packets of our own. Whatever else the broker says, paho hears as ever.
 """
 
 import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import NamedTuple, cast
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 import aiomqtt
 import msgspec
 import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from bartizan.wire import topics
+from bartizan.errors import Malformed
+from bartizan.wire import mqtt5, topics
+from bartizan.wire.mqtt5 import Message
 from bartizan_controller.errors import BrokerAway
+from bartizan_controller.link.inbox import Inbox
 
 RECEIVE_AT_MOST = 2_000  # messages that the broker may send ahead of our acknowledgements
 SEND_AT_MOST = 1_000  # of ours that may wait for the broker's, if it allows as many
@@ -28,6 +38,9 @@ SESSION_SECONDS = 7 * 86_400  # how long the broker keeps what gateways say whil
 KEEPALIVE_SECONDS = 15
 ANSWER_SECONDS = 20.0
 PACKET_OCTETS = 16 * 1024 * 1024
+READ_OCTETS = 64 * 1024
+READS_AT_ONCE = 100
+"""Before other tasks have their turn. A broker writes each message by itself, and each takes a read."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -41,15 +54,6 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Endpoint({self.host}:{self.port})"
-
-
-class Arrived(NamedTuple):
-    """A message as it came."""
-
-    topic: str
-    payload: bytes
-    number: int
-    """By which the broker knows it, in this connection."""
 
 
 class BrokerLink:
@@ -77,14 +81,13 @@ class BrokerLink:
         if refused:
             raise BrokerAway(f"the broker refuses to let the controller hear the gateways: {refused[0]}")
 
-    def acknowledge(self, arrived: Sequence[Arrived]) -> None:
-        """Tell the broker that it may forget these messages."""
-        for message in arrived:
-            self._paho.ack(message.number, 1)
+    def acknowledge(self, arrived: Iterable[Message]) -> None:
+        """Tell the broker that it may forget these messages. It waits for nothing of those without a number."""
+        self._write(b"".join(mqtt5.acknowledge(message.number) for message in arrived if message.number))
 
-    def say(self, topic: str, payload: bytes) -> None:
+    def say(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send what its receiver will ask for again if it is lost. Does not wait."""
-        self._paho.publish(topic, payload, qos=0)
+        self._write(b"".join(mqtt5.mention(topic, payload) for topic, payload in messages))
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Send messages in their order and wait until the broker has taken them all.
@@ -113,6 +116,11 @@ class BrokerLink:
                 pass
         raise BrokerAway("the connection to the broker ended")
 
+    def _write(self, packets: bytes) -> None:
+        if packets:
+            # As an acknowledgement: of those paho keeps no account.
+            self._paho._packet_queue(mqtt5.PUBACK, packets, 0, 0)  # noqa: SLF001
+
     def _publish(self, topic: str, payload: bytes) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         info = self._paho.publish(topic, payload, qos=1)
@@ -135,8 +143,15 @@ class BrokerLink:
 
 
 @contextlib.asynccontextmanager
-async def connect(endpoint: Endpoint, tls: ssl.SSLContext) -> AsyncIterator[BrokerLink]:
+async def connect(
+    endpoint: Endpoint, tls: ssl.SSLContext, *, on_unheard: Callable[[], None]
+) -> AsyncIterator[BrokerLink]:
     """Connect with the session that the broker kept, and subscribe.
+
+    Args:
+        endpoint: Where.
+        tls: With the controller's certificate.
+        on_unheard: Is called for each message that came at QoS 0 and found no room.
 
     Raises:
         BrokerAway: It is not there, not the one expected, or refuses us.
@@ -160,7 +175,7 @@ async def connect(endpoint: Endpoint, tls: ssl.SSLContext) -> AsyncIterator[Brok
         # Nagle's algorithm would hold small packets back for 40 ms.
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
-    receiving = _Receiving(client)
+    receiving = _Receiving(client, Inbox(on_unheard))
     with _translated():
         async with client:
             link = BrokerLink(client, receiving)
@@ -171,19 +186,18 @@ async def connect(endpoint: Endpoint, tls: ssl.SSLContext) -> AsyncIterator[Brok
 class _Receiving:
     """What the library's callbacks leave behind."""
 
-    def __init__(self, client: aiomqtt.Client) -> None:
-        self.arrived: asyncio.Queue[Arrived] = asyncio.Queue()
-        """Bounded by RECEIVE_AT_MOST: nothing is acknowledged before it was taken out and committed."""
+    def __init__(self, client: aiomqtt.Client, arrived: Inbox) -> None:
+        self.arrived = arrived
         self.allowed = SEND_AT_MOST
         """How many messages the broker is willing to have unacknowledged."""
         self.session_kept = False
-        inner = client._client  # noqa: SLF001 - as above
+        self._reader = mqtt5.Reader(PACKET_OCTETS)
+        self._paho = inner = client._client  # noqa: SLF001 - as above
         # paho types a callback for every version of its interface; this is aiomqtt's.
         self._aiomqtt_on_connect = cast("Callable[..., None]", inner.on_connect)
         inner.max_inflight_messages_set(0)
-        inner.manual_ack_set(True)
         inner.on_connect = self._on_connect
-        inner.on_message = self._on_message
+        inner._packet_read = self._read  # type: ignore[method-assign] # noqa: SLF001
 
     def _on_connect(
         self,
@@ -197,9 +211,45 @@ class _Receiving:
         self.session_kept = flags.session_present
         self._aiomqtt_on_connect(client, data, flags, reason, properties)
 
-    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        # aiomqtt's own iterator makes two tasks for each message: more work than all else that is done with it.
-        self.arrived.put_nowait(Arrived(message.topic, bytes(message.payload), message.mid))
+    def _read(self) -> MQTTErrorCode:
+        """Read all that is there, in place of one packet octet by octet."""
+        for _ in range(READS_AT_ONCE):
+            try:
+                data = self._paho._sock_recv(READ_OCTETS)  # noqa: SLF001
+            except BlockingIOError:
+                return MQTTErrorCode.MQTT_ERR_AGAIN
+            except OSError:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            if not data:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            try:
+                code = self._hear(data)
+            except (Malformed, MalformedPacket):
+                return MQTTErrorCode.MQTT_ERR_PROTOCOL
+            if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return code
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _hear(self, data: bytes) -> MQTTErrorCode:
+        # By this paho knows whether the broker is still there.
+        self._paho._last_bytes_received = time.monotonic()  # noqa: SLF001
+        code = MQTTErrorCode.MQTT_ERR_SUCCESS
+        for packet in self._reader.split(data):
+            if packet.first & mqtt5.KIND == mqtt5.PUBLISH:
+                said = mqtt5.decode(packet)
+                assert isinstance(said, Message)
+                self.arrived.put(said)
+                continue
+            self._paho._in_packet |= {  # noqa: SLF001
+                "command": packet.first,
+                "packet": bytearray(packet.body),
+                "remaining_length": len(packet.body),
+                "pos": 0,
+            }
+            code = self._paho._packet_handle()  # noqa: SLF001
+            if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+                break
+        return code
 
 
 @contextlib.contextmanager

@@ -1,24 +1,26 @@
 """Keeps the controller and its gateways in conversation, whatever happens to the broker or the disk.
 
-Everything that has arrived is committed in one transaction, then answered, then acknowledged to the broker. So a
-message that was not committed comes again; while the disk refuses, the broker holds what comes. Committing goes
-before answering: a gateway can wait for an answer, the next message should not wait for the disk.
+Everything that has arrived is committed in one transaction, and then acknowledged to the broker. So a message that was
+not committed comes again; while the disk refuses, the broker holds what comes. What a gateway would not ask for again
+is answered before it is acknowledged. Committing goes before answering: a gateway can wait for an answer, the next
+message should not wait for the disk.
 """
 
 import asyncio
 import random
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import structlog
 
 from bartizan.wire import codec, topics
 from bartizan.wire.down import EventsAck, ReportAck
+from bartizan.wire.mqtt5 import Message
 from bartizan_controller.errors import BrokerAway
 from bartizan_controller.link import outgoing
 from bartizan_controller.link.committer import CommitState, Committer
-from bartizan_controller.link.connection import Arrived, BrokerLink, Endpoint, connect
+from bartizan_controller.link.connection import BrokerLink, Endpoint, connect
 from bartizan_controller.link.intake import Outcome, Renew
 from bartizan_controller.news import News
 from bartizan_controller.store import gateways
@@ -40,13 +42,20 @@ class LinkState(CommitState):
     """How the link is, for people."""
 
     connected: bool = False
+    unheard: int = 0
+    """Messages at QoS 0 that came faster than they could be heard."""
 
 
 class _Committed(NamedTuple):
     """A message that may be answered and acknowledged."""
 
-    arrived: Arrived
+    arrived: Message
     outcome: Outcome
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether its gateway will say it again for as long as it hears no answer."""
+        return all(isinstance(answer.message, REPEATED_BY_GATEWAYS) for answer in self.outcome.answers)
 
 
 class Link:
@@ -77,7 +86,7 @@ class Link:
         wait = RETRY_SECONDS
         while True:
             try:
-                async with connect(endpoint, tls) as link:
+                async with connect(endpoint, tls, on_unheard=self._note_unheard) as link:
                     wait = RETRY_SECONDS
                     await self._converse(link)
             except* BrokerAway as lost:
@@ -86,6 +95,13 @@ class Link:
             self.state.connected = False
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(wait * 2, RETRY_SECONDS_AT_MOST)
+
+    def _note_unheard(self) -> None:
+        if not self.state.unheard:
+            log.warning(
+                "messages at QoS 0 come too fast and go unheard: gateways speak at QoS 1, somebody else is there"
+            )
+        self.state.unheard += 1
 
     async def _converse(self, link: BrokerLink) -> None:
         log.info("broker connected")
@@ -135,12 +151,13 @@ class _Conversation:
             batch = await self._next_batch()
             outcomes = await self._committer.commit(batch)
             committed = [_Committed(*each) for each in zip(batch, outcomes, strict=True)]
+            self._link.acknowledge(each.arrived for each in committed if each.is_repeated)
             for start in range(0, len(committed), ANSWERED_AT_ONCE):
                 self._committed.put_nowait(committed[start : start + ANSWERED_AT_ONCE])
             self._news.ring()
 
     async def answer(self) -> None:
-        """Answer and acknowledge what is committed, when there is time.
+        """Answer what is committed, when there is time.
 
         Raises:
             BrokerAway: The broker went away, or refuses an answer.
@@ -148,33 +165,25 @@ class _Conversation:
         while True:
             committed = await self._committed.get()
             await self._is_quiet.wait()
-            await self._link.publish(self._speak([each.outcome for each in committed]))
-            self._link.acknowledge([each.arrived for each in committed])
+            self._link.say(_words(each for each in committed if each.is_repeated))
+            certain = [each for each in committed if not each.is_repeated]
+            await self._link.publish(list(_words(certain)))
+            self._link.acknowledge(each.arrived for each in certain)
             await asyncio.sleep(0)
 
-    async def _next_batch(self) -> list[Arrived]:
-        arrived = self._link.arrived
-        if arrived.empty():
+    async def _next_batch(self) -> list[Message]:
+        if self._link.arrived.is_empty:
             self._is_quiet.set()
-        batch = [await arrived.get()]
+        batch = await self._link.arrived.take(BATCH, BATCH_OCTETS)
         self._is_quiet.clear()
-        octets = len(batch[0].payload)
-        while len(batch) < BATCH and octets < BATCH_OCTETS and not arrived.empty():
-            batch.append(arrived.get_nowait())
-            octets += len(batch[-1].payload)
         return batch
 
-    def _speak(self, outcomes: Sequence[Outcome]) -> list[tuple[str, bytes]]:
-        """Say what will be asked for again if it is lost; return what the broker must confirm."""
-        certain: list[tuple[str, bytes]] = []
-        for answers in (outcome.answers for outcome in outcomes):
-            encoded = [(topics.down(answer.site), codec.encode(answer.message)) for answer in answers]
-            if all(isinstance(answer.message, REPEATED_BY_GATEWAYS) for answer in answers):
-                for topic, payload in encoded:
-                    self._link.say(topic, payload)
-            else:
-                certain += encoded
-        return certain
+
+def _words(committed: Iterable[_Committed]) -> Iterator[tuple[str, bytes]]:
+    """Yield the answers, as topic and payload."""
+    for each in committed:
+        for answer in each.outcome.answers:
+            yield topics.down(answer.site), codec.encode(answer.message)
 
 
 def _reason(lost: BaseExceptionGroup[BrokerAway]) -> str:

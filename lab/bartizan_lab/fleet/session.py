@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bartizan.errors import Malformed
-from bartizan.wire import codec, topics
+from bartizan.wire import codec, mqtt5, topics
+from bartizan.wire.mqtt5 import Message, Packet
 from bartizan.wire.up import Will
 from bartizan_agent.mqtt import PACKET_OCTETS, UNACKNOWLEDGED
 from bartizan_agent.reconnect import Reconnect
-from bartizan_lab.fleet import channel, mqtt5
+from bartizan_lab.fleet import channel
 from bartizan_lab.fleet.channel import Channel
 from bartizan_lab.fleet.gateway import Gateway
-from bartizan_lab.fleet.mqtt5 import Message, Packet
 
 ANSWER_SECONDS = 60.0
 PINGS_PER_KEEPALIVE = 2
