@@ -23,8 +23,9 @@ from bartizan.policy.source import read_makers, read_policy
 from bartizan.trust import dsse, keys
 from bartizan.trust.approval import signing_payload
 from bartizan.trust.orders import PAYLOAD_TYPE, OrderBook, Raise
-from bartizan.wire import codec
+from bartizan.wire import codec, mqtt5
 from bartizan.wire.down import Down, EventsAck, OrdersEnvelope, ReportAck
+from bartizan.wire.mqtt5 import Message, Packet
 from bartizan.wire.topics import down, up_filter
 from bartizan.wire.up import Events, Hello, Report, Up
 from bartizan_agent import app, settings
@@ -38,8 +39,7 @@ from bartizan_controller.authority import Authority
 from bartizan_controller.catalogue.online_keys import load_online_keys
 from bartizan_controller.catalogue.repository import CatalogueRepository
 from bartizan_controller.directory import Folder
-from bartizan_lab.fleet import controller, mqtt5, roster
-from bartizan_lab.fleet.mqtt5 import Message, Packet
+from bartizan_lab.fleet import controller, roster
 from bartizan_lab.netns import Namespace
 from bench import agent_alone
 from bench.filter_site import RECORDER
