@@ -181,6 +181,27 @@ def test_stepping_again_without_news_changes_nothing(controller: Controller) -> 
     assert plan.number == 1
 
 
+def test_there_is_no_work_where_nothing_of_a_rollout_is_open_or_told(controller: Controller) -> None:
+    """What a fleet says of other things is not even looked at."""
+
+    def has_work() -> bool:
+        return controller.database.query(execute.has_work)
+
+    assert has_work()
+    controller.step(101.0)
+    controller.database.change(lambda c: execute.abort(c, SPRING, by="estates", reason="wrong image", now=102.0))
+    assert has_work()
+    controller.step(103.0)
+    assert not has_work()
+
+    controller.report(NORTH, A, kinds.ORDERS_ACCEPTED, 104.0)
+    assert not has_work()
+    controller.report(NORTH, A, kinds.UPDATE_STEP, 105.0, state="write")
+    assert has_work()
+    controller.step(106.0)
+    assert not has_work()
+
+
 def test_dying_before_the_commit_repeats_nothing(controller: Controller) -> None:
     """A step is one transaction: what it did before a crash is undone, and done once afterwards."""
 

@@ -42,6 +42,8 @@ _STAGES = {
     kinds.UPDATE_FAILED: Stage.FAILED,
     kinds.UPDATE_REFUSED: Stage.REFUSED,
 }
+_NOT_OVER = (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ABORTED)
+"""One that was aborted may have installs to withdraw."""
 
 Images = Callable[[], Mapping[ImageId, Image]]
 """The images of the catalogue in force, by id."""
@@ -57,18 +59,28 @@ def step(connection: Connection, sign: Sign, images: Images, *, now: float) -> f
     vetted = images()
     wake_at = [
         _advance(connection, sign, intent, _why_unvetted(vetted.get(intent.image)), now=now)
-        for intent in rollouts.intents(connection, (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ABORTED))
+        for intent in rollouts.intents(connection, _NOT_OVER)
     ]
     return min((at for at in wake_at if at is not None), default=None)
 
 
+def has_work(connection: Connection) -> bool:
+    """Return whether a step could do anything: something was reported of an update, or a rollout is not over."""
+    if _reported(connection, _mark(connection), limit=1):
+        return True
+    return any(
+        not _is_withdrawn(intent, rollouts.plan_of(connection, intent.id))
+        for intent in rollouts.intents(connection, _NOT_OVER)
+    )
+
+
 def take_in(connection: Connection) -> int:
     """Record what gateways reported of updates since the last time; return how many devices moved on."""
-    after, moved = int(marks.read(connection, MARK) or 0), 0
-    while page := events.page(connection, EventFilter(), after=after, limit=EVENTS_AT_ONCE):
-        moved += sum(_record(connection, event) for event in page if event.kind in _STAGES)
+    after, moved = _mark(connection), 0
+    while page := _reported(connection, after, limit=EVENTS_AT_ONCE):
+        moved += sum(_record(connection, event) for event in page)
         after = page[-1].number
-    marks.write(connection, MARK, str(after))
+        marks.write(connection, MARK, str(after))
     return moved
 
 
@@ -150,6 +162,14 @@ def abort(connection: Connection, rollout: RolloutId, *, by: str, reason: str, n
     )
 
 
+def _mark(connection: Connection) -> int:
+    return int(marks.read(connection, MARK) or 0)
+
+
+def _reported(connection: Connection, after: int, *, limit: int) -> tuple[RecordedEvent, ...]:
+    return events.page(connection, EventFilter(kinds=frozenset(_STAGES)), after=after, limit=limit)
+
+
 def _record(connection: Connection, event: RecordedEvent) -> bool:
     rollout, device = RolloutId(event.detail.get("rollout", "")), event.device
     if not rollout or device is None:
@@ -173,7 +193,7 @@ def _record(connection: Connection, event: RecordedEvent) -> bool:
 
 def _advance(connection: Connection, sign: Sign, intent: Intent, why_unvetted: str, *, now: float) -> float | None:
     previous = rollouts.plan_of(connection, intent.id)
-    if intent.state is RolloutState.ABORTED and previous and not previous.assignments:
+    if _is_withdrawn(intent, previous):
         return None
     progress = rollouts.progress_of(connection, intent.id)
     sites = _conditions(connection, intent)
@@ -187,6 +207,10 @@ def _advance(connection: Connection, sign: Sign, intent: Intent, why_unvetted: s
         _note_overdue(connection, intent, plan, progress, now=now)
         return now
     return plan.wake_at
+
+
+def _is_withdrawn(intent: Intent, plan: Plan | None) -> bool:
+    return intent.state is RolloutState.ABORTED and plan is not None and not plan.assignments
 
 
 def _conditions(connection: Connection, intent: Intent) -> dict[SiteId, SiteCondition]:

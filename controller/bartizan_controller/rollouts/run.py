@@ -39,6 +39,9 @@ async def _step(parts: Parts) -> float:
         return {image.id: image for image in parts.publication.catalogue.images}
 
     try:
+        # A fleet's answers ring a hundred times a second, and hardly ever speak of a rollout.
+        if not await parts.database.read(execute.has_work):
+            return LONGEST_SLEEP_SECONDS
         wake_at = await parts.database.write(lambda c: execute.step(c, parts.sign, images, now=now))
     except Unavailable as error:
         log.warning("rollouts wait for the database", reason=str(error))

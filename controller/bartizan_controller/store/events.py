@@ -39,6 +39,7 @@ class EventFilter(msgspec.Struct, frozen=True):
     site: SiteId | None = None
     device: DeviceId | None = None
     kind: str | None = None
+    kinds: frozenset[str] = frozenset()
 
 
 def add(connection: Connection, recorded: Sequence[RecordedEvent]) -> None:
@@ -67,6 +68,8 @@ def page(connection: Connection, wanted: EventFilter, *, after: int, limit: int)
     for column, value in ((events.c.site, wanted.site), (events.c.device, wanted.device), (events.c.kind, wanted.kind)):
         if value is not None:
             query = query.where(column == value)
+    if wanted.kinds:
+        query = query.where(events.c.kind.in_(sorted(wanted.kinds)))
     rows = connection.execute(query.order_by(events.c.number).limit(limit))
     return tuple(_event(row) for row in rows.mappings())
 
