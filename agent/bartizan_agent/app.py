@@ -14,12 +14,13 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bartizan.ids import BootId
 from bartizan_agent import announcements, memory, outbox, release, roster, systemd
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.bell import rings
+from bartizan_agent.catalogue_fetch import CatalogueFetch
 from bartizan_agent.channels import Told
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.confirmation import Confirmation
@@ -36,6 +37,9 @@ from bartizan_agent.settings import Limits, Settings
 from bartizan_agent.state import LastGood
 from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged
 from bartizan_agent.updates import journal
+
+if TYPE_CHECKING:
+    import ssl
 
 SCHEMAS = (outbox.SCHEMA, announcements.SCHEMA, roster.SCHEMA, release.SCHEMA, journal.SCHEMA)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
@@ -112,6 +116,13 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
     told = Announcements(connection, events)
     last_good = LastGood(places, site, keys)
     last_good.load()
+    fetch = CatalogueFetch(
+        settings.controller.images_url,
+        lambda: _tls(keys),
+        last_good,
+        clock=clock,
+        chance=random.Random(),
+    )
     devices = Roster(connection, lambda: known(last_good.catalogue), limit=limits.devices)
 
     def cameras(told_of_devices: Told) -> CameraWork:
@@ -130,6 +141,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
         outbox=events,
         announcements=told,
         last_good=last_good,
+        fetch=fetch,
         roster=devices,
         firewall=firewall,
         containment=Containment(
@@ -176,7 +188,6 @@ def _parts(
     from bartizan_agent.discovery.pace import Limits
     from bartizan_agent.discovery.watch import Watch
     from bartizan_agent.link import Link
-    from bartizan_agent.tls import client_context
 
     settings, keys = parts.settings, parts.keys
     watch = Watch(
@@ -189,7 +200,7 @@ def _parts(
         settings.controller,
         site=settings.site,
         boot=parts.boot,
-        tls=lambda: client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
+        tls=lambda: _tls(keys),
         voice=gateway,
         outbox=parts.outbox,
         news=parts.news,
@@ -198,6 +209,7 @@ def _parts(
     )
     return {
         "link": link.run,
+        "catalogue": lambda: parts.fetch.run(gateway.accept),
         "discovery": watch.run,
         "scans": lambda: _scan_when_wanted(gateway, watch.scan_now),
         "cameras": lambda: _work_on_cameras(gateway),
@@ -205,6 +217,12 @@ def _parts(
         "commands": lambda: _heed_commands(parts.places.wake, gateway),
         "watchdog": _pat_watchdog,
     }
+
+
+def _tls(keys: IdentityKeys) -> "ssl.SSLContext":
+    from bartizan_agent.tls import client_context
+
+    return client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file)
 
 
 async def _supervised(name: str, part: Callable[[], Awaitable[object]]) -> None:

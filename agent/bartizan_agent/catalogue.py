@@ -11,6 +11,7 @@ nothing is flashed by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bartizan_agent.tuf_client import Files
 
 ROOT_FILE = "root.json"
+TARGETS_FOLDER = "targets/"
 LAST_GOOD_FILE = "last-good.json"
 LIMIT = 32 * 1024 * 1024  # octets of the last good catalogue on disk
 FILE_LIMIT = 1 + max(TARGET_LIMIT, *LIMITS.values())  # octets read of a file in a folder
@@ -92,6 +94,12 @@ class CatalogueClient:
         """Return what the catalogue says of an image; None if it does not hold it."""
         images = self._catalogue.images if self._catalogue else ()
         return next((image for image in images if image.id == image_id), None)
+
+    def rehearsal(self) -> CatalogueClient:
+        """Return one that holds the same and writes nothing down: to find out what an update would bring."""
+        other = copy(self)
+        other._write = lambda _path, _data: None  # noqa: SLF001 - another of this class
+        return other
 
     def load(self) -> Catalogue | None:
         """Take up the catalogue on disk, expired or not; return None if there is none.
@@ -212,6 +220,8 @@ class _Both:
         self._held = held
 
     def __getitem__(self, path: str) -> bytes:
+        if path.startswith(TARGETS_FOLDER) and path in self._held:  # named by its hash: a server need not send it again
+            return self._held[path]
         try:
             return self._came[path]
         except KeyError:

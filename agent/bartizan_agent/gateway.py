@@ -27,6 +27,7 @@ from bartizan.wire.up import Hello, Posture, RenewCertificate, Report
 from bartizan_agent import __version__, link_state, release
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.assignments import Assigned, assigned, credential_for
+from bartizan_agent.catalogue_fetch import CatalogueFetch
 from bartizan_agent.changes import Change
 from bartizan_agent.channels import Told, recorded
 from bartizan_agent.clock import BEHIND_SECONDS, GatewayClock
@@ -89,6 +90,7 @@ class Parts:
     outbox: Outbox
     announcements: Announcements
     last_good: LastGood
+    fetch: CatalogueFetch
     roster: Roster
     firewall: Firewall
     containment: Containment
@@ -172,6 +174,7 @@ class Gateway:
     def linked(self, *, connected: bool) -> None:
         """Leave word for `bartizan-agent status`."""
         link_state.write(self._parts.places.link, LinkState(connected, self._parts.clock.now()))
+        self._parts.fetch.linked(connected=connected)
 
     def answered(self, path: ManagementPath, asked_at: float) -> None:
         """Take note that the way to the controller works under what is enforced."""
@@ -279,6 +282,10 @@ class Gateway:
         except Refused as refusal:
             self._refusals.record(events.CATALOGUE_REFUSED, refusal)
             return
+        except Unavailable:
+            parts.fetch.lacks()
+            raise
+        parts.fetch.settled()
         if is_new:
             versions = " ".join(f"{role}={version}" for role, version in sorted(parts.last_good.versions().items()))
             parts.outbox.record(note(events.CATALOGUE_ACCEPTED, versions=versions))

@@ -35,7 +35,7 @@ class ControllerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     broker_host: str
     """MQTT broker: host name or address, as in its certificate."""
     images_url: str
-    """Base of the gateway port: images and mirrors, HTTPS with a client certificate."""
+    """Base of the gateway port or a mirror, over mutual TLS: images, and the catalogue where MQTT does not bring it."""
     broker_port: Port = 8883
     """MQTT over TLS."""
     keepalive_seconds: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
@@ -161,7 +161,7 @@ def _toml(value: object) -> str:
 
 _CONTROLLER_COMMENTS = {
     "broker_host": "MQTT broker: host name or address, as in its certificate.",
-    "images_url": "Where firmware images are fetched from, over mutual TLS.",
+    "images_url": "Where images are fetched from, and the catalogue where MQTT does not bring it; mutual TLS.",
     "broker_port": "MQTT over TLS.",
     "keepalive_seconds": "Silence after which the broker is asked whether it is there.",
     "session_expiry_seconds": "How long the broker keeps messages for this gateway while it is away.",

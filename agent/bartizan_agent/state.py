@@ -125,6 +125,10 @@ class LastGood:
         self.damaged.pop(CATALOGUE, None)
         return self.versions() != before
 
+    def rehearsal(self) -> CatalogueClient:
+        """Return a client of the catalogue in force, to try in any thread what an update would bring."""
+        return self._client.rehearsal()
+
     def accept_orders(self, envelope: bytes, now: float) -> OrderBook | None:
         """Accept an order book; return it, or None if it is the one in force.
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import functools
 import random
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -12,6 +14,7 @@ import pytest
 
 from bartizan.ids import SiteId
 from bartizan_agent import app
+from bartizan_agent.catalogue_fetch import CatalogueFetch, Patience
 from bartizan_agent.enrol import enrol
 from bartizan_agent.errors import EnrolmentFailed
 from bartizan_agent.gateway import Gateway
@@ -58,18 +61,28 @@ class Machine:
 
 
 @contextlib.asynccontextmanager
-async def linked(machine: Machine, firewall: MemoryFirewall | None = None) -> AsyncIterator[Gateway]:
-    """Start the agent's state and its link to the controller, without segments to look at."""
+async def linked(
+    machine: Machine, firewall: MemoryFirewall | None = None, *, fetching: Patience | None = None
+) -> AsyncIterator[Gateway]:
+    """Start the agent's state and its link to the controller, without segments to look at.
+
+    The catalogue is fetched by HTTPS only where it is said with how much patience.
+    """
     settings, keys = load(machine.configuration), IdentityKeys(machine.places.keys)
     with closing(open_volatile(app.SCHEMAS)) as connection:
         parts = app.build(settings, machine.places, app.Opened(connection), firewall or MemoryFirewall())
+        tls = functools.partial(client_context, keys.ca_file, keys.certificate_file, keys.tls_key_file)
+        if fetching is not None:
+            url, chance = settings.controller.images_url, random.Random(1)
+            fetch = CatalogueFetch(url, tls, parts.last_good, clock=parts.clock, chance=chance, patience=fetching)
+            parts = dataclasses.replace(parts, fetch=fetch)
         gateway = Gateway(parts)
         gateway.start(())
         link = Link(
             settings.controller,
             site=settings.site,
             boot=parts.boot,
-            tls=lambda: client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
+            tls=tls,
             voice=gateway,
             outbox=parts.outbox,
             news=parts.news,
@@ -77,9 +90,12 @@ async def linked(machine: Machine, firewall: MemoryFirewall | None = None) -> As
             chance=random.Random(1),
         )
         async with asyncio.TaskGroup() as tasks:
-            talking = tasks.create_task(link.run())
+            running: list[asyncio.Task[None]] = [tasks.create_task(link.run())]
+            if fetching is not None:
+                running.append(tasks.create_task(parts.fetch.run(gateway.accept)))
             yield gateway
-            talking.cancel()
+            for task in running:
+                task.cancel()
 
 
 async def new_site(running: Running) -> tuple[SiteId, str]:

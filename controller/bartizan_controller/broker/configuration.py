@@ -20,7 +20,7 @@ class BrokerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the broker may use up."""
 
     packet_octets: int = 16 * 1024 * 1024
-    """Largest message; the wire's own limit is 12 MiB."""
+    """Largest message; the wire's own limit is 12 MiB. Gateways fetch a larger catalogue by HTTPS."""
     inflight_messages: int = 4_000
     """Unacknowledged messages to or from one client."""
     queued_messages: int = 200_000

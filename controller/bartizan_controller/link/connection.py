@@ -27,7 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from bartizan.errors import Malformed
-from bartizan.wire import mqtt5, topics
+from bartizan.wire import codec, mqtt5, topics
 from bartizan.wire.mqtt5 import Message
 from bartizan_controller.errors import BrokerAway
 from bartizan_controller.link.inbox import Inbox
@@ -38,6 +38,7 @@ SESSION_SECONDS = 7 * 86_400  # how long the broker keeps what gateways say whil
 KEEPALIVE_SECONDS = 15
 ANSWER_SECONDS = 20.0
 PACKET_OCTETS = 16 * 1024 * 1024
+AROUND_PAYLOAD = 1024  # octets of a packet: header, topic, properties
 READ_OCTETS = 64 * 1024
 READS_AT_ONCE = 100
 """Before other tasks have their turn. A broker writes each message by itself, and each takes a read."""
@@ -65,6 +66,8 @@ class BrokerLink:
         self._paho = client._client  # noqa: SLF001 - aiomqtt offers no way to acknowledge or to see refusals
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self.arrived = receiving.arrived
+        self.payload_octets = receiving.packet_octets - AROUND_PAYLOAD
+        """Largest payload that the broker takes."""
         self.session_kept = receiving.session_kept
         """Whether the broker still knew what the controller had subscribed to."""
         self._paho.on_publish = self._on_publish
@@ -190,6 +193,8 @@ class _Receiving:
         self.arrived = arrived
         self.allowed = SEND_AT_MOST
         """How many messages the broker is willing to have unacknowledged."""
+        self.packet_octets = codec.LIMIT + AROUND_PAYLOAD
+        """Largest packet that the broker takes, and gateways."""
         self.session_kept = False
         self._reader = mqtt5.Reader(PACKET_OCTETS)
         self._paho = inner = client._client  # noqa: SLF001 - as above
@@ -208,6 +213,7 @@ class _Receiving:
         properties: Properties | None,
     ) -> None:
         self.allowed = getattr(properties, "ReceiveMaximum", SEND_AT_MOST)
+        self.packet_octets = min(self.packet_octets, getattr(properties, "MaximumPacketSize", self.packet_octets))
         self.session_kept = flags.session_present
         self._aiomqtt_on_connect(client, data, flags, reason, properties)
 

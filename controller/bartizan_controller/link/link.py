@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
-from bartizan.wire import codec, topics
+from bartizan.wire import topics
 from bartizan.wire.down import EventsAck, ReportAck
 from bartizan.wire.mqtt5 import Message
 from bartizan_controller.errors import BrokerAway
@@ -126,7 +126,9 @@ class Link:
 
     async def _send_some(self, link: BrokerLink) -> bool:
         persist = self._committer.persist
-        waiting = await persist(lambda: self._database.read(lambda c: outgoing.collect(c, self._catalogue)))
+        waiting = await persist(
+            lambda: self._database.read(lambda c: outgoing.collect(c, self._catalogue, link.payload_octets))
+        )
         if not waiting.messages:
             return False
         await link.publish(waiting.messages)
@@ -165,9 +167,9 @@ class _Conversation:
         while True:
             committed = await self._committed.get()
             await self._is_quiet.wait()
-            self._link.say(_words(each for each in committed if each.is_repeated))
+            self._link.say(self._words(each for each in committed if each.is_repeated))
             certain = [each for each in committed if not each.is_repeated]
-            await self._link.publish(list(_words(certain)))
+            await self._link.publish(list(self._words(certain)))
             self._link.acknowledge(each.arrived for each in certain)
             await asyncio.sleep(0)
 
@@ -178,12 +180,11 @@ class _Conversation:
         self._is_quiet.clear()
         return batch
 
-
-def _words(committed: Iterable[_Committed]) -> Iterator[tuple[str, bytes]]:
-    """Yield the answers, as topic and payload."""
-    for each in committed:
-        for answer in each.outcome.answers:
-            yield topics.down(answer.site), codec.encode(answer.message)
+    def _words(self, committed: Iterable[_Committed]) -> Iterator[tuple[str, bytes]]:
+        """Yield the answers, as topic and payload."""
+        for each in committed:
+            for answer in each.outcome.answers:
+                yield topics.down(answer.site), outgoing.encoded(answer.message, self._link.payload_octets)
 
 
 def _reason(lost: BaseExceptionGroup[BrokerAway]) -> str:

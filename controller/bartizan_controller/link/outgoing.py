@@ -1,11 +1,12 @@
 """What is committed but not yet taken by the broker: read from the database, so that no crash can lose it."""
 
 import msgspec
+import structlog
 from sqlalchemy import Connection
 
 from bartizan.ids import SiteId
 from bartizan.wire import codec, topics
-from bartizan.wire.down import Down, OrdersEnvelope, SealedCredentials
+from bartizan.wire.down import CatalogueBundle, Down, OrdersEnvelope, SealedCredentials
 from bartizan_controller.store import books, credentials, marks
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.credentials import StoredCredentials
@@ -13,9 +14,13 @@ from bartizan_controller.wiring import Catalogue
 
 CATALOGUE_MARK = "catalogue-published"
 AT_ONCE = 200
+TIMESTAMP_PATH = "metadata/timestamp.json"
 
 Message = tuple[str, bytes]
 """Topic and payload."""
+
+
+log = structlog.get_logger()
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -27,8 +32,30 @@ class Outgoing(msgspec.Struct, frozen=True):
     catalogue: dict[str, int] = {}
 
 
-def collect(connection: Connection, catalogue: Catalogue) -> Outgoing:
-    """Return some of what the broker has not yet taken; nothing in it means that there is no more."""
+def encoded(message: Down, limit: int) -> bytes:
+    """Return the payload of a message. A bundle of more than `limit` octets becomes an announcement.
+
+    That is its metadata, or of that the timestamp alone: signed, and enough for a gateway to know that it lacks
+    something. It fetches that by HTTPS.
+    """
+    payload = codec.encode(message)
+    if not isinstance(message, CatalogueBundle) or len(payload) <= limit:
+        return payload
+    metadata = {name: content for name, content in message.files.items() if name.startswith("metadata/")}
+    announced = codec.encode(CatalogueBundle(metadata))
+    if len(announced) <= limit:
+        return announced
+    return codec.encode(CatalogueBundle({name: metadata[name] for name in metadata if name == TIMESTAMP_PATH}))
+
+
+def collect(connection: Connection, catalogue: Catalogue, limit: int) -> Outgoing:
+    """Return some of what the broker has not yet taken; nothing in it means that there is no more.
+
+    Args:
+        connection: To the database.
+        catalogue: What is published.
+        limit: Octets of payload that the broker takes.
+    """
     waiting_books = books.unpublished(connection, limit=AT_ONCE)
     waiting_credentials = credentials.unpublished(connection, limit=AT_ONCE)
     published = codec.decode(marks.read(connection, CATALOGUE_MARK).encode() or b"{}", dict[str, int])
@@ -36,8 +63,11 @@ def collect(connection: Connection, catalogue: Catalogue) -> Outgoing:
     messages += [_down(each.site, SealedCredentials(each.generation, each.sealed)) for each in waiting_credentials]
     if published != catalogue.versions:
         # First of all: it names the keys by which orders are judged.
-        bundle = codec.encode(catalogue.bundle_since(published))
-        messages.insert(0, (topics.ALL_CATALOGUE, bundle))
+        bundle = catalogue.bundle_since(published)
+        payload = encoded(bundle, limit)
+        messages.insert(0, (topics.ALL_CATALOGUE, payload))
+        if payload != codec.encode(bundle):
+            log.warning("catalogue too large for the broker, gateways fetch it", limit_octets=limit)
     return Outgoing(
         messages=tuple(messages),
         books=waiting_books,
