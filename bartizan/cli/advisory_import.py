@@ -53,7 +53,7 @@ def _drafting(name: str, read: Callable[[bytes, Vendors], Reading], help_text: s
         readings = [(file, read(_octets(file), vendors)) for file in files]
         written = {file: _write(folder, reading) for file, reading in readings} if folder else {}
         _tell(terminal, readings, written)
-        if not any(reading.advisories for _, reading in readings):
+        if not all(reading.advisories for _, reading in readings):
             raise SystemExit(Exit.REFUSED)
 
 

@@ -68,13 +68,16 @@ def test_without_a_folder_drafts_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_document_of_nobody_we_know_gives_nothing_and_says_so(tmp_path: Path) -> None:
-    """Exit code 1, unless a person says whose products these are."""
-    file = tmp_path / "icsa.json"
+    """Exit code 1, also beside documents that gave something, unless a person says whose products these are."""
+    file, known = tmp_path / "icsa.json", tmp_path / "known.json"
+    known.write_bytes(octets(csaf(product("1", "DS-2CD2xx2FWD", " <= 5.4.4  Build 161125"))))
     file.write_bytes(octets(csaf(product("1", "H4L2GR1", " <2.420.HW01.33.20190812"), vendor="Honeywell")))
     refused = run("import", "csaf", file, *MAKERS)
 
     assert refused.exit_code == 1
     assert "no maker is known for vendor 'Honeywell'" in refused.output
+    assert run("import", "csaf", known, *MAKERS).exit_code == 0
+    assert run("import", "csaf", known, file, *MAKERS).exit_code == 1
     assert run("import", "csaf", file, "--maker", "dahua", *MAKERS).exit_code == 0
     assert "has no maker 'honeywell'" in run("import", "csaf", file, "--maker", "honeywell", *MAKERS).output
 

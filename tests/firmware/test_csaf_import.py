@@ -71,7 +71,9 @@ def test_a_brand_of_several_makers_is_nobodys_until_a_person_says_whose() -> Non
     document = csaf(product("1", "H4L2GR1", " <2.420.HW01.33.20190812"), vendor="Honeywell")
 
     assert read(document).advisories == ()
-    assert read(document).problems == ("no maker is known for vendor 'Honeywell'",)
+    assert read(document).problems == (
+        "no maker is known for vendor 'Honeywell': say with --maker whose products these are",
+    )
 
     [advisory] = read(document, Vendors(generate.makers(), only="dahua")).advisories
     assert advisory.rules == (AffectedRule(("H4L2GR1",), before_version="2.420.HW01.33.20190812"),)

@@ -52,6 +52,20 @@ def test_a_record_becomes_a_draft_with_its_provenance() -> None:
     assert advisory.unread == ()
 
 
+def test_a_record_that_was_never_touched_again_has_the_date_it_was_published() -> None:
+    record = cve(product("DS-2CD1xxxG2", affected("Build date before 250807")))
+    del record["cveMetadata"]["dateUpdated"]
+    record["cveMetadata"]["datePublished"] = "2021-09-22T12:07:10"
+
+    assert only(record).imported == Imported("cve", "CVE-2000-0002", "5.1", "2021-09-22")
+
+
+def test_a_mark_that_some_editor_put_before_it_is_not_minded() -> None:
+    record = cve(product("DS-2CD1xxxG2", affected("Build date before 250807")))
+
+    assert read_cve(b"\xef\xbb\xbf" + octets(record), VENDORS).advisories
+
+
 def test_bounds_of_two_fields_and_platforms() -> None:
     advisory = only(
         cve(
@@ -197,5 +211,5 @@ def test_what_is_no_published_record_is_told(changes: dict[str, Any], says: str)
 
 def test_a_maker_that_nobody_knows_is_told() -> None:
     assert read(cve(product("X-1", vendor="Somebody"))).problems == (
-        "no maker is known for vendor 'Somebody', product 'X-1'",
+        "no maker is known for vendor 'Somebody', product 'X-1': say with --maker whose products these are",
     )

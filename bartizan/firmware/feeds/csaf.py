@@ -10,7 +10,7 @@ import msgspec
 
 from bartizan.firmware.feeds.document import ENTRY_LIMIT, day, decode
 from bartizan.firmware.feeds.drafts import About, Reading, Statement, draft, unprovable
-from bartizan.firmware.feeds.products import Models, Vendors, read_models
+from bartizan.firmware.feeds.products import NAME_THE_MAKER, Models, Vendors, read_models
 from bartizan.firmware.feeds.ranges import Bounds, read_range
 from bartizan.firmware.feeds.text import clean
 from bartizan.firmware.model import Advisory, Imported
@@ -232,7 +232,7 @@ class _Products:
     def _maker(self, named: _Named) -> str:
         maker = self._vendors.maker(named.vendor) or self._vendors.maker(named.product or named.name)
         if not maker:
-            self.problems.append(f"no maker is known for vendor {clean(named.vendor, 80)!r}")
+            self.problems.append(f"no maker is known for vendor {clean(named.vendor, 80)!r}: {NAME_THE_MAKER}")
         return maker
 
 

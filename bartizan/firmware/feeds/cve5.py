@@ -10,7 +10,7 @@ import msgspec
 
 from bartizan.firmware.feeds.document import ENTRY_LIMIT, day, decode
 from bartizan.firmware.feeds.drafts import About, Reading, Statement, draft, unprovable
-from bartizan.firmware.feeds.products import Vendors, read_models
+from bartizan.firmware.feeds.products import NAME_THE_MAKER, Vendors, read_models
 from bartizan.firmware.feeds.ranges import NOTHING_SAID, Bounds, between, read_range
 from bartizan.firmware.feeds.text import clean, plain
 from bartizan.firmware.model import Imported
@@ -30,7 +30,7 @@ def read_cve(data: bytes, vendors: Vendors) -> Reading:
     if meta.state.upper() != "PUBLISHED":
         return Reading(name, problems=(f"the record is {clean(meta.state, 40).lower() or 'of no state'}",))
     statements, problems = _statements(cna.affected[:ENTRY_LIMIT], vendors)
-    imported = Imported("cve", name, clean(record.data_version, 16), day(meta.date_updated))
+    imported = Imported("cve", name, clean(record.data_version, 16), day(meta.date_updated) or day(meta.date_published))
     if problem := unprovable(imported):
         return Reading(name, problems=(problem,))
     about = About(
@@ -101,11 +101,18 @@ class _Containers(msgspec.Struct):
 
 class _Meta(
     msgspec.Struct,
-    rename={"cve_id": "cveId", "date_updated": "dateUpdated", "assigner_short_name": "assignerShortName"},
+    rename={
+        "cve_id": "cveId",
+        "date_updated": "dateUpdated",
+        "date_published": "datePublished",
+        "assigner_short_name": "assignerShortName",
+    },
 ):
     cve_id: str
     state: str = ""
     date_updated: str = ""
+    date_published: str = ""
+    """Both are optional; a record that was never touched again has only the one."""
     assigner_short_name: str = ""
 
 
@@ -127,7 +134,8 @@ def _statements(affected: Iterable[_Affected], vendors: Vendors) -> tuple[list[S
         maker = vendors.maker(each.vendor) or vendors.maker(each.product)
         if not maker:
             problems.append(
-                f"no maker is known for vendor {clean(each.vendor, 80)!r}, product {clean(each.product, 80)!r}"
+                f"no maker is known for vendor {clean(each.vendor, 80)!r}, product {clean(each.product, 80)!r}:"
+                f" {NAME_THE_MAKER}"
             )
             continue
         statements += _of_product(maker, each)

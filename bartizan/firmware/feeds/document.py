@@ -10,6 +10,9 @@ OCTET_LIMIT = 32 * 1024 * 1024
 ENTRY_LIMIT = 50_000
 """Products, versions or vulnerabilities of one document that are looked at."""
 
+_MARK = b"\xef\xbb\xbf"
+"""A byte order mark, which whoever saved the document on Windows has put before it."""
+
 T = TypeVar("T")
 
 
@@ -19,7 +22,7 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T | str:
     if octets > OCTET_LIMIT:
         return f"it has {octets} octets; at most {OCTET_LIMIT} are read"
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(bytes(data).removeprefix(_MARK), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return f"it is not of the form: {str(error)[:200]}"
     except RecursionError:

@@ -17,6 +17,9 @@ class Models(msgspec.Struct, frozen=True):
     doubts: tuple[str, ...] = ()
 
 
+NAME_THE_MAKER = "say with --maker whose products these are"
+
+
 class Vendors:
     """Finds makers by the names that publishers give them.
 
