@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -77,14 +78,20 @@ class Access:
         self._secret = secret
         self._basic = basic
         self._records: dict[str, _Record] = {}
-        self._challenges_answered: set[str] = set()
-        self._secrets_judged = 0
+        self._challenges_answered: set[tuple[str, str]] = set()
+        """By source and nonce."""
+        self._secrets_judged = Counter[str]()
+        """By source."""
         self._nonces = count(1)
 
     @property
     def logins(self) -> int:
         """How often somebody tried to log in. Answers to one challenge are one login, whatever requests they carry."""
-        return len(self._challenges_answered) + self._secrets_judged
+        return len(self._challenges_answered) + self._secrets_judged.total()
+
+    def logins_from(self, source: str) -> int:
+        """How often somebody at one address tried to log in."""
+        return sum(asker == source for asker, _ in self._challenges_answered) + self._secrets_judged[source]
 
     def judge(self, attempt: Attempt, realm: str) -> Allowed | Denied:
         """Return whether the request may pass. A request without credentials is asked for them, and costs nothing."""
@@ -107,7 +114,7 @@ class Access:
 
     def judge_secret(self, user: str, source: str, realm: str, *, right: bool) -> Allowed | Denied:
         """Record a login that another scheme has checked (WS-UsernameToken, RPC2) and return what follows."""
-        self._secrets_judged += 1
+        self._secrets_judged[source] += 1
         if self._is_locked(source):
             return self._denied(source, realm)
         return self._settle(source, realm, user if right else None)
@@ -125,7 +132,7 @@ class Access:
     def forget(self, secret: bytes) -> None:
         """Begin anew as a reboot does: no source is locked out, nonces of before are stale, logins are counted anew."""
         self._challenges_answered.clear()
-        self._secrets_judged = 0
+        self._secrets_judged.clear()
         self._records.clear()
         self._secret = secret
 
@@ -136,7 +143,7 @@ class Access:
 
     def _judge_digest(self, attempt: Attempt, realm: str, given: Mapping[str, str]) -> Allowed | Denied:
         user = given.get("username", "")
-        self._challenges_answered.add(given.get("nonce", ""))
+        self._challenges_answered.add((attempt.source, given.get("nonce", "")))
         password = self._users.get(user)
         expected = _digest_response(attempt.method, given, realm, password) if password is not None else ""
         right = password is not None and hmac.compare_digest(

@@ -183,6 +183,10 @@ class Camera(abc.ABC):
         """How often somebody tried to log in since it started."""
         return self._access.logins
 
+    def logins_from(self, source: str) -> int:
+        """How often somebody at one address tried to log in since the device booted."""
+        return self._access.logins_from(source)
+
     def authorise(self, attempt: Attempt, realm: str) -> Allowed | Denied:
         """Judge a login over HTTP or RTSP. Failures of both count towards the same lock-out."""
         if Fault.LOCKOUT_NOW in self.state.faults:
