@@ -184,8 +184,9 @@ class _Intake:
         for site, report in self._reports.items():
             seen = inventory.join(report.devices, report.posture)
             devices.replace(connection, site, owners[site], seen, known=held.get(site, {}), now=now)
-            drops = report.posture.drops
-            attempts.take(connection, site, report.devices, drops, known=running.get(site, {}), now=now)
+            drops, known = report.posture.drops, running.get(site, {})
+            if drops or known:
+                attempts.take(connection, site, report.devices, drops, known=known, now=now)
         gateways.save_reports(connection, self._reports.values(), now=now)
         self._reports = {}
 

@@ -30,6 +30,8 @@ from bartizan_controller.wiring import Catalogue
 BATCH = 1_000
 BATCH_OCTETS = 16 * 1024 * 1024
 ANSWERED_AT_ONCE = 100
+UNANSWERED_AT_MOST = 3_000
+"""Committed messages that may wait for quiet to be answered. Whoever is not answered for long says it again."""
 RETRY_SECONDS = 0.5
 RETRY_SECONDS_AT_MOST = 15.0
 REPEATED_BY_GATEWAYS = (EventsAck, ReportAck)
@@ -143,9 +145,9 @@ class _Conversation:
         self._link = link
         self._committer = committer
         self._news = news
-        self._committed: asyncio.Queue[Sequence[_Committed]] = asyncio.Queue()
+        self._committed: asyncio.Queue[Sequence[_Committed]] = asyncio.Queue(UNANSWERED_AT_MOST // ANSWERED_AT_ONCE)
         self._is_quiet = asyncio.Event()
-        """Set while nothing waits to be committed. The broker stops sending before long if nothing is acknowledged."""
+        """Set while nothing waits to be committed, or too much to be answered."""
 
     async def listen(self) -> None:
         """Commit what arrives, without end."""
@@ -155,7 +157,9 @@ class _Conversation:
             committed = [_Committed(*each) for each in zip(batch, outcomes, strict=True)]
             self._link.acknowledge(each.arrived for each in committed if each.is_repeated)
             for start in range(0, len(committed), ANSWERED_AT_ONCE):
-                self._committed.put_nowait(committed[start : start + ANSWERED_AT_ONCE])
+                if self._committed.full():
+                    self._is_quiet.set()
+                await self._committed.put(committed[start : start + ANSWERED_AT_ONCE])
             self._news.ring()
 
     async def answer(self) -> None:
