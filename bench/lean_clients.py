@@ -58,8 +58,15 @@ class Client:
                 raise ConnectionError(f"the floor's broker refuses {name}")
 
     def packets(self) -> list[Packet | Message]:
-        """Return the packets of one reading."""
-        return list(self._reader.feed(self.stream.recv(READ_OCTETS)))
+        """Return the packets of one reading.
+
+        Raises:
+            ConnectionResetError: The broker is gone.
+        """
+        data = self.stream.recv(READ_OCTETS)
+        if not data:
+            raise ConnectionResetError("the broker ended the connection")
+        return list(self._reader.feed(data))
 
 
 class Floor:

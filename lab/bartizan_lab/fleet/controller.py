@@ -27,6 +27,7 @@ class ControllerProcess:
 
     folder: Folder
     broker: tuple[str, int]
+    pid: int
 
     def api(self) -> httpx.Client:
         """Return a client of the API with the administrator's token. Close it."""
@@ -65,7 +66,7 @@ async def running(folder: Folder, log: Path) -> AsyncIterator[ControllerProcess]
         )
     try:
         await _until_it_serves(child, folder, log)
-        yield ControllerProcess(folder, (broker.host, broker.port))
+        yield ControllerProcess(folder, (broker.host, broker.port), child.pid)
     finally:
         await _stop(child)
 
