@@ -46,22 +46,23 @@ async def test_hikvisionapi_reads_device_info_and_a_picture(kind: str) -> None:
     assert picture[:2] == b"\xff\xd8"
 
 
-async def test_amcrest_reads_version_type_serial_and_a_picture() -> None:
+@pytest.mark.parametrize(
+    ("kind", "identity"),
+    [
+        ("dahua", (("2.800.0000016.0.R", "2020-06-05\r\n"), "IPC-HDW5831R-ZE", "5A04B5FPAG00001", "Dahua")),
+        ("dahua-oem", (("2.800.00IB004.0.R", "2021-03-22\r\n"), "VIP-3230-D", "NHKJ380112701", "Intelbras")),
+    ],
+)
+async def test_amcrest_reads_version_type_serial_and_a_picture(kind: str, identity: tuple[object, ...]) -> None:
     def read(host: str) -> tuple[object, ...]:
         camera = amcrest.AmcrestCamera(host, 80, "admin", PASSWORD).camera
         identity = (camera.software_information, camera.device_type, camera.serial_number, camera.vendor_information)
         return *identity, camera.snapshot(stream=False)[:2]
 
-    async with standing("dahua") as device:
+    async with standing(kind) as device:
         read_values = await asyncio.to_thread(read, device.network.address)
 
-    assert read_values == (
-        ("2.800.0000016.0.R", "2020-06-05\r\n"),
-        "IPC-HDW5831R-ZE",
-        "5A04B5FPAG00001",
-        "Dahua",
-        b"\xff\xd8",
-    )
+    assert read_values == (*identity, b"\xff\xd8")
 
 
 async def test_axis_logs_in_reads_and_upgrades() -> None:
@@ -101,8 +102,9 @@ READ_BY_ONVIF = """
 import asyncio, json, sys
 from onvif import ONVIFCamera
 
-async def read(address):
-    camera = ONVIFCamera(address, 80, "admin", sys.argv[1])
+async def read(place):
+    user, _, address = place.partition("@")
+    camera = ONVIFCamera(address, 80, user, sys.argv[1])
     await camera.update_xaddrs()
     device = await camera.create_devicemgmt_service()
     info = await device.GetDeviceInformation()
@@ -123,15 +125,32 @@ asyncio.run(main())
 """
 
 
+BY_ONVIF = {
+    "dahua-oem": ("VIP-3230-D", "2.800.00IB004.0.R, Build Date 2021-03-22"),
+    "hanwha": ("QNV-8080R", "1.41.14_20230526_R372"),
+    "hanwha-samsung": ("SNB-6004", "3.10_141209"),
+    "uniview": ("IPC3614SB-ADF28KM", "DIPC-B1216.5.7.230109"),
+    "uniview-old": ("IPC3232ER3-DVZ28", "IPC_G6103 B6103.16.10.B25.201218"),
+    "uniview-nvr": ("NVR301-04S2-P4", "NVR-B3801.20.17.240507"),
+    "bosch": ("NBE-3503-AL", "9.40.0025"),
+    "bosch-old": ("NBC-265-P", "5.97.0005"),
+    "lineage-tvt": ("NVR5-8200PX", "1.4.11"),
+    "lineage-xiongmai": ("NBD8016", "4.03.11"),
+}
+"""Kinds without a client of their maker's interface, and what they are."""
+
+
 async def test_onvif_zeep_reads_identity_media_and_where_to_upload() -> None:
     """In a process of its own: zeep is heavy, and leaves threads behind."""
-    others = ("hanwha", "uniview", "lineage-tvt")
     async with contextlib.AsyncExitStack() as stack:
         generic, dahua = [await stack.enter_async_context(standing(kind)) for kind in ("onvif", "dahua")]
         hikvision = await stack.enter_async_context(standing("hikvision", firmware="V5.4.5"))
-        more = [await stack.enter_async_context(standing(kind)) for kind in others]
-        addresses = [device.network.address for device in (generic, dahua, hikvision, *more)]
-        out = await output_of(sys.executable, "-c", READ_BY_ONVIF, PASSWORD, *addresses)
+        more = [await stack.enter_async_context(standing(kind)) for kind in BY_ONVIF]
+        places = [
+            f"{next(iter(device.camera.state.users))}@{device.network.address}"
+            for device in (generic, dahua, hikvision, *more)
+        ]
+        out = await output_of(sys.executable, "-c", READ_BY_ONVIF, PASSWORD, *places)
 
     year = generic.camera.now().year
     first, second, third, *rest = json.loads(out)
@@ -139,11 +158,7 @@ async def test_onvif_zeep_reads_identity_media_and_where_to_upload() -> None:
     assert first == ["NC-200", "1.2.3", "NC200-000001", 2, year, 1280, snapshot, upload]
     assert second[:3] == ["IPC-HDW5831R-ZE", "2.800.0000016.0.R, Build Date 2020-06-05", "5A04B5FPAG00001"]
     assert third[:2] == ["DS-2CD2143G2-I", "V5.4.5 build 240826"]
-    assert [said[:2] for said in rest] == [
-        ["QNV-8080R", "1.41.14_20230526_R372"],
-        ["IPC3614SB-ADF28KM", "DIPC-B1216.5.7.230109"],
-        ["NVR5-8200PX", "1.4.11"],
-    ]
+    assert {kind: tuple(said[:2]) for kind, said in zip(BY_ONVIF, rest, strict=True)} == BY_ONVIF
 
 
 needs_nmap = pytest.mark.skipif(shutil.which("nmap") is None, reason="needs nmap")
@@ -178,3 +193,25 @@ async def test_nmap_reads_the_services_of_an_axis_camera() -> None:
     assert "80/tcp axis-video" in out
     assert "554/tcp rtsp" in out
     assert f"Address={device.network.address}" in out
+
+
+@needs_nmap
+async def test_nmap_knows_ubiquiti_s_discovery() -> None:
+    async with standing("ubiquiti") as device:
+        out = await nmap("-sU", "-p10001", "--script", "ubiquiti-discovery", device.network.address)
+
+    assert "version: v3.10.13" in out
+    assert "product: UVC" in out
+    assert device.camera.state.mac.replace(":", "") in out
+
+
+@needs_nmap
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("lineage-xiongmai", "NETSurveillance WEB"), ("hanwha", "Hanwha Techwin"), ("sony", "Login"), ("bosch", "Bosch")],
+)
+async def test_nmap_reads_the_first_page(kind: str, title: str) -> None:
+    async with standing(kind) as device:
+        out = await nmap("-p80", "--script", "http-title", device.network.address)
+
+    assert title in out
