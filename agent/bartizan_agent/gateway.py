@@ -118,6 +118,7 @@ class Gateway:
         self._renewal_looked_at: float | None = None
         self._sealing_key = ""
         self._frozen_because = ""
+        self._clock_was_set = False
         self.cameras: CameraWork | None = None
         self.changed = asyncio.Event()
         """There may be something to enforce."""
@@ -170,6 +171,11 @@ class Gateway:
         if not parts.keys.is_renewal_due(parts.clock.now()):
             return None
         return RenewCertificate(parts.settings.site, parts.keys.csr(parts.settings.site))
+
+    def wants_all_again(self) -> bool:
+        """Return, once, whether the clock was set: what it made look expired may not be."""
+        wants, self._clock_was_set = self._clock_was_set, False
+        return wants
 
     def linked(self, *, connected: bool) -> None:
         """Leave word for `bartizan-agent status`."""
@@ -404,6 +410,7 @@ class Gateway:
         stepped = clock.stepped_seconds()
         if stepped:
             parts.outbox.record(note(events.AGENT_CLOCK, offset_seconds=f"{stepped:.0f}"))
+            self._clock_was_set = True
             self._stir(clock.monotonic())
         with suppress(OSError):  # a full disk: the floor stays where it was
             clock.keep(no_later_than=catalogue.expires_at)

@@ -58,6 +58,9 @@ class Voice(Protocol):
     def renewal(self) -> RenewCertificate | None:
         """Return the request for a new certificate if it is time to ask."""
 
+    def wants_all_again(self) -> bool:
+        """Return, once, whether what was refused before may be acceptable now: hello is said, and all of it comes."""
+
     def linked(self, *, connected: bool) -> None:
         """Take note that the controller can be reached, or no longer can."""
 
@@ -154,6 +157,8 @@ class Link:
         while True:
             _heed_cancellation()
             self._news.clear()
+            if self._voice.wants_all_again():
+                self._conversation.missed()
             report, head = self._voice.report(), self._outbox.head()
             words = self._conversation.speak(self._clock.monotonic(), self._voice.hello, report, head)
             for word in (*words, self._voice.renewal()):

@@ -48,6 +48,7 @@ class Agent:
         self.request: RenewCertificate | None = None
         self.accepted: list[Instruction] = []
         self.answers: list[tuple[ManagementPath, float]] = []
+        self.clock_was_set = False
 
     def hello(self) -> Hello:
         digest = self.present.digest if self.present else ""
@@ -59,6 +60,10 @@ class Agent:
     def renewal(self) -> RenewCertificate | None:
         request, self.request = self.request, None
         return request
+
+    def wants_all_again(self) -> bool:
+        wants, self.clock_was_set = self.clock_was_set, False
+        return wants
 
     def linked(self, *, connected: bool) -> None:
         self.connected = connected
@@ -303,6 +308,19 @@ async def test_messages_sent_while_away_are_kept_by_the_broker(
         await controller.say(SITE, OrdersEnvelope(b"sent while away"))
         async with linked(agent, outbox, broker, authority):
             await until(lambda: bool(agent.accepted))
+
+
+async def test_what_a_wrong_clock_refused_is_asked_for_once_the_clock_was_set(
+    outbox: Outbox, broker: Broker, authority: Authority
+) -> None:
+    agent = Agent()
+    async with desk(authority, broker) as controller, linked(agent, outbox, broker, authority) as news:
+        await controller.hears(Hello)
+        await controller.say(SITE, OrdersEnvelope(b"for the site"))
+        await until(lambda: len(agent.accepted) == 1)
+        agent.clock_was_set = True
+        news.set()
+        await controller.hears(Hello, 2)
 
 
 async def test_an_instruction_that_was_not_handled_comes_again(
