@@ -29,6 +29,7 @@ from bartizan_agent.firewall import Firewall
 from bartizan_agent.gateway import CameraWork, Gateway, Parts
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
+from bartizan_agent.losses import Losses
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.roster import Roster
@@ -112,7 +113,16 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
     clock, keys, news = GatewayClock(places.clock), IdentityKeys(places.keys), asyncio.Event()
     boot, site, limits = BootId(uuid.uuid4().hex), settings.site, settings.limits
     links = Links(settings.segments, clock)
-    events = Outbox(connection, clock, site=site, boot=boot, limit_octets=limits.events_octets, news=news.set)
+    events = Outbox(
+        connection,
+        clock,
+        site=site,
+        boot=boot,
+        limit_octets=limits.events_octets,
+        news=news.set,
+        losses=Losses(places.losses),
+        is_durable=opened.is_durable,
+    )
     told = Announcements(connection, events)
     last_good = LastGood(places, site, keys)
     last_good.load()
@@ -309,6 +319,7 @@ async def _until_the_disk_is_back(places: Places, volatile: sqlite3.Connection) 
         with suppress(sqlite3.DatabaseError, OSError):
             open_store(places.store, SCHEMAS).close()
             outbox.move(volatile, places.store)
+            Losses(places.losses).keep(0)
             raise DiskIsBack("the disk takes a store again; the agent ends to be begun anew with it")
 
 

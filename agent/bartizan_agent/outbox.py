@@ -3,7 +3,7 @@
 Events are numbered by (boot, sequence). A boot is one start of the agent; events of earlier boots go first.
 Two limits are met without stopping anything: above `limit_octets` events are thinned, those that reports repeat
 anyway first; and where the disk refuses, an event is counted as lost. Either loss becomes an event itself, as soon
-as there is room.
+as there is room; after a crash a few may be counted that were kept, and none is forgotten.
 """
 
 import logging
@@ -16,6 +16,7 @@ from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec, events
 from bartizan.wire.up import Event, Events
 from bartizan_agent.clock import Clock
+from bartizan_agent.losses import Losses
 from bartizan_agent.notes import Note, note
 from bartizan_agent.store import transaction
 
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 """
 BATCH = 100
 THIN_TO = 0.9  # of the limit, so that thinning is rare
+LOST_EARLIER = "the disk was full, and the agent ended before there was room"
 REPEATED_BY_REPORTS = frozenset(
     {events.DEVICE_FOUND, events.DEVICE_CHANGED, events.DEVICE_LOST, events.MESSAGE_REFUSED}
 )
@@ -69,7 +71,7 @@ class _Counts(NamedTuple):
 class Outbox:
     """The events of one gateway that the controller has not yet committed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - built once, by the composition root, all by keyword
         self,
         connection: sqlite3.Connection,
         clock: Clock,
@@ -78,6 +80,8 @@ class Outbox:
         boot: BootId,
         limit_octets: int,
         news: Callable[[], None] = lambda: None,
+        losses: Losses | None = None,
+        is_durable: bool = True,
     ) -> None:
         """Take up what earlier starts left.
 
@@ -88,6 +92,8 @@ class Outbox:
             boot: This start of the agent.
             limit_octets: Above this, events are thinned.
             news: Called when events were written.
+            losses: Keeps what is lost until it is told.
+            is_durable: Whether the store outlives the process: if not, all that waits counts as lost until it does.
         """
         self._connection = connection
         self._clock = clock
@@ -96,8 +102,10 @@ class Outbox:
         self._limit_octets = limit_octets
         self._news = news
         self._sequence = 0
-        self._lost = 0
-        self._lost_because = ""
+        self._losses = losses or Losses()
+        self._is_durable = is_durable
+        self._lost = self._losses.earlier
+        self._lost_because = LOST_EARLIER
         self._unsettled: _Counts | None = None
         """What counted before what is written and perhaps not committed."""
         self._octets: int = connection.execute("SELECT COALESCE(SUM(LENGTH(event)), 0) FROM outbox").fetchone()[0]
@@ -159,6 +167,7 @@ class Outbox:
                 "DELETE FROM boots WHERE boot <> ? AND number NOT IN (SELECT boot_number FROM outbox)", (self._boot,)
             )
         self._octets -= sum(octets for (octets,) in freed)
+        self._keep_losses()
 
     def pending(self) -> int:
         """Return how many events wait."""
@@ -177,7 +186,9 @@ class Outbox:
         ).fetchone()
         if kept is None:
             self._sequence, self._octets, self._lost = before
-        elif before.lost:
+            return
+        self._keep_losses()
+        if before.lost:
             log.warning("events are kept again", extra={"lost": before.lost})
 
     def _insert(self, notes: tuple[Note, ...]) -> None:
@@ -220,3 +231,7 @@ class Outbox:
             log.error("events are being lost: free some disk space", extra={"reason": because})
         self._lost += count
         self._lost_because = because
+        self._keep_losses()
+
+    def _keep_losses(self) -> None:
+        self._losses.keep(self._lost if self._is_durable else self._losses.earlier + self.pending())

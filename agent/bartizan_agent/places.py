@@ -16,6 +16,7 @@ class Places:
         self.orders = state / "orders"
         self.credentials = state / "credentials.json"
         self.store = state / "agent.sqlite"
+        self.losses = state / "events-lost"
         self.clock = state / "clock"
         self.ruleset = state / "ruleset.json"
         """The ruleset last applied, as a value: the floor while something of the state is damaged."""

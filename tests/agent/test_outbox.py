@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bartizan.ids import BootId, DeviceId, SiteId
-from bartizan.wire import events
+from bartizan.wire import codec, events
+from bartizan.wire.up import Event
 from bartizan_agent import outbox as outbox_module
+from bartizan_agent.losses import Losses
 from bartizan_agent.notes import DETAIL_CHARACTERS, note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged, transaction
@@ -26,8 +28,23 @@ def store(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def outbox(store: sqlite3.Connection, boot: str = "b1", limit_octets: int = 1_000_000) -> Outbox:
-    return Outbox(store, MovingClock(), site=SiteId("north"), boot=BootId(boot), limit_octets=limit_octets)
+def outbox(
+    store: sqlite3.Connection,
+    boot: str = "b1",
+    limit_octets: int = 1_000_000,
+    losses: Losses | None = None,
+    *,
+    is_durable: bool = True,
+) -> Outbox:
+    return Outbox(
+        store,
+        MovingClock(),
+        site=SiteId("north"),
+        boot=BootId(boot),
+        limit_octets=limit_octets,
+        losses=losses,
+        is_durable=is_durable,
+    )
 
 
 def kinds(box: Outbox) -> list[str]:
@@ -139,6 +156,51 @@ def test_what_is_lost_is_not_forgotten_by_a_caller_that_fails_to_commit(store: s
         (2, events.STORE_FULL, "20"),
         (3, events.CONTAINMENT_APPLIED, None),
     ]
+
+
+def test_what_was_lost_is_told_by_the_next_start_if_the_agent_is_killed_before_there_is_room(
+    store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "events-lost"
+    box = outbox(store, losses=Losses(file))
+    box.record(note(events.AGENT_STARTED))
+    store.execute("PRAGMA max_page_count = 1")
+    for _ in range(7):
+        box.record(*[note(events.DEVICE_FOUND, reason="x" * 1000)] * 20)
+    store.execute("PRAGMA max_page_count = 1000000")
+    box = outbox(store, "b2", losses=Losses(file))
+    box.record(note(events.AGENT_STARTED))
+    box = outbox(store, "b3", losses=Losses(file))
+    box.record(note(events.AGENT_STARTED))
+    told = [
+        event.detail
+        for (row,) in store.execute("SELECT event FROM outbox ORDER BY boot_number, sequence")
+        if (event := codec.decode(row, Event)).kind == events.STORE_FULL
+    ]
+
+    assert told == [{"reason": outbox_module.LOST_EARLIER, "lost": "140"}]
+
+
+def test_what_waits_in_memory_counts_as_lost_until_it_is_acknowledged(tmp_path: Path) -> None:
+    """The agent began on a full disk: if it is killed, all that it has noted since goes with it."""
+    file = tmp_path / "events-lost"
+    Losses(file).keep(3)
+    with closing(open_volatile([outbox_module.SCHEMA])) as memory:
+        box = outbox(memory, losses=Losses(file), is_durable=False)
+        box.record(*[note(events.DEVICE_FOUND)] * 5)
+        assert Losses(file).earlier == 3 + 1 + 5  # and that three were lost
+        box.acknowledge(BootId("b1"), 6)
+        assert Losses(file).earlier == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"-1", b"\xff" * 100])
+def test_a_damaged_count_of_losses_is_none(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "events-lost"
+    file.write_bytes(content)
+
+    assert Losses(file).earlier == 0
+    Losses(file).keep(7)
+    assert Losses(file).earlier == 7
 
 
 def test_too_many_events_are_thinned_with_those_first_that_reports_repeat(store: sqlite3.Connection) -> None:
