@@ -98,7 +98,7 @@ async def test_a_refused_credential_counts_in_the_agents_own_budget(
     ("name", "maker", "fault", "said"),
     [
         ("serial:2", "dahua", None, "no device of this site"),
-        ("serial:1", "reolink", None, "no driver speaks to reolink"),
+        ("serial:1", "nobody", None, "no driver speaks to nobody"),
         ("serial:1", "tvt", None, "has no credential here"),
         ("serial:1", "dahua", Fault.RUBBISH, "was not read"),
     ],

@@ -11,7 +11,16 @@ from bartizan_agent.drivers.lineage.driver import Lineage
 from bartizan_agent.drivers.onvif.driver import Onvif
 from bartizan_agent.drivers.uniview.driver import Uniview
 
-DRIVERS: tuple[Driver, ...] = (Hikvision(), Dahua(), Axis(), Hanwha(), Uniview(), Bosch(), Lineage(), Onvif())
+DRIVERS: tuple[Driver, ...] = (
+    Hikvision(),
+    Dahua(),
+    Axis(),
+    Hanwha(),
+    Uniview(),
+    Bosch(),
+    Lineage(),
+    Onvif(),
+)
 
 
 def driver_for(identity: Identity) -> Driver | None:
