@@ -19,16 +19,17 @@ class Losses:
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._kept = _read(file) if file is not None else 0
-        self.earlier = self._kept
+        self.count = _read(file) if file is not None else 0
+        """The number that is kept."""
+        self.earlier = self.count
         """What an earlier start lost and could not tell."""
         if file is not None and not file.exists():
             self._write(0)
 
     def keep(self, count: int) -> None:
         """Keep the number, over the one before."""
-        if count != self._kept:
-            self._kept = count
+        if count != self.count:
+            self.count = count
             self._write(count)
 
     def _write(self, count: int) -> None:

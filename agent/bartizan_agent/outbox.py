@@ -29,6 +29,12 @@ CREATE TABLE IF NOT EXISTS outbox (
     event BLOB NOT NULL,
     PRIMARY KEY (boot_number, sequence)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox_counts (
+    boot_number INTEGER PRIMARY KEY,
+    sequence INTEGER NOT NULL, -- the last that was used
+    told INTEGER NOT NULL,     -- how many of the lost events were told of
+    octets INTEGER NOT NULL    -- of all events that wait, of earlier boots too
+) STRICT;
 """
 BATCH = 100
 THIN_TO = 0.9  # of the limit, so that thinning is rare
@@ -61,11 +67,12 @@ def move(volatile: sqlite3.Connection, store: Path) -> None:
 
 
 class _Counts(NamedTuple):
-    """What the outbox remembers beside the store."""
+    """A row of `outbox_counts`."""
 
-    sequence: int
-    octets: int
-    lost: int
+    boot_number: int
+    sequence: int = 0
+    told: int = 0
+    octets: int = 0
 
 
 class Outbox:
@@ -101,14 +108,11 @@ class Outbox:
         self._boot = boot
         self._limit_octets = limit_octets
         self._news = news
-        self._sequence = 0
         self._losses = losses or Losses()
         self._is_durable = is_durable
-        self._lost = self._losses.earlier
         self._lost_because = LOST_EARLIER
-        self._unsettled: _Counts | None = None
-        """What counted before what is written and perhaps not committed."""
-        self._octets: int = connection.execute("SELECT COALESCE(SUM(LENGTH(event)), 0) FROM outbox").fetchone()[0]
+        self._lost = self._losses.earlier
+        """Events of this start, and of earlier ones that were not told of."""
 
     def record(self, *notes: Note) -> None:
         """Keep what happened. Where the disk refuses, count it as lost and go on."""
@@ -123,18 +127,9 @@ class Outbox:
         Raises:
             sqlite3.OperationalError: The disk is full or refuses; nothing was kept.
         """
-        self._settle()
-        before = self._unsettled or _Counts(self._sequence, self._octets, self._lost)
-        try:
-            with transaction(self._connection):
-                self._insert(notes)
-        except sqlite3.OperationalError:
-            self._sequence, self._octets, self._lost = before
-            self._unsettled = None
-            raise
-        self._lost = 0
-        self._unsettled = before
-        self._settle()
+        with transaction(self._connection):
+            self._insert(notes)
+        self._keep_losses()
         self._news()
 
     def head(self, limit: int = BATCH) -> Events | None:
@@ -156,17 +151,17 @@ class Outbox:
         Raises:
             sqlite3.OperationalError: The disk refuses; the events will be sent, and acknowledged, again.
         """
-        self._settle()
         with transaction(self._connection):
             freed = self._connection.execute(
                 """DELETE FROM outbox WHERE boot_number = (SELECT number FROM boots WHERE boot = ?) AND sequence <= ?
                    RETURNING LENGTH(event)""",
                 (boot, through),
             ).fetchall()
+            self._connection.execute("UPDATE outbox_counts SET octets = octets - ?", (sum(size for (size,) in freed),))
             self._connection.execute(
                 "DELETE FROM boots WHERE boot <> ? AND number NOT IN (SELECT boot_number FROM outbox)", (self._boot,)
             )
-        self._octets -= sum(octets for (octets,) in freed)
+            self._connection.execute("DELETE FROM outbox_counts WHERE boot_number NOT IN (SELECT number FROM boots)")
         self._keep_losses()
 
     def pending(self) -> int:
@@ -174,57 +169,56 @@ class Outbox:
         count: int = self._connection.execute("SELECT COUNT(*) FROM outbox").fetchone()[0]
         return count
 
-    def _settle(self) -> None:
-        """Count on what was written once it is committed: by us, or by the caller, whose transaction can still fail."""
-        before = self._unsettled
-        if before is None or self._connection.in_transaction:
-            return
-        self._unsettled = None
-        kept = self._connection.execute(
-            "SELECT 1 FROM outbox JOIN boots ON number = boot_number WHERE boot = ? AND sequence = ?",
-            (self._boot, self._sequence),
-        ).fetchone()
-        if kept is None:
-            self._sequence, self._octets, self._lost = before
-            return
-        self._keep_losses()
-        if before.lost:
-            log.warning("events are kept again", extra={"lost": before.lost})
-
     def _insert(self, notes: tuple[Note, ...]) -> None:
         self._connection.execute("INSERT OR IGNORE INTO boots (boot) VALUES (?)", (self._boot,))
-        if self._lost:
-            notes = (note(events.STORE_FULL, reason=self._lost_because, lost=self._lost), *notes)
-        self._append(notes)
-        if self._octets > self._limit_octets:
-            self._append((note(events.STORE_FULL, reason="too many events wait", lost=self._thin()),))
+        counts = self._counts()
+        if self._lost > counts.told:
+            notes = (note(events.STORE_FULL, reason=self._lost_because, lost=self._lost - counts.told), *notes)
+        counts = self._append(counts._replace(told=self._lost), notes)
+        if counts.octets > self._limit_octets:
+            thinned, octets = self._thin(counts.octets)
+            told = note(events.STORE_FULL, reason="too many events wait", lost=thinned)
+            counts = self._append(counts._replace(octets=octets), (told,))
+        self._connection.execute("INSERT OR REPLACE INTO outbox_counts VALUES (?, ?, ?, ?)", counts)
 
-    def _append(self, notes: tuple[Note, ...]) -> None:
-        at = self._clock.now()
+    def _counts(self) -> "_Counts":
+        """Return what is counted; rolled back with the transaction that counted it."""
+        row = self._connection.execute(
+            "SELECT outbox_counts.* FROM outbox_counts JOIN boots ON number = boot_number WHERE boot = ?", (self._boot,)
+        ).fetchone()
+        if row is not None:
+            return _Counts(*row)
+        ((number,),) = self._connection.execute("SELECT number FROM boots WHERE boot = ?", (self._boot,))
+        ((octets,),) = self._connection.execute("SELECT COALESCE(SUM(LENGTH(event)), 0) FROM outbox")
+        return _Counts(number, octets=octets)
+
+    def _append(self, counts: "_Counts", notes: tuple[Note, ...]) -> "_Counts":
+        at, sequence, octets = self._clock.now(), counts.sequence, counts.octets
         for each in notes:
-            self._sequence += 1
-            event = codec.encode(Event(self._sequence, at, each.kind, each.device, each.detail))
+            sequence += 1
+            event = codec.encode(Event(sequence, at, each.kind, each.device, each.detail))
             self._connection.execute(
-                "INSERT INTO outbox SELECT number, ?, ?, ? FROM boots WHERE boot = ?",
-                (self._sequence, each.kind in REPEATED_BY_REPORTS, event, self._boot),
+                "INSERT INTO outbox VALUES (?, ?, ?, ?)",
+                (counts.boot_number, sequence, each.kind in REPEATED_BY_REPORTS, event),
             )
-            self._octets += len(event)
+            octets += len(event)
+        return counts._replace(sequence=sequence, octets=octets)
 
-    def _thin(self) -> int:
-        excess = self._octets - int(self._limit_octets * THIN_TO)
+    def _thin(self, octets: int) -> tuple[int, int]:
+        """Forget events; return how many, and how large the others are."""
+        wanted = int(self._limit_octets * THIN_TO)
         rows = self._connection.execute(
             """SELECT boot_number, sequence, LENGTH(event) FROM outbox
                ORDER BY repeated_by_reports DESC, boot_number, sequence"""
         )
         thinned = []
-        for boot_number, sequence, octets in rows:
-            if excess <= 0:
+        for boot_number, sequence, length in rows:
+            if octets <= wanted:
                 break
             thinned.append((boot_number, sequence))
-            excess -= octets
-            self._octets -= octets
+            octets -= length
         self._connection.executemany("DELETE FROM outbox WHERE boot_number = ? AND sequence = ?", thinned)
-        return len(thinned)
+        return len(thinned), octets
 
     def _count_lost(self, count: int, because: str) -> None:
         if not self._lost:
@@ -234,4 +228,19 @@ class Outbox:
         self._keep_losses()
 
     def _keep_losses(self) -> None:
-        self._losses.keep(self._lost if self._is_durable else self._losses.earlier + self.pending())
+        """Keep how much is lost and not told, as soon as that is certain."""
+        if self._connection.in_transaction:
+            return
+        if not self._is_durable:
+            self._losses.keep(self._losses.earlier + self.pending())
+        elif self._losses.count or self._lost:
+            told = self._counts_told()
+            if self._losses.count and self._lost == told:
+                log.warning("events are kept again", extra={"lost": self._losses.count})
+            self._losses.keep(self._lost - told)
+
+    def _counts_told(self) -> int:
+        row = self._connection.execute(
+            "SELECT told FROM outbox_counts JOIN boots ON number = boot_number WHERE boot = ?", (self._boot,)
+        ).fetchone()
+        return int(row[0]) if row is not None else 0

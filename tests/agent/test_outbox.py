@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,13 @@ def outbox(
         losses=losses,
         is_durable=is_durable,
     )
+
+
+def write_in_vain(store: sqlite3.Connection, box: Outbox) -> None:
+    """Write as part of a transaction that fails."""
+    with suppress(ZeroDivisionError), transaction(store):
+        box.write(note(events.LEVEL_CHANGED))
+        raise ZeroDivisionError
 
 
 def kinds(box: Outbox) -> list[str]:
@@ -155,6 +162,45 @@ def test_what_is_lost_is_not_forgotten_by_a_caller_that_fails_to_commit(store: s
         (1, events.AGENT_STARTED, None),
         (2, events.STORE_FULL, "20"),
         (3, events.CONTAINMENT_APPLIED, None),
+    ]
+
+
+def test_what_is_lost_is_told_with_the_next_transaction_of_a_caller_whose_last_one_failed(
+    store: sqlite3.Connection,
+) -> None:
+    """Nor is a number used for what was never kept: a gap would look like evidence that somebody took away."""
+    box = outbox(store)
+    box.record(note(events.AGENT_STARTED))
+    store.execute("PRAGMA max_page_count = 1")
+    box.record(*[note(events.DEVICE_FOUND, reason="x" * 1000)] * 20)
+    store.execute("PRAGMA max_page_count = 1000000")
+    write_in_vain(store, box)
+    with transaction(store):
+        box.write(note(events.CONTAINMENT_APPLIED))
+        box.write(note(events.LEVEL_CHANGED))
+    head = box.head()
+
+    assert head
+    assert [(event.sequence, event.kind, event.detail.get("lost")) for event in head.events] == [
+        (1, events.AGENT_STARTED, None),
+        (2, events.STORE_FULL, "20"),
+        (3, events.CONTAINMENT_APPLIED, None),
+        (4, events.LEVEL_CHANGED, None),
+    ]
+
+
+def test_a_number_is_never_used_twice_whichever_transactions_of_a_caller_fail(store: sqlite3.Connection) -> None:
+    box = outbox(store)
+    with transaction(store):
+        box.write(note(events.AGENT_STARTED))
+    write_in_vain(store, box)
+    box.record(note(events.CONTAINMENT_APPLIED))
+    head = box.head()
+
+    assert head
+    assert [(event.sequence, event.kind) for event in head.events] == [
+        (1, events.AGENT_STARTED),
+        (2, events.CONTAINMENT_APPLIED),
     ]
 
 
