@@ -37,6 +37,7 @@ TIERS: dict[Source, Tier] = {
     Source.BOSCH: Tier.PROTOCOL,
     Source.VIVOTEK: Tier.PROTOCOL,
     Source.SONY: Tier.PROTOCOL,
+    Source.FOSCAM: Tier.ANSWER,  # others' cameras of the same origin speak it, too
     Source.PANASONIC: Tier.PROTOCOL,
     Source.UBIQUITI: Tier.PROTOCOL,
     Source.OPERATOR: Tier.OPERATOR,
@@ -67,6 +68,7 @@ NAMES: dict[Source, str] = {
     Source.BOSCH: "Bosch discovery",
     Source.VIVOTEK: "Vivotek discovery",
     Source.SONY: "Sony discovery",
+    Source.FOSCAM: "Foscam discovery",
     Source.PANASONIC: "Panasonic discovery",
     Source.UBIQUITI: "Ubiquiti discovery",
     Source.OPERATOR: "operator",

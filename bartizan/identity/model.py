@@ -86,6 +86,7 @@ class Source(enum.Enum):
     BOSCH = "bosch"
     VIVOTEK = "vivotek"
     SONY = "sony"
+    FOSCAM = "foscam"
     PANASONIC = "panasonic"
     UBIQUITI = "ubiquiti"
     OUI = "oui"

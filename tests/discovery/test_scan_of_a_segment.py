@@ -61,6 +61,7 @@ KINDS = {
     "lineage-xiongmai": ("", "NBD8016", ""),
     "onvif": ("", "NC-200", ""),
     "vivotek": ("vivotek", "IB9387-H", ""),
+    "foscam": ("foscam", "", "11.37.2.49"),
     "sony": ("sony", "SNC-VB770", "2.7.0"),
     "panasonic": ("panasonic", "WV-S2136L", "3.00"),
     "ubiquiti": ("ubiquiti", "UVC", "3.10.13"),

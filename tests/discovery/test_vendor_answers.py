@@ -9,7 +9,7 @@ import pytest
 
 from bartizan.identity.model import Fact, Source
 from bartizan.ids import Address, Mac
-from bartizan_agent.discovery import bosch, hanwha, panasonic, sony, ubiquiti, vivotek
+from bartizan_agent.discovery import bosch, foscam, hanwha, panasonic, sony, ubiquiti, vivotek
 from bartizan_agent.discovery.answer import Answer, Heard, Rubbish
 from bartizan_agent.discovery.interfaces import Interface
 
@@ -41,6 +41,13 @@ VIVOTEK = (
 SONY = (
     b"\x02ACK:ENQ\xffINFO:allinfo\xffMAC:00-09-18-11-22-33\xffMODEL:SNC-VB770\xffSERIAL:1234567\xff"
     b"SOFTVERSION:2.7.0\xffIPADR:10.9.0.20\xffWEBPORT:8080\xffNAME:Yard: north\xff\x03"
+)
+
+
+FOSCAM = bytes.fromhex("4d4f5f49 0100 00 0000000000000000 41000000 41000000") + (
+    OCTETS.hex().upper().encode().ljust(13, b"\0")
+    + b"Yard".ljust(21, b"\0")
+    + bytes.fromhex("0a090014 ffffff00 0a090001 0a090001 00000000 0b250231 02040a02 1f90 00")
 )
 
 
@@ -85,6 +92,7 @@ ANSWERS: dict[str, tuple[Callable[[bytes], Answer], bytes, Told]] = {
     "bosch": (bosch.parse, BOSCH_XML, Told("bosch", "FLEXIDOME IP 5000", "044518123456789012", ports=(8080,))),
     "bosch, binary": (bosch.parse, BOSCH_BINARY, Told("bosch", "")),
     "vivotek": (vivotek.parse, VIVOTEK, Told("vivotek", "IB9387-H")),
+    "foscam": (foscam.parse, FOSCAM, Told("foscam", "", firmware="11.37.2.49", kind="camera", ports=(8080,))),
     "sony": (sony.parse, SONY, Told("sony", "SNC-VB770", "1234567", "2.7.0", ports=(8080,))),
     "panasonic": (panasonic.parse, PANASONIC, Told("panasonic", "WV-S2136L", "XAV51428", "3.00", "camera", (8080,))),
     "ubiquiti": (ubiquiti.parse, UBIQUITI, Told("ubiquiti", "AirCam", firmware="3.1.4", kind="camera")),
@@ -124,6 +132,8 @@ def test_no_answer_that_is_cut_short_says_something_else(name: str) -> None:
         pytest.param(hanwha.parse, hanwha.request(), id="hanwha"),
         pytest.param(bosch.parse, bosch.request(UUID(int=7)), id="bosch"),
         pytest.param(vivotek.parse, vivotek.request(0), id="vivotek"),
+        pytest.param(foscam.parse, foscam.request(), id="foscam"),
+        pytest.param(foscam.parse, VIVOTEK, id="vivotek on foscam's port"),
         pytest.param(sony.parse, sony.request(), id="sony"),
         pytest.param(panasonic.parse, panasonic.request(CAM0), id="panasonic"),
         pytest.param(ubiquiti.parse, ubiquiti.request(), id="ubiquiti"),
@@ -145,6 +155,7 @@ def test_searches_are_octet_for_octet_what_devices_answer() -> None:
     assert hanwha.request() == b"\x01" + bytes(0x105)
     assert bosch.request(UUID(int=7)) == bytes.fromhex("9939a427 00000007 ff0006de")
     assert vivotek.request(0) == bytes.fromhex("01 4a5d8f1c")
+    assert foscam.request() == bytes.fromhex("4d4f5f49 0000 00 0000000000000000 04000000 04000000 00000001")
     assert sony.request() == b"\x02ENQ:allinfo\xff\x03"
     assert ubiquiti.request() == bytes.fromhex("01000000")
 

@@ -8,6 +8,7 @@ import msgspec
 from bartizan_agent.discovery import (
     bosch,
     dhdiscover,
+    foscam,
     hanwha,
     mdns,
     panasonic,
@@ -144,6 +145,14 @@ _ALL = (
         destinations=(BROADCAST,),
         request=lambda asked: vivotek.request(asked.number),
         parse=vivotek.parse,
+    ),
+    Channel(
+        name="Foscam",
+        port=foscam.PORT,
+        destinations=(BROADCAST,),
+        request=lambda _: foscam.request(),
+        parse=foscam.parse,
+        answer_port=foscam.PORT,  # they answer by broadcast
     ),
     Channel(
         name="Sony",

@@ -19,9 +19,14 @@ def request(number: int) -> bytes:
     return bytes([number % 255 + 1]) + _MAGIC
 
 
+def is_of_vivotek(data: bytes) -> bool:
+    """Return whether a datagram of port 10000, which others use too, is of this protocol."""
+    return data[1:_HEADER] == _MAGIC
+
+
 def parse(data: bytes) -> Answer:
     """Return what an answer says; a search of somebody else has no values."""
-    if data[1:_HEADER] != _MAGIC:
+    if not is_of_vivotek(data):
         return Rubbish("answer from port 10000 that is no Vivotek discovery answer")
     said = dict(type_value.entries(data[_HEADER:], "BB", single={_FLAG}))
     if not said:

@@ -25,7 +25,7 @@ from bartizan_lab.cameras.simple import SimpleCamera, SimpleTraits
 from bartizan_lab.cameras.state import DeviceState, Setting
 from bartizan_lab.cameras.uniview.camera import UniviewCamera
 from bartizan_lab.cameras.uniview.traits import UniviewTraits
-from bartizan_lab.cameras.vendor_discovery import PANASONIC, SONY, UBIQUITI, VIVOTEK
+from bartizan_lab.cameras.vendor_discovery import FOSCAM, PANASONIC, SONY, UBIQUITI, VIVOTEK
 
 PASSWORD = "Bartizan-lab-1"
 """Of every emulated device, unless told otherwise."""
@@ -212,6 +212,15 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
             "{mac}",
             "00:02:d1",
             user="root",
+        ),
+        "foscam": Blueprint(
+            SimpleCamera,
+            SimpleTraits(FOSCAM, "Foscam"),
+            "FI8910W",
+            "11.37.2.49",
+            date(2014, 4, 3),
+            "{mac}",
+            "00:62:6e",
         ),
         "sony": Blueprint(
             SimpleCamera,

@@ -1,4 +1,4 @@
-"""Discovery as Vivotek, Sony, Panasonic and Ubiquiti devices answer it, each over a UDP port of its own."""
+"""Discovery as Vivotek, Foscam, Sony, Panasonic and Ubiquiti devices answer it, each over a UDP port of its own."""
 
 import socket
 import struct
@@ -88,7 +88,25 @@ def _ubiquiti(asked: Datagram, state: DeviceState, network: Network) -> Iterator
         yield Datagram(b"\x01\x00" + struct.pack(">H", len(listed)) + listed, asked.peer)
 
 
+def _foscam(asked: Datagram, state: DeviceState, network: Network) -> Iterator[Datagram]:
+    """Head of 23 octets, little-endian; the answer of 65 behind it, numbers in the order of the network."""
+    head = asked.octets[:23]
+    if len(head) < 23 or head[:4] != b"MO_I":
+        return
+    operation = int.from_bytes(head[4:6], "little")
+    if operation > 1:
+        state.meddling.append(f"Foscam operation {operation} from {asked.peer[0]}")
+    elif operation == 0:
+        address = socket.inet_aton(network.address)
+        text = state.mac.replace(":", "").upper().encode().ljust(13, b"\0") + b"Yard".ljust(21, b"\0")
+        text += address + b"\xff\xff\xff\0" + address[:3] + b"\x01" + address[:3] + b"\x01" + bytes(4)
+        text += bytes(int(part) for part in state.firmware.split(".")) + b"\x02\x04\x0a\x02" + b"\x00\x50" + b"\0"
+        length = struct.pack("<II", len(text), len(text))
+        yield Datagram(b"MO_I\x01\0" + bytes(9) + length + text, (BROADCAST, 10000))
+
+
 VIVOTEK = Dialect(10000, _vivotek)
+FOSCAM = Dialect(10000, _foscam)
 SONY = Dialect(2380, _sony)
 PANASONIC = Dialect(10670, _panasonic)
 UBIQUITI = Dialect(10001, _ubiquiti, groups=("233.89.188.1",))

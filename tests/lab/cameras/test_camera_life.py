@@ -117,7 +117,7 @@ async def test_it_answers_over_ipv6_where_it_has_an_address() -> None:
 def test_only_what_answers_discovery_alone_has_no_streams() -> None:
     without = {kind for kind in KINDS if make(kind).streams is None}
 
-    assert without == {"printer", "vivotek", "sony", "panasonic", "ubiquiti"}
+    assert without == {"printer", "vivotek", "foscam", "sony", "panasonic", "ubiquiti"}
 
 
 def test_facts_reach_state_and_traits() -> None:
