@@ -35,14 +35,18 @@ def why_not(image: Image, device: Device, installed: Installed | None = None) ->
     return (*_standing(image), *_wrong_device(image, device.identity, running), *_wrong_order(image, running))
 
 
+def other_model(image: Image, identity: Identity) -> tuple[str, ...]:
+    """Return why an image is not for a device of this kind, whatever that runs; nothing if it is."""
+    return tuple(reason for reason in (_maker(image, identity), _model(image, identity)) if reason)
+
+
 def _standing(image: Image) -> tuple[str, ...]:
     return (f"{image.file_name} was recalled",) if image.recalled else ()
 
 
 def _wrong_device(image: Image, identity: Identity, running: Installed) -> tuple[str, ...]:
-    return tuple(
-        reason for reason in (_maker(image, identity), _model(image, identity), _platform(image, running)) if reason
-    )
+    platform = _platform(image, running)
+    return (*other_model(image, identity), *((platform,) if platform else ()))
 
 
 def _maker(image: Image, identity: Identity) -> str:

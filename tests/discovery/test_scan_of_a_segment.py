@@ -158,6 +158,7 @@ def test_hostile_devices_do_not_stop_the_others(segment: Segment) -> None:
         Fault.REDIRECT,
         Fault.HALF_CLOSE,
         Fault.DUPLICATE_ANSWERS,
+        Fault.ABSURD_CONTENT_LENGTH,
     )
     setting = Setting(timings=Timings(slow_seconds=3.0))
     hostile = [

@@ -155,6 +155,7 @@ async def test_what_is_installed_already_is_not_installed_again(tmp_path: Path) 
         Fault.RUBBISH,
         Fault.HALF_CLOSE,
         Fault.WRONG_CONTENT_LENGTH,
+        Fault.ABSURD_CONTENT_LENGTH,
     ],
 )
 async def test_a_camera_that_misbehaves_before_is_left_alone(tmp_path: Path, fault: Fault) -> None:

@@ -282,6 +282,15 @@ async def test_an_image_for_other_cameras_is_not_even_offered(
     assert site.cameras["a"].log == []
 
 
+async def test_an_image_for_another_model_is_not_taken_for_installed(site: SimulatedSite) -> None:
+    """Models have versions of the same name: nobody may count this one as patched."""
+    wrong = site.assignment("a", image=msgspec.structs.replace(IMAGE, models=("SIM-2",)))
+    site.cameras["a"].firmware = NEW
+    await carry_out(site.updater(), wrong)
+
+    assert site.codes() == {"a": "not-suitable"}
+
+
 async def test_a_camera_that_is_not_the_one_ordered_is_refused(site: SimulatedSite) -> None:
     ordered = site.assignment("a")
     identity = msgspec.structs.replace(ordered.device.identity, serial="S7")

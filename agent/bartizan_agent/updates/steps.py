@@ -9,8 +9,8 @@ import msgspec
 
 from bartizan.errors import Unavailable
 from bartizan.firmware import containers
-from bartizan.firmware.suitability import Installed, why_not
-from bartizan.identity.model import Device
+from bartizan.firmware.suitability import Installed, other_model, why_not
+from bartizan.identity.model import Device, Identity
 from bartizan.trust.credentials import Credential
 from bartizan_agent.drivers.contract import (
     Act,
@@ -124,7 +124,9 @@ async def _preflight(update: Update, driver: Driver, session: CameraSession) -> 
     if state.factory_state:
         return Trouble(Act.CREDENTIALS, "not-activated", "the camera is in factory state: it has no password yet")
     if proof.is_version(update.image, state):
-        return Checked(state, installed=True)
+        # Models have versions of the same name: one that runs it already may still not be meant.
+        wrong = other_model(update.image, _answering(update, state))
+        return Checked(state, wrong, installed=not wrong)
     if state.stream is None and state.picture is None and not update.tries:
         # What cannot be seen before cannot be compared after: an encoder that is starting gets a second chance.
         return Trouble(Act.LATER, "not-ready", "the camera shows neither stream nor picture")
@@ -143,10 +145,14 @@ def _why_not(update: Update, driver: Driver, state: CameraState) -> tuple[str, .
     family = driver.family(state.model or identity.model, state.platform or identity.platform)
     if family is None or family.name != update.plan.family:
         reasons.append(f"{state.model} takes images in another way than the inventory's {identity.model}")
-    present = msgspec.structs.replace(identity, model=state.model or identity.model)
-    device = msgspec.structs.replace(update.device, identity=present)
+    device = msgspec.structs.replace(update.device, identity=_answering(update, state))
     running = Installed(state.firmware, state.build_date, state.platform or identity.platform)
     return (*reasons, *why_not(update.image, device, running))
+
+
+def _answering(update: Update, state: CameraState) -> Identity:
+    identity = update.device.identity
+    return msgspec.structs.replace(identity, model=state.model or identity.model)
 
 
 async def _prove(_update: Update, driver: Driver, session: CameraSession) -> Outcome:

@@ -56,6 +56,8 @@ async def deliver_badly(
                 await writer.drain()
         case Fault.WRONG_CONTENT_LENGTH:
             writer.write(_head(response, len(response.body) + _MISSING_OCTETS) + response.body)
+        case Fault.ABSURD_CONTENT_LENGTH:
+            writer.write(_head(response, -1) + response.body)
         case Fault.HALF_CLOSE:
             writer.write(_head(response, len(response.body)) + response.body[: len(response.body) // 2])
             writer.write_eof()
@@ -70,6 +72,7 @@ _DELIVERIES = (
     Fault.RUBBISH,
     Fault.ENDLESS_BODY,
     Fault.WRONG_CONTENT_LENGTH,
+    Fault.ABSURD_CONTENT_LENGTH,
     Fault.HALF_CLOSE,
     Fault.SLOW,
 )

@@ -27,6 +27,8 @@ class Fault(enum.Enum):
     """HTTP bodies never end."""
     WRONG_CONTENT_LENGTH = "wrong-content-length"
     """HTTP announces more than it sends, then closes."""
+    ABSURD_CONTENT_LENGTH = "absurd-content-length"
+    """HTTP announces less than nothing."""
     REDIRECT = "redirect"
     """HTTP sends the client to another host."""
     HALF_CLOSE = "half-close"

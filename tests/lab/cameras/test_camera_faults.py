@@ -118,6 +118,12 @@ async def test_fault_wrong_content_length() -> None:
             await client.get(INFO)
 
 
+async def test_fault_absurd_content_length() -> None:
+    async with standing("hikvision", faults={Fault.ABSURD_CONTENT_LENGTH}) as device, device.stranger() as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(INFO)
+
+
 async def test_fault_redirect() -> None:
     async with standing("hikvision", faults={Fault.REDIRECT}) as device, device.client() as client:
         answer = await client.get(INFO)
