@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -78,6 +79,12 @@ class Bare:
         self._ask("push")
         return (time.perf_counter() - began) * _MILLISECONDS
 
+    def restart(self) -> None:
+        """Kill the broker, and start it again at once."""
+        self._broker.kill()
+        self._broker.wait(ANSWER_SECONDS)
+        self._broker = self._start_broker()
+
     def processor(self) -> float:
         """Return the processor time that the bare controller has used up, in milliseconds."""
         return float(self._ask("seen"))
@@ -99,11 +106,12 @@ class Bare:
 class _Controller:
     """The process."""
 
-    def __init__(self, controller: Folder, client: Client, gateways: int, book: OrderBook) -> None:
+    def __init__(self, controller: Folder, connect: Callable[[], Client], gateways: int, book: OrderBook) -> None:
         keys = load_online_keys(controller.keys)
         self._sign = Director(keys.director).sign
         self._catalogue = codec.encode(CatalogueBundle(CatalogueRepository(controller.catalogue, keys).bundle({})))
-        self._client = client
+        self._connect = connect
+        self._client = connect()
         self._gateways = gateways
         self._book = book
         self._next = self._make_next()
@@ -118,7 +126,13 @@ class _Controller:
         while True:
             for descriptor, _ in poll.poll():
                 if descriptor == self._client.stream.fileno():
-                    self._hear()
+                    try:
+                        self._hear()
+                    except OSError:
+                        poll.unregister(descriptor)
+                        self._client.stream.close()
+                        self._client = self._connect()
+                        poll.register(self._client.stream, select.EPOLLIN)
                 elif not self._obey(sys.stdin.readline().strip()):
                     return
 
@@ -174,9 +188,9 @@ def _tell(line: str) -> None:
 
 
 def _main(folder: Path, controller: Path, port: str, gateways: str) -> None:
-    client = first_client(folder, int(port), topics.up_filter())
     book = codec.decode((folder / "book.json").read_bytes(), OrderBook)
-    _Controller(Folder(controller), client, int(gateways), book).run()
+    connect = partial(first_client, folder, int(port), topics.up_filter())
+    _Controller(Folder(controller), connect, int(gateways), book).run()
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def first_client(folder: Path, port: int, topic: str) -> Client:
     while True:
         try:
             return Client("collector", tls, port, topic)
-        except ConnectionRefusedError:
+        except ConnectionError:
             if time.monotonic() > gives_up_at:
                 raise
             time.sleep(0.02)

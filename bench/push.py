@@ -80,7 +80,7 @@ class Product:
 
     def fill_book(self) -> bytes:
         """Give orders until the estate's book is of the size wanted; return the message that carries it."""
-        while len(message := self._message()) < PUSH_OCTETS:
+        while len(message := estate_message(self._database)) < PUSH_OCTETS:
             raised = NewRaise(Level.ISOLATE, _REASON, selector=Condition(Subject.MAKER, Operator.IS, ("hikvision",)))
             given = self._api.post("orders", content=codec.encode(raised))
             given.raise_for_status()
@@ -97,10 +97,6 @@ class Product:
                 raise TimeoutError(f"{self._replies(newest)} replies of {self._gateways} after {PUSH_SECONDS:g} s")
             time.sleep(POLL_SECONDS)
         return (time.perf_counter() - began) * 1000
-
-    def _message(self) -> bytes:
-        row = self._database.execute("SELECT envelope FROM order_books WHERE scope = ''").fetchone()
-        return codec.encode(OrdersEnvelope(row[0])) if row else b""
 
     def _newest(self) -> int:
         number: int = self._database.execute("SELECT COALESCE(MAX(number), 0) FROM events").fetchone()[0]
@@ -123,10 +119,10 @@ async def _measure(base: Path, gateways: int) -> Figures:
         await _settled(running, START_SECONDS)
         with contextlib.ExitStack() as stack:
             api = stack.enter_context(process.api())
-            database = stack.enter_context(contextlib.closing(_read_only(folder)))
+            database = stack.enter_context(contextlib.closing(read_only(folder)))
             product = Product(api, database, gateways)
             message = await asyncio.to_thread(product.fill_book)
-            bare = stack.enter_context(Bare(folder.root, gateways, _book(message)))
+            bare = stack.enter_context(Bare(folder.root, gateways, book_of(message)))
             async with fleet(base / "fleet", gateways, bare.address) as beside:
                 await _settled(beside, START_SECONDS)
                 turns = _Turns(process.pid, product, bare, (running, beside))
@@ -185,7 +181,13 @@ def _processor(pid: int) -> float:
     return sum(int(thread.read_text(encoding="ascii").split()[0]) for thread in threads) / 1e6
 
 
-def _book(message: bytes) -> OrderBook:
+def estate_message(database: sqlite3.Connection) -> bytes:
+    """Return the message that carries the estate's book; empty if there is none."""
+    row = database.execute("SELECT envelope FROM order_books WHERE scope = ''").fetchone()
+    return codec.encode(OrdersEnvelope(row[0])) if row else b""
+
+
+def book_of(message: bytes) -> OrderBook:
     """Return what a push carries. Its signature is the controller's own; the floor signs it anew."""
     envelope = msgspec.json.decode(codec.decode(message, OrdersEnvelope).envelope, type=dsse.Envelope)
     return codec.decode(base64.b64decode(envelope.payload), OrderBook)
@@ -197,7 +199,8 @@ async def _settled(running: Fleet, seconds: float) -> None:
     )
 
 
-def _read_only(folder: Folder) -> sqlite3.Connection:
+def read_only(folder: Folder) -> sqlite3.Connection:
+    """Return a connection to a controller's database that only reads."""
     return sqlite3.connect(f"file:{folder.database}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
 
 

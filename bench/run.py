@@ -18,6 +18,7 @@ PROGRAMS = (
     "scan",
     "recall",
     "push",
+    "reconnect",
     "inventory",
     "idle",
 )
