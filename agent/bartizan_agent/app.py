@@ -75,7 +75,8 @@ def run(settings: Settings, places: Places) -> int:
     from bartizan_agent.nftables.netlink import open_changes
 
     memory.stay_small()
-    with closing(open_changes()) as changes, closing(Nftables(places.state)) as firewall:
+    topology = settings.containment.topology
+    with closing(open_changes()) as changes, closing(Nftables(places.state, topology=topology)) as firewall:
         foreign = foreign_changes(changes, lambda: firewall.verified_generation)
         return asyncio.run(_main(settings, places, firewall, foreign))
 
@@ -112,7 +113,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
     connection = opened.connection
     clock, keys, news = GatewayClock(places.clock), IdentityKeys(places.keys), asyncio.Event()
     boot, site, limits = BootId(uuid.uuid4().hex), settings.site, settings.limits
-    links = Links(settings.segments, clock)
+    links = Links(settings.segments, settings.containment, clock)
     events = Outbox(
         connection,
         clock,

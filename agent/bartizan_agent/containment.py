@@ -6,7 +6,7 @@ told is what `look` reads back from the kernel. A failure here leaves the kernel
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import ManagementPath, Ruleset
@@ -36,6 +36,7 @@ from bartizan_agent.reconcile import (
 )
 from bartizan_agent.release import Release
 from bartizan_agent.roster import Roster
+from bartizan_agent.segments import Links
 from bartizan_agent.state import LastGood
 
 RETRY_SECONDS = 10.0  # after the kernel refused
@@ -53,7 +54,7 @@ class Containment:
         firewall: Firewall,
         last_good: LastGood,
         roster: Roster,
-        links: Callable[[], tuple[Link, ...]],
+        links: Links,
         places: Places,
         outbox: Outbox,
         announcements: Announcements,
@@ -140,7 +141,7 @@ class Containment:
             self._repair(self._wanted)
         because = {device: verdict.explanation for device, verdict in self.verdicts.items()}
         self._announcements.levels({} if self.released else level_of(self.enforced), because)
-        around = "; ".join(self.enforced.bypasses)
+        around = "; ".join(dict.fromkeys((*self.enforced.bypasses, *_around(self._links()))))
         self._announcements.once(
             "bypasses", around, *([note(events.CONTAINMENT_FAILED, reason=around)] if around else [])
         )
@@ -157,7 +158,7 @@ class Containment:
         self.verdicts = self._judge.judge(
             last_good.catalogue, last_good.facts, last_good.books, devices, self._clock.now()
         )
-        wanted = ruleset(last_good.facts, devices, self.verdicts, self._links())
+        wanted = ruleset(last_good.facts, devices, self.verdicts, self._links(), self._links.routers())
         if self._kept is not None:
             wanted = self._not_below(wanted, self._kept)
         wanted, self.problems = mended(wanted)
@@ -226,6 +227,10 @@ class Containment:
 def level_of(enforced: Enforced) -> dict[DeviceId, Level]:
     """Return the level at which the kernel holds each device."""
     return {device.id: device.level for device in enforced.devices}
+
+
+def _around(links: Iterable[Link]) -> Iterable[str]:
+    return (link.around for link in links if link.around)
 
 
 def _read_ruleset(places: Places) -> Ruleset | None:

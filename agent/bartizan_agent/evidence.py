@@ -57,8 +57,11 @@ def limits(
 ) -> dict[DeviceId, str]:
     """Return why this gateway cannot hold some devices as wanted, whatever its packet filter says.
 
-    Frames between two devices of one switch never reach the gateway; a flowtable takes flows past its filter.
+    Frames between two devices of one switch never reach the gateway; a flowtable takes flows past its filter, and so
+    may the way in which a segment is connected.
     """
+    links = tuple(links)
+    past = {link.interface: link.around for link in links}
     isolated_ports = {link.interface for link in links if link.ports_isolated}
     around, declared = "; ".join(bypasses), frozenset(recorders)
     present = [device for device in devices if not device.lost and device.id in verdicts]
@@ -70,8 +73,9 @@ def limits(
     for device in present:
         level = verdicts[device.id].level
         others = len(strangers.get(device.interface, set()) - {device.id})
-        if around and level > Level.WATCH:
-            found[device.id] = around
+        reasons = "; ".join(filter(None, (around, past.get(device.interface, ""))))
+        if reasons and level > Level.WATCH:
+            found[device.id] = reasons
         elif others and level >= Level.ISOLATE and device.interface not in isolated_ports:
             found[device.id] = (
                 f"it shares {device.interface} with {others} other devices, and frames between them do not pass this"

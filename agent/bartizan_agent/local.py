@@ -28,7 +28,7 @@ from bartizan_agent.inventory import Known
 from bartizan_agent.link_state import LinkState
 from bartizan_agent.places import Places
 from bartizan_agent.release import Release
-from bartizan_agent.settings import Settings, load
+from bartizan_agent.settings import Settings, Topology, load
 from bartizan_agent.state import LastGood
 
 FREE_OCTETS = 1024 * 1024  # less is as good as none: a catalogue does not fit
@@ -90,7 +90,7 @@ def find(places: Places, configuration: Path) -> Local:
         last_good=last_good,
         devices=devices,
         events_pending=pending,
-        kernel=_read_kernel(places, problems),
+        kernel=_read_kernel(places, settings.containment.topology, problems),
         released=release.standing(places, time.time()),
         let_through=_let_through(places),
         link=link_state.read(places.link),
@@ -133,10 +133,10 @@ def _read_store(path: Path) -> tuple[tuple[Device, ...], int]:
     return tuple(codec.decode(known, Known).device for (known,) in rows), pending
 
 
-def _read_kernel(places: Places, problems: list[str]) -> Kernel:
+def _read_kernel(places: Places, topology: Topology, problems: list[str]) -> Kernel:
     try:
         applied = codec.decode(places.ruleset.read_bytes(), Ruleset)
-        return _held_against(applied)
+        return _held_against(applied, topology)
     except FileNotFoundError:
         return Kernel(is_there=False)
     except (OSError, Malformed, FirewallRefused) as error:
@@ -144,24 +144,25 @@ def _read_kernel(places: Places, problems: list[str]) -> Kernel:
         return Kernel(is_there=False)
 
 
-def _held_against(applied: Ruleset) -> Kernel:
+def _held_against(applied: Ruleset, topology: Topology) -> Kernel:
     from bartizan.containment.elements import elements
     from bartizan.containment.render import digest
-    from bartizan.containment.rules import FAMILY, TABLE
+    from bartizan.containment.rules import TABLE
     from bartizan_agent.nftables import comparison
+    from bartizan_agent.nftables.enforcer import layout_of
     from bartizan_agent.nftables.listing import parse
     from bartizan_agent.nftables.tool import open_nft
 
-    nft = open_nft()
+    layout, nft = layout_of(topology), open_nft()
     try:
-        tables = nft.listing(f"list tables {FAMILY}")
+        tables = nft.listing(f"list tables {layout.family}")
         if not any(entry.get("table", {}).get("name") == TABLE for entry in tables):
             return Kernel(is_there=False)
-        held = parse(nft.listing(f"list table {FAMILY} {TABLE}"))
+        held = parse(nft.listing(f"list table {layout.family} {TABLE}"))
     finally:
         nft.close()
-    differences = comparison.unlike(held, digest(applied), held.parts, elements(applied))
-    drift = (*comparison.incomplete(held), *differences)
+    differences = comparison.unlike(held, digest(applied), held.parts, elements(applied, layout))
+    drift = (*comparison.incomplete(held, layout), *differences)
     devices = comparison.held_devices(applied, held)
     return Kernel(is_there=True, drift=drift, levels={device.id: device.level for device in devices})
 

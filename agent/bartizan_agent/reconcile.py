@@ -33,6 +33,8 @@ class Link(NamedTuple):
     interface: str
     networks: tuple[Network, ...]
     ports_isolated: bool = False
+    around: str = ""
+    """What takes its packets past this gateway's packet filter, in words."""
 
 
 class Verdicts:
@@ -104,7 +106,11 @@ def next_change_at(catalogue: Catalogue, books: Iterable[OrderBook], at: float) 
 
 
 def ruleset(
-    site: SiteFacts, devices: Iterable[Device], verdicts: Mapping[DeviceId, Verdict], links: Iterable[Link]
+    site: SiteFacts,
+    devices: Iterable[Device],
+    verdicts: Mapping[DeviceId, Verdict],
+    links: Iterable[Link],
+    routers: tuple[Address, ...] = (),
 ) -> Ruleset:
     """Return everything that the packet filter is to do.
 
@@ -131,6 +137,7 @@ def ruleset(
             for device in held
         ),
         segment_recorders=tuple(dict.fromkeys(site.recorders)),
+        routers=routers,
     )
 
 

@@ -3,13 +3,14 @@
 The file says where the gateway stands and what it may use up. What it must enforce comes signed, never from here.
 """
 
+import enum
 import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from bartizan.ids import Network, SiteId, network, slug
+from bartizan.ids import Address, Network, SiteId, address, network, slug
 from bartizan_agent.errors import BadSettings, NotEnrolled
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -22,7 +23,7 @@ class SegmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A network of cameras, as this gateway reaches it."""
 
     interface: Interface
-    """The interface on which the cameras are; of a VLAN, its sub-interface, as in cam0.20."""
+    """The interface on which the cameras are, or the port of a bridge; of a VLAN, its sub-interface, as in cam0.20."""
     networks: tuple[Network, ...] = ()
     """Its addresses, CIDR; empty: as the interface is configured."""
     ports_isolated: bool = False
@@ -49,6 +50,24 @@ class ControllerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     confirm_seconds: Annotated[float, msgspec.Meta(gt=0, le=86400)] = 120.0
     """Where a change of containment may have cut the way to the controller, it must answer within this, or its way is
     let through again."""
+
+
+class Topology(enum.Enum):
+    """How packets of cameras cross this gateway."""
+
+    ROUTER = "router"
+    BRIDGE = "bridge"
+
+
+class ContainmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How this gateway stands between its cameras and everything else."""
+
+    topology: Topology = Topology.ROUTER
+    """`router`: it routes, and each segment is an interface of its own. `bridge`: it is a transparent bridge, and each
+    segment is a port of that bridge."""
+    routers: tuple[Address, ...] = ()
+    """Of a bridged link: addresses of its routers and DHCP servers, which cameras must find even when isolated; empty:
+    the next hops of this gateway's own routes."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     controller: ControllerSettings
     segments: tuple[SegmentSettings, ...]
     limits: Limits = Limits()
+    containment: ContainmentSettings = ContainmentSettings()
 
 
 def load(path: Path) -> Settings:
@@ -112,11 +132,13 @@ def parse(text: str, *, source: str) -> Settings:
         settings = msgspec.convert(tomllib.loads(text), Settings)
         slug(settings.site)
         segments = tuple(_canonical(segment) for segment in settings.segments)
+        routers = tuple(address(text) for text in settings.containment.routers)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
         raise BadSettings(f"{source}: {error}") from error
     if len({segment.interface for segment in segments}) != len(segments):
         raise BadSettings(f"{source}: an interface is named in two [[segments]]; keep one of them")
-    return msgspec.structs.replace(settings, segments=segments)
+    containment = msgspec.structs.replace(settings.containment, routers=routers)
+    return msgspec.structs.replace(settings, segments=segments, containment=containment)
 
 
 def _canonical(segment: SegmentSettings) -> SegmentSettings:
@@ -136,6 +158,9 @@ def render(settings: Settings) -> str:
             "",
             "[controller]",
             *_entries(controller, _CONTROLLER_COMMENTS),
+            "",
+            "[containment]",
+            *_entries(settings.containment, _CONTAINMENT_COMMENTS),
             *[line for segment in settings.segments for line in _segment_lines(segment)],
             "",
             "[limits]",
@@ -169,8 +194,12 @@ _CONTROLLER_COMMENTS = {
     "reconnect_seconds_at_most": "Where a broker is there and does not serve: twice as long each time, up to this.",
     "confirm_seconds": "A change of containment that may have cut the way to the controller is amended after this.",
 }
+_CONTAINMENT_COMMENTS = {
+    "topology": "router: this gateway routes; bridge: it is a transparent bridge, and each segment is a port of it.",
+    "routers": "Of a bridged link: its routers and DHCP servers; empty: the next hops of this gateway's own routes.",
+}
 _SEGMENT_COMMENTS = {
-    "interface": "The interface on which the cameras are; of a VLAN, its sub-interface, as in cam0.20.",
+    "interface": "The interface on which the cameras are, or the port of the bridge; of a VLAN, as in cam0.20.",
     "networks": "The cameras' networks (CIDR); empty: as the interface is configured.",
     "ports_isolated": "true if the switch keeps its ports apart (port isolation, private VLAN).",
 }

@@ -23,6 +23,7 @@ ADDRESSES_OF_DEVICE = 64
 """A camera with privacy extensions (RFC 8981) keeps about eight; this bounds one that invents them."""
 RECORDERS_OF_DEVICE = 64
 PORTS = 65535
+ROUTERS = 32
 
 # Linux allows more (`IFNAMSIZ` is 16 with its terminator); `*` would be a wildcard to nft, quotes would end its text.
 _INTERFACE = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,14}\Z")
@@ -46,6 +47,8 @@ def check(ruleset: Ruleset) -> None:
     if any(network.prefixlen == 0 for network in collapsed(ruleset.estate_networks)):
         raise Malformed("the estate networks contain every address, so block-egress would block nothing: use watch")
     _each(_check_address, ruleset.segment_recorders)
+    _bound("routers", ruleset.routers, ROUTERS)
+    _each(_check_address, ruleset.routers)
     _unique("device", [device.id for device in ruleset.devices])
     if ruleset.management is not None:
         _check_management(ruleset.management)

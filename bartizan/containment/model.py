@@ -46,6 +46,8 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     devices: tuple[ContainedDevice, ...]
     segment_recorders: tuple[Address, ...] = ()
     """Declared recorders: reachable at `isolate` by every device, known or not."""
+    routers: tuple[Address, ...] = ()
+    """Of a bridged link, its DHCP servers included: ARP, neighbour discovery and DHCP with them pass at `isolate`."""
     management: ManagementPath | None = None
     """Let through where it would be dropped; None unless a change was seen to cut it."""
 

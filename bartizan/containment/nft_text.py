@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from bartizan.containment.rules import CHAINS, FAMILY, PRIORITY, SETS, TABLE
+from bartizan.containment.bridge import BRIDGED
+from bartizan.containment.rules import ROUTED, TABLE
 from bartizan.containment.words import (
     Chain,
     Count,
     Field,
     InSet,
     Key,
+    Layout,
     LookUp,
     NoneOf,
     OneOf,
@@ -19,49 +21,54 @@ from bartizan.containment.words import (
     Verdict,
 )
 
-_SPECS = {spec.name: spec for spec in SETS}
-
-# nft before 1.0.8 has no `destroy`: adding what may be there makes deleting it certain.
-REMOVE_TABLE = f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
+_SPECS = {spec.name: spec for layout in (ROUTED, BRIDGED) for spec in layout.sets}
 
 
-def table(digest: str, contents: Mapping[str, Mapping[Key, Verdict | None]]) -> str:
+def remove(family: str) -> str:
+    """Return the text that removes the table whether or not there is one.
+
+    nft before 1.0.8 has no `destroy`: adding what may be there makes deleting it certain.
+    """
+    return f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n"
+
+
+def table(layout: Layout, digest: str, contents: Mapping[str, Mapping[Key, Verdict | None]]) -> str:
     """Return the text that replaces the table by one with these elements."""
     blocks = (
         f"\tchain {mark(digest)} {{\n\t}}",
-        *("\n".join(_set(spec, contents.get(spec.name, {}))) for spec in SETS),
-        *("\n".join(_chain(chain)) for chain in CHAINS),
+        *("\n".join(_set(spec, contents.get(spec.name, {}))) for spec in layout.sets),
+        *("\n".join(_chain(layout, chain)) for chain in layout.chains),
     )
-    return f"{REMOVE_TABLE}table {FAMILY} {TABLE} {{\n" + "\n\n".join(blocks) + "\n}\n"
+    return f"{remove(layout.family)}table {layout.family} {TABLE} {{\n" + "\n\n".join(blocks) + "\n}\n"
 
 
-def put(name: str, contents: Mapping[Key, Verdict | None]) -> str:
+def put(family: str, name: str, contents: Mapping[Key, Verdict | None]) -> str:
     """Return the command that adds elements to a set or map."""
-    return _elements_command("add", name, contents)
+    return _elements_command("add", family, name, contents)
 
 
-def take(name: str, contents: Mapping[Key, Verdict | None]) -> str:
+def take(family: str, name: str, contents: Mapping[Key, Verdict | None]) -> str:
     """Return the command that deletes elements from a set or map; all must be there."""
-    return _elements_command("delete", name, contents)
+    return _elements_command("delete", family, name, contents)
 
 
-def empty(name: str) -> str:
+def empty(family: str, name: str) -> str:
     """Return the command that takes all elements out of a set."""
-    return f"flush set {FAMILY} {TABLE} {name}\n"
+    return f"flush set {family} {TABLE} {name}\n"
 
 
-def put_counted(name: str, counted: Mapping[Key, tuple[int, int]]) -> str:
+def put_counted(family: str, name: str, counted: Mapping[Key, tuple[int, int]]) -> str:
     """Return the command that gives a set of evidence its elements back, with the packets and octets they had."""
     items = (
         f"{_key(_SPECS[name], key)} counter packets {packets} bytes {octets}"
         for key, (packets, octets) in sorted(counted.items())
     )
-    return _command("add", name, items)
+    return _command("add", family, name, items)
 
 
-def exchange_mark(old: str, new: str) -> str:
+def exchange_mark(family: str, old: str, new: str) -> str:
     """Return the commands that mark the table with another ruleset's digest."""
-    return f"delete chain {FAMILY} {TABLE} {mark(old)}\nadd chain {FAMILY} {TABLE} {mark(new)}\n"
+    return f"delete chain {family} {TABLE} {mark(old)}\nadd chain {family} {TABLE} {mark(new)}\n"
 
 
 def mark(digest: str) -> str:
@@ -77,12 +84,12 @@ def verdict_text(verdict: Verdict) -> str:
     return f"{verdict.kind} {verdict.chain}".rstrip()
 
 
-def _elements_command(verb: str, name: str, contents: Mapping[Key, Verdict | None]) -> str:
-    return _command(verb, name, (_element(_SPECS[name], key, contents[key]) for key in sorted(contents)))
+def _elements_command(verb: str, family: str, name: str, contents: Mapping[Key, Verdict | None]) -> str:
+    return _command(verb, family, name, (_element(_SPECS[name], key, contents[key]) for key in sorted(contents)))
 
 
-def _command(verb: str, name: str, items: Iterable[str]) -> str:
-    return f"{verb} element {FAMILY} {TABLE} {name} {{ {', '.join(items)} }}\n"
+def _command(verb: str, family: str, name: str, items: Iterable[str]) -> str:
+    return f"{verb} element {family} {TABLE} {name} {{ {', '.join(items)} }}\n"
 
 
 def _set(spec: Set, contents: Mapping[Key, Verdict | None]) -> Iterator[str]:
@@ -109,10 +116,10 @@ def _key(spec: Set, key: Key) -> str:
     return f'"{key[0]}"{"".join(f" . {part}" for part in key[1:])}' if spec.key[0] == "ifname" else " . ".join(key)
 
 
-def _chain(chain: Chain) -> Iterator[str]:
+def _chain(layout: Layout, chain: Chain) -> Iterator[str]:
     yield f"\tchain {chain.name} {{"
     if chain.base:
-        yield f"\t\ttype filter hook forward priority {PRIORITY}; policy accept;"
+        yield f"\t\ttype filter hook forward priority {layout.priority}; policy accept;"
     for rule in chain.rules:
         yield f"\t\t{_rule(rule)}"
     yield "\t}"

@@ -54,6 +54,7 @@ from bartizan.containment.words import (
     Count,
     Field,
     InSet,
+    Layout,
     LookUp,
     NoneOf,
     OneOf,
@@ -138,7 +139,7 @@ RECEIVER = Role(
 UNKNOWN_RECEIVER = Role("unknown_receiver", "goto", F.FROM4, F.FROM6, F.FROM_PORT)
 ROLES = (RECOGNISED, MAC, SENDER, UNKNOWN_SENDER, RECEIVER, UNKNOWN_RECEIVER)
 
-_WITH_PORTS = ("tcp", "udp")
+WITH_PORTS = ("tcp", "udp")
 SERVED_BY_GATEWAY = (53, 123, 853)
 
 
@@ -149,7 +150,7 @@ def verdict(role: Role, level: Level) -> Verdict:
     return Verdict(role.found, f"{role.name}_{level.value.replace('-', '_')}")
 
 
-def _chains_of(role: Role) -> tuple[Chain, ...]:
+def chains_of(role: Role) -> tuple[Chain, ...]:
     """One chain for each level that lets anything through."""
     return (
         Chain(verdict(role, Level.WATCH).chain, ((Count(), role.passed),)),
@@ -173,8 +174,8 @@ def _estate(role: Role) -> tuple[Rule, ...]:
         (*words, InSet((peer,), name), role.passed)
         for peer, name, offset in ((role.peer4, "estate4", F.OFFSET4), (role.peer6, "estate6", F.OFFSET6))
         for words in (
-            (OneOf(F.PROTOCOL, _WITH_PORTS), NoneOf(role.peer_port, SERVED_BY_GATEWAY)),
-            (NoneOf(F.PROTOCOL, _WITH_PORTS),),
+            (OneOf(F.PROTOCOL, WITH_PORTS), NoneOf(role.peer_port, SERVED_BY_GATEWAY)),
+            (NoneOf(F.PROTOCOL, WITH_PORTS),),
             (NoneOf(offset, (0,)),),
         )
     )
@@ -210,7 +211,7 @@ CHAINS = (
             (LookUp((F.TO_INTERFACE,), "unknown_receivers"),),
         ),
     ),
-    *(chain for role in ROLES for chain in _chains_of(role)),
+    *(chain for role in ROLES for chain in chains_of(role)),
     Chain(
         "refuse_receiver",
         (
@@ -245,10 +246,13 @@ CHAINS = (
         "record",
         (
             (InSet((F.FROM_INTERFACE, F.FROM_MAC), "known_macs"), Record("dropped_from", (F.FROM_MAC,))),
-            (OneOf(F.PROTOCOL, _WITH_PORTS), Record("tried4", (F.TO4, F.FROM_MAC, F.PROTOCOL, F.TO_PORT))),
-            (OneOf(F.PROTOCOL, _WITH_PORTS), Record("tried6", (F.TO6, F.FROM_MAC, F.PROTOCOL, F.TO_PORT))),
-            (NoneOf(F.PROTOCOL, _WITH_PORTS), Record("tried_portless4", (F.TO4, F.FROM_MAC, F.PROTOCOL))),
-            (NoneOf(F.PROTOCOL, _WITH_PORTS), Record("tried_portless6", (F.TO6, F.FROM_MAC, F.PROTOCOL))),
+            (OneOf(F.PROTOCOL, WITH_PORTS), Record("tried4", (F.TO4, F.FROM_MAC, F.PROTOCOL, F.TO_PORT))),
+            (OneOf(F.PROTOCOL, WITH_PORTS), Record("tried6", (F.TO6, F.FROM_MAC, F.PROTOCOL, F.TO_PORT))),
+            (NoneOf(F.PROTOCOL, WITH_PORTS), Record("tried_portless4", (F.TO4, F.FROM_MAC, F.PROTOCOL))),
+            (NoneOf(F.PROTOCOL, WITH_PORTS), Record("tried_portless6", (F.TO6, F.FROM_MAC, F.PROTOCOL))),
         ),
     ),
 )
+
+ROUTED = Layout(FAMILY, PRIORITY, SETS, CHAINS)
+"""The table of a gateway that routes."""

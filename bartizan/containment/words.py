@@ -13,6 +13,9 @@ class Field(enum.Enum):
     FROM_INTERFACE = "iifname"
     TO_INTERFACE = "oifname"
     FROM_MAC = "ether saddr"
+    TO_MAC = "ether daddr"
+    ARP_FROM = "arp saddr ip"
+    ARP_TO = "arp daddr ip"
     FROM4 = "ip saddr"
     TO4 = "ip daddr"
     FROM6 = "ip6 saddr"
@@ -22,6 +25,7 @@ class Field(enum.Enum):
     TO_PORT = "th dport"
     OFFSET4 = "ip frag-off & 0x1fff"
     OFFSET6 = "frag frag-off"
+    ICMPV6_TYPE = "icmpv6 type"
 
 
 class Verdict(NamedTuple):
@@ -96,3 +100,12 @@ class Set(NamedTuple):
     """Elements at most, of a set that packets fill; 0 for one that only we fill."""
     days: int = 0
     """After how many days without a packet an element of such a set goes."""
+
+
+class Layout(NamedTuple):
+    """One table: where it hooks in, and all of it that is the same for every ruleset."""
+
+    family: str
+    priority: int
+    sets: tuple[Set, ...]
+    chains: tuple[Chain, ...]

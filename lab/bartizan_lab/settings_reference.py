@@ -107,6 +107,8 @@ def _typed(field: inspect.Field) -> str:
     kind = field.type
     if isinstance(kind, inspect.VarTupleType):
         return f"list of {_NAMES[type(kind.item_type)]}"
+    if isinstance(kind, inspect.EnumType):
+        return " or ".join(f"`{each.value}`" for each in kind.cls)
     bounds = [f"{word} {getattr(kind, name):,}" for name, word in _BOUNDS if getattr(kind, name, None) is not None]
     unit = next((word for ending, word in UNITS.items() if ending in field.name.split("_")), "")
     return ", ".join([" of ".join(filter(None, (_NAMES[type(kind)], unit))), *bounds])

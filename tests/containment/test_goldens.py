@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bartizan.containment.bridge import BRIDGED
 from bartizan.containment.check import check
 from bartizan.containment.model import Ruleset
 from bartizan.containment.render import difference, render
+from bartizan.containment.rules import ROUTED
 
 FOLDER = Path(__file__).parent / "goldens"
 LINE = "----\n"
@@ -25,7 +27,8 @@ def test_a_ruleset_becomes_this_text(name: str) -> None:
     for ruleset in rulesets:
         check(ruleset)
 
-    text = render(rulesets[0]) if len(rulesets) == 1 else difference(*rulesets)
+    layout = BRIDGED if name.startswith("bridge") else ROUTED
+    text = render(rulesets[0], layout=layout) if len(rulesets) == 1 else difference(*rulesets, layout=layout)
 
     if os.environ.get("WRITE_GOLDENS"):
         path.write_text(LINE.join([*sources, text]), encoding="utf-8")

@@ -27,7 +27,7 @@ _ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 _PROTOCOL = {("tcp", 4): 6, ("tcp", 6): 6, ("udp", 4): 17, ("udp", 6): 17, ("icmp", 4): 1, ("icmp", 6): 58}
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
 _EVERYTHING = 3  # ETH_P_ALL
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 30.0
 
 # An address of the core and one of the Internet, on interfaces that no ruleset names: such packets always pass.
 _UNTOUCHED = Packet(UPLINK, UPLINK, "02:00:00:00:00:fe", "192.0.2.1", "192.0.2.2")
@@ -89,19 +89,19 @@ def wire() -> Iterator[Wire]:
         os.sched_setaffinity(0, {min(before)})
         stack.callback(os.sched_setaffinity, 0, before)
         with far.entered():
-            ends = {port: stack.enter_context(_end(port)) for port in _PORTS}
+            ends = {port: stack.enter_context(end(port)) for port in _PORTS}
         yield Wire(gateway, ends)
 
 
 def frame(packet: Packet, number: int) -> bytes:
     """Return the Ethernet frame of a packet, carrying a number to know it by."""
     version = ip_address(packet.source).version
-    network = _ipv4(packet, number) if version == 4 else _ipv6(packet, number)
+    network = ipv4(packet, number) if version == 4 else ipv6(packet, number)
     ends = bytes.fromhex((_GATEWAY_MAC[packet.from_interface] + packet.from_mac).replace(":", ""))
     return ends + struct.pack("!H", _ETHERTYPE[version]) + network
 
 
-def _ipv4(packet: Packet, number: int) -> bytes:
+def ipv4(packet: Packet, number: int) -> bytes:
     payload = _transport(packet, number, _PROTOCOL[packet.protocol, 4])
     fragment = 0x2000 | 100 if packet.later_fragment else 0
     ends = ip_address(packet.source).packed + ip_address(packet.destination).packed
@@ -110,7 +110,7 @@ def _ipv4(packet: Packet, number: int) -> bytes:
     return struct.pack("!BBHHHBBH", *fields, _checksum(header)) + ends + payload
 
 
-def _ipv6(packet: Packet, number: int) -> bytes:
+def ipv6(packet: Packet, number: int) -> bytes:
     if packet.protocol == "hidden":
         # A first fragment that holds a part of a destination options header and nothing after it (RFC 7112).
         following, payload = 44, struct.pack("!BBHI", 60, 0, 1, number) + struct.pack("!BB", 17, 200)
@@ -149,7 +149,7 @@ def _routes() -> Iterator[str]:
         yield f"neigh add {address} lladdr 02:00:00:00:ee:{number:02x} dev {port} nud permanent"
 
 
-def _end(port: str) -> socket.socket:
+def end(port: str) -> socket.socket:
     end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     end.setblocking(False)
     end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)

@@ -33,19 +33,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Test, print and record."""
     from bartizan.errors import Unavailable
     from bartizan_agent import release
+    from bartizan_agent.errors import NotEnrolled
     from bartizan_agent.local import last_applied
     from bartizan_agent.nftables.enforcer import Nftables
     from bartizan_agent.places import Places
     from bartizan_agent.probe import CannotTest, probe
-    from bartizan_agent.settings import load
+    from bartizan_agent.settings import Topology, load
 
     places = Places(arguments.state)
-    names = (
-        [arguments.interface] if arguments.interface else [each.interface for each in load(arguments.config).segments]
-    )
+    try:
+        settings = load(arguments.config)
+    except NotEnrolled:
+        if not arguments.interface:
+            raise
+        names, topology = [arguments.interface], Topology.ROUTER
+    else:
+        names = [arguments.interface] if arguments.interface else [each.interface for each in settings.segments]
+        topology = settings.containment.topology
     applied = last_applied(places)
     results: list[SegmentResult] = []
-    firewall = Nftables(places.state)
+    firewall = Nftables(places.state, topology=topology)
     try:
         for name in names:
             try:

@@ -23,6 +23,8 @@ class Interface(msgspec.Struct, frozen=True):
     mac: Mac | None = None
     addresses: tuple[Address, ...] = ()
     networks: tuple[IPv4Network, ...] = ()
+    bridge: int = 0
+    """Number of the bridge that it is a port of; 0 if it is none."""
 
     @property
     def has_ipv6(self) -> bool:
@@ -59,7 +61,7 @@ def named(name: str) -> Interface:
     return found
 
 
-def dump(kind: int) -> list[rtnetlink.Message]:
+def dump(kind: int, family: int = socket.AF_UNSPEC) -> list[rtnetlink.Message]:
     """Return everything of one kind that the kernel holds.
 
     Raises:
@@ -68,7 +70,7 @@ def dump(kind: int) -> list[rtnetlink.Message]:
     found: list[rtnetlink.Message] = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(_KERNEL_SECONDS)
-        kernel.sendto(rtnetlink.dump_request(kind, 1), (0, 0))
+        kernel.sendto(rtnetlink.dump_request(kind, 1, family), (0, 0))
         while True:
             for message in rtnetlink.messages(kernel.recv(_READ)):
                 if isinstance(message, rtnetlink.Done):
@@ -88,4 +90,5 @@ def _interface(link: rtnetlink.Link, held: list[rtnetlink.InterfaceAddress]) -> 
         mac=link.mac,
         addresses=tuple(found.address for found in held),
         networks=tuple(network for network in networks if isinstance(network, IPv4Network)),
+        bridge=link.bridge,
     )

@@ -2,28 +2,34 @@
 
 import socket
 import struct
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 import msgspec
 
 from bartizan.ids import Address, Mac
 
-RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH = 18, 22, 30
+RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH = 18, 22, 26, 30
 RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR = 0x1, 0x4, 0x10
 """Multicast groups of changes (linux/rtnetlink.h)."""
 
 _NLMSG_DONE, _NLMSG_ERROR = 3, 2
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_DELADDR, _RTM_NEWNEIGH, _RTM_DELNEIGH = 16, 17, 20, 21, 28, 29
+_RTM_NEWROUTE = 24
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ADDRESS = struct.Struct("=BBBBI")
 _LINK = struct.Struct("=BxHiII")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_NEXT_HOP = struct.Struct("=HBBi")
 _NDA_DST, _NDA_LLADDR = 1, 2
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_IFLA_ADDRESS, _IFLA_IFNAME = 1, 3
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_INFO_SLAVE_KIND = 1, 3, 10, 18, 4
+_RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH = 4, 5, 9
+AF_BRIDGE = 7
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 INCOMPLETE, REACHABLE, STALE, DELAY, PROBE, FAILED = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
@@ -61,6 +67,22 @@ class Link(msgspec.Struct, frozen=True):
     name: str
     flags: int
     mac: Mac | None
+    bridge: int = 0
+    """Number of the bridge that it is a port of; 0 if it is none."""
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """A MAC that a bridge has seen, and the port by which it came."""
+
+    index: int
+    """Of the port."""
+    mac: Mac
+
+
+class Routes(msgspec.Struct, frozen=True):
+    """A route's next hops, as (interface, address); those that are on the link have none."""
+
+    hops: tuple[tuple[int, Address], ...]
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -69,12 +91,12 @@ class Done(msgspec.Struct, frozen=True):
     error: int = 0
 
 
-Message = Neighbour | InterfaceAddress | Link | Done
+Message = Neighbour | InterfaceAddress | Link | Learned | Routes | Done
 
 
-def dump_request(kind: int, sequence: int) -> bytes:
-    """Return a request for everything of one kind, of both address families."""
-    body = struct.pack("=B15x", socket.AF_UNSPEC)
+def dump_request(kind: int, sequence: int, family: int = socket.AF_UNSPEC) -> bytes:
+    """Return a request for everything of one kind, of both address families unless one is named."""
+    body = struct.pack("=B15x", family)
     return _HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST | _NLM_F_DUMP, sequence, 0) + body
 
 
@@ -98,20 +120,40 @@ def _message(kind: int, body: bytes) -> Message | None:
         return Done(-struct.unpack_from("=i", body)[0] if len(body) >= 4 else 1)
     if kind in {_RTM_NEWNEIGH, _RTM_DELNEIGH} and len(body) >= _NEIGHBOUR.size:
         return _neighbour(body, deleted=kind == _RTM_DELNEIGH)
-    if kind in {_RTM_NEWADDR, _RTM_DELADDR} and len(body) >= _ADDRESS.size:
-        return _interface_address(body)
-    if kind in {_RTM_NEWLINK, _RTM_DELLINK} and len(body) >= _LINK.size:
-        return _link(body)
+    if kind in _PARSERS:
+        size, parse = _PARSERS[kind]
+        return parse(body) if len(body) >= size else None
     return None
 
 
-def _neighbour(body: bytes, *, deleted: bool) -> Neighbour | None:
+def _neighbour(body: bytes, *, deleted: bool) -> Neighbour | Learned | None:
     family, index, state, _, _ = _NEIGHBOUR.unpack_from(body)
     found = _attributes(body[_NEIGHBOUR.size :])
+    if family == AF_BRIDGE:
+        mac = None if deleted else _mac(found.get(_NDA_LLADDR, b""))
+        return Learned(index, mac) if mac else None
     if family not in _FAMILIES or _NDA_DST not in found:
         return None
     address = _address(found[_NDA_DST])
     return Neighbour(index, address, _mac(found.get(_NDA_LLADDR, b"")), state, deleted) if address else None
+
+
+def _routes(body: bytes) -> Routes:
+    found = _attributes(body[_ROUTE.size :])
+    hops = [(found.get(_RTA_OIF, b""), found.get(_RTA_GATEWAY, b"")), *_hops(found.get(_RTA_MULTIPATH, b""))]
+    parsed = ((int.from_bytes(index, sys.byteorder), _address(octets)) for index, octets in hops)
+    return Routes(tuple((index, address) for index, address in parsed if index and address))
+
+
+def _hops(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    offset = 0
+    while offset + _NEXT_HOP.size <= len(data):
+        length, _, _, index = _NEXT_HOP.unpack_from(data, offset)
+        if length < _NEXT_HOP.size:
+            return
+        found = _attributes(data[offset + _NEXT_HOP.size : offset + length])
+        yield index.to_bytes(4, sys.byteorder), found.get(_RTA_GATEWAY, b"")
+        offset += _aligned(length)
 
 
 def _interface_address(body: bytes) -> InterfaceAddress | None:
@@ -125,7 +167,9 @@ def _link(body: bytes) -> Link:
     _, _, index, flags, _ = _LINK.unpack_from(body)
     found = _attributes(body[_LINK.size :])
     name = found.get(_IFLA_IFNAME, b"").rstrip(b"\x00").decode("utf-8", "replace")
-    return Link(index, name, flags, _mac(found.get(_IFLA_ADDRESS, b"")))
+    kind = _attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_SLAVE_KIND, b"")
+    master = int.from_bytes(found.get(_IFLA_MASTER, b""), sys.byteorder) if kind.rstrip(b"\0") == b"bridge" else 0
+    return Link(index, name, flags, _mac(found.get(_IFLA_ADDRESS, b"")), master)
 
 
 def _attributes(data: bytes) -> dict[int, bytes]:
@@ -150,3 +194,10 @@ def _address(octets: bytes) -> Address | None:
 
 def _mac(octets: bytes) -> Mac | None:
     return Mac(octets.hex(":")) if len(octets) == 6 and any(octets) else None
+
+
+_PARSERS: dict[int, tuple[int, Callable[[bytes], Message | None]]] = {
+    **dict.fromkeys((_RTM_NEWADDR, _RTM_DELADDR), (_ADDRESS.size, _interface_address)),
+    **dict.fromkeys((_RTM_NEWLINK, _RTM_DELLINK), (_LINK.size, _link)),
+    _RTM_NEWROUTE: (_ROUTE.size, _routes),
+}

@@ -6,18 +6,21 @@ from typing import Any
 
 import msgspec
 
+from bartizan.containment.bridge import RECEIVER_MAC
 from bartizan.containment.elements import Elements
 from bartizan.containment.level import Level
 from bartizan.containment.model import ContainedDevice, Ruleset
-from bartizan.containment.rules import CHAINS, ROLES, SETS, verdict
-from bartizan.containment.words import Verdict
+from bartizan.containment.rules import ROLES, ROUTED, verdict
+from bartizan.containment.words import Layout, Verdict
 from bartizan_agent.nftables.listing import Held, Part
 from bartizan_agent.nftables.tool import Object
 
 WORDS = 20
 """Differences named one by one; a ruleset that is wholly different need not be spelled out."""
 
-_LEVELS: dict[Verdict | None, Level] = {verdict(role, level): level for role in ROLES for level in Level}
+_LEVELS: dict[Verdict | None, Level] = {
+    verdict(role, level): level for role in (*ROLES, RECEIVER_MAC) for level in Level
+}
 
 
 def unlike(held: Held, digest: str, parts: tuple[Part, ...], expected: Elements) -> tuple[str, ...]:
@@ -25,10 +28,12 @@ def unlike(held: Held, digest: str, parts: tuple[Part, ...], expected: Elements)
     return tuple(islice(_unlike(held, digest, parts, expected), WORDS))
 
 
-def incomplete(held: Held) -> tuple[str, ...]:
+def incomplete(held: Held, layout: Layout = ROUTED) -> tuple[str, ...]:
     """Return in words what of our sets, chains and rules is not there, or there too often."""
     return tuple(
-        f"{wanted} of {kind} {name!r}, not {found}" for kind, name, wanted, found in _counts(held) if wanted != found
+        f"{wanted} of {kind} {name!r}, not {found}"
+        for kind, name, wanted, found in _counts(held, layout)
+        if wanted != found
     )
 
 
@@ -71,18 +76,19 @@ def _unlike(held: Held, digest: str, parts: tuple[Part, ...], expected: Elements
             yield from (f"{name} has changed {' . '.join(key)}" for key in sorted(common) if wanted[key] != found[key])
 
 
-def _counts(held: Held) -> Iterator[tuple[str, str, int, int]]:
+def _counts(held: Held, layout: Layout) -> Iterator[tuple[str, str, int, int]]:
     kinds = [(part.kind, part.name) for part in held.parts]
-    for spec in SETS:
+    for spec in layout.sets:
         kind = "map" if spec.verdicts else "set"
         yield kind, spec.name, 1, kinds.count((kind, spec.name))
-    for chain in CHAINS:
+    for chain in layout.chains:
         yield "chain", chain.name, 1, kinds.count(("chain", chain.name))
         yield "rules", chain.name, len(chain.rules), kinds.count(("rule", chain.name))
 
 
 def _loosest(device: ContainedDevice, elements: Elements) -> Level | None:
-    verdicts = [elements["held_macs"].get((mac,)) for mac in device.macs]
+    by_mac = [elements[name] for name in ("held_macs", "held_receiver_macs") if name in elements]
+    verdicts = [held.get((mac,)) for held in by_mac for mac in device.macs]
     for address in device.addresses:
         version = 6 if ":" in address else 4
         verdicts += (elements[f"held_{side}{version}"].get((address,)) for side in ("senders", "receivers"))

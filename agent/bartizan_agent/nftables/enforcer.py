@@ -12,11 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from bartizan.containment import nft_text
+from bartizan.containment.bridge import BRIDGED
 from bartizan.containment.check import check
 from bartizan.containment.elements import elements
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
 from bartizan.containment.render import difference, digest, render
-from bartizan.containment.rules import FAMILY, SETS, SPARED, TABLE
+from bartizan.containment.rules import ROUTED, SPARED, TABLE
+from bartizan.containment.words import Layout
 from bartizan.errors import Unavailable
 from bartizan_agent.firewall import Enforced, FirewallRefused
 from bartizan_agent.nftables import comparison, evidence
@@ -24,6 +26,7 @@ from bartizan_agent.nftables.listing import NOTHING, Evidence, Held, Part, parse
 from bartizan_agent.nftables.netlink import Generations
 from bartizan_agent.nftables.stored import StoredRulesets
 from bartizan_agent.nftables.tool import Nft, open_nft
+from bartizan_agent.settings import Topology
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,11 @@ _UNKEPT = "the ruleset could not be stored: after a reboot the one before it wou
 
 READ_ATTEMPTS = 3
 """A listing is made of many dumps; it is taken again if the ruleset changed meanwhile."""
+
+
+def layout_of(topology: Topology) -> Layout:
+    """Return the table of a gateway that is set up like this."""
+    return BRIDGED if topology is Topology.BRIDGE else ROUTED
 
 
 class _Applied(NamedTuple):
@@ -50,14 +58,17 @@ class _Read(NamedTuple):
 
 
 class Nftables:
-    """Owns the table `inet bartizan` of the network namespace it was made in. Not to be used by two threads at once.
+    """Owns the table `bartizan` of the network namespace it was made in. Not to be used by two threads at once.
 
     Args:
         state: The agent's state folder, where the ruleset is stored for the next boot.
         nft: How nftables is spoken to; by default the library, or the program where there is none.
+        topology: Of the gateway. A table of another, left from when it was set up otherwise, is removed in the
+            transaction that makes this one.
     """
 
-    def __init__(self, state: Path, nft: Nft | None = None) -> None:
+    def __init__(self, state: Path, nft: Nft | None = None, *, topology: Topology = Topology.ROUTER) -> None:
+        self._layout = layout_of(topology)
         self._nft = nft or open_nft()
         self._generations = Generations()
         self._stored = StoredRulesets(state)
@@ -104,7 +115,7 @@ class Nftables:
 
     def remove_all(self) -> None:
         """Remove the table; see `Firewall.remove_all`. What is stored for the next boot stays."""
-        self._nft.transact(nft_text.REMOVE_TABLE)
+        self._nft.transact("".join(nft_text.remove(family) for family in self._families()))
         self._applied = None
         self._evidence = {}
 
@@ -140,7 +151,7 @@ class Nftables:
 
     def _change(self, before: _Applied, ruleset: Ruleset) -> None:
         try:
-            self._nft.transact(difference(before.ruleset, ruleset))
+            self._nft.transact(difference(before.ruleset, ruleset, layout=self._layout))
         except FirewallRefused:
             # Somebody changed the table after it was looked at.
             log.warning("difference refused; replacing the table", exc_info=True)
@@ -154,7 +165,8 @@ class Nftables:
 
     def _replace(self, ruleset: Ruleset) -> None:
         counted = self._read_evidence()
-        self._nft.transact(render(ruleset))
+        others = (family for family in self._families() if family != self._layout.family)
+        self._nft.transact("".join(map(nft_text.remove, others)) + render(ruleset, layout=self._layout))
         self._put_back(counted)
         self._verify(ruleset, None)
 
@@ -167,13 +179,13 @@ class Nftables:
         self._applied = None
         generation, held = self._held()
         applied = _Applied(ruleset, held.parts if parts is None else parts, generation)
-        wrong = (*comparison.incomplete(held), *self._unlike(applied, held))
+        wrong = (*comparison.incomplete(held, self._layout), *self._unlike(applied, held))
         if wrong:
             raise FirewallRefused(f"the kernel took the ruleset, but {wrong[0]}: is another program changing it?")
         self._applied = applied
 
     def _unlike(self, applied: _Applied, held: Held) -> tuple[str, ...]:
-        return comparison.unlike(held, digest(applied.ruleset), applied.parts, elements(applied.ruleset))
+        return comparison.unlike(held, digest(applied.ruleset), applied.parts, elements(applied.ruleset, self._layout))
 
     def _held(self) -> tuple[int, Held]:
         """Return a generation and the table as it was then."""
@@ -185,22 +197,28 @@ class Nftables:
         raise FirewallRefused("the ruleset changes faster than it can be read: which program keeps rewriting it?")
 
     def _list_table(self) -> Held:
-        tables = self._nft.listing(f"list tables {FAMILY}")
-        if not any(entry.get("table", {}).get("name") == TABLE for entry in tables):
-            return NOTHING
-        return parse(self._nft.listing(f"list table {FAMILY} {TABLE}"))
+        family = self._layout.family
+        return parse(self._nft.listing(f"list table {family} {TABLE}")) if family in self._families() else NOTHING
+
+    def _families(self) -> tuple[str, ...]:
+        """Return the families in which there is a table of ours."""
+        tables = (entry.get("table", {}) for entry in self._nft.listing("list tables"))
+        return tuple(table["family"] for table in tables if table.get("name") == TABLE)
 
     def _read_evidence(self) -> Evidence:
         """Return the evidence in the kernel, or, where our table is gone, what was there when last looked."""
         try:
-            listings = [self._nft.listing(f"list set {FAMILY} {TABLE} {spec.name}") for spec in SETS if spec.size]
+            where = f"{self._layout.family} {TABLE}"
+            listings = [self._nft.listing(f"list set {where} {spec.name}") for spec in self._layout.sets if spec.size]
         except FirewallRefused:
             return self._evidence
         self._evidence = parse(entry for listing in listings for entry in listing).evidence
         return self._evidence
 
     def _put_back(self, counted: Evidence) -> None:
-        text = "".join(nft_text.put_counted(name, contents) for name, contents in counted.items() if contents)
+        text = "".join(
+            nft_text.put_counted(self._layout.family, name, contents) for name, contents in counted.items() if contents
+        )
         try:
             self._nft.transact(text)
         except FirewallRefused:
@@ -214,7 +232,7 @@ class Nftables:
             return
         # What is in force matters more than what the next boot begins with: said, and tried again with the next apply.
         try:
-            self._stored.keep(render(ruleset))
+            self._stored.keep(render(ruleset, layout=self._layout))
         except Unavailable:
             log.exception("ruleset not stored for the next boot")
         else:

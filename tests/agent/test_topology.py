@@ -1,0 +1,111 @@
+"""How a gateway is connected: what its own kernel says of bridges, routes, and ways past the packet filter."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bartizan.containment.level import Level
+from bartizan.identity.model import Device, Identity
+from bartizan.ids import Address, DeviceId, Mac, Network
+from bartizan.policy.model import Verdict
+from bartizan_agent.clock import GatewayClock
+from bartizan_agent.errors import BadSettings
+from bartizan_agent.evidence import limits
+from bartizan_agent.reconcile import Link
+from bartizan_agent.segments import Links, bypasses
+from bartizan_agent.settings import ContainmentSettings, SegmentSettings, Topology, parse
+from bartizan_lab.netns import Namespace, bridge, veth
+
+BRIDGE = ContainmentSettings(Topology.BRIDGE)
+SEGMENTS = (SegmentSettings("cam0"), SegmentSettings("cam1"))
+
+
+@pytest.fixture
+def gateway() -> Iterator[Namespace]:
+    """A bridge `br0` with ports `cam0` and `up0`, `cam1` beside it, and routes by both."""
+    with Namespace("gateway") as gateway, Namespace("far") as far:
+        for name in ("cam0", "up0", "cam1"):
+            veth(gateway, name, far, name)
+        bridge(gateway, "br0", "cam0", "up0")
+        gateway.ip("address add 10.9.0.2/24 dev br0", "address add 10.8.0.2/24 dev cam1", "link set cam1 up")
+        gateway.ip("route add default via 10.9.0.1", "route add 10.7.0.0/16 via 10.8.0.1")
+        yield gateway
+
+
+def links(gateway: Namespace, containment: ContainmentSettings) -> Links:
+    found = Links(SEGMENTS, containment, GatewayClock(Path("/nonexistent")))
+    with gateway.entered():
+        found()
+    return found
+
+
+@pytest.mark.netns
+def test_a_port_has_the_networks_of_its_bridge_and_the_routers_are_those_beyond_it(gateway: Namespace) -> None:
+    found = links(gateway, BRIDGE)
+
+    assert found()[0] == Link("cam0", (Network("10.9.0.0/24"),))
+    assert found.routers() == ("10.9.0.1",)
+
+
+@pytest.mark.netns
+def test_routers_that_are_configured_are_the_only_ones(gateway: Namespace) -> None:
+    found = links(gateway, ContainmentSettings(Topology.BRIDGE, (Address("10.9.0.254"),)))
+
+    assert found.routers() == ("10.9.0.254",)
+
+
+@pytest.mark.netns
+def test_a_gateway_that_routes_has_no_routers_to_let_through(gateway: Namespace) -> None:
+    assert links(gateway, ContainmentSettings()).routers() == ()
+
+
+@pytest.mark.netns
+def test_a_segment_that_the_filter_does_not_see_is_told(gateway: Namespace) -> None:
+    on_a_bridge = [link.around for link in links(gateway, BRIDGE)()]
+    routed = [link.around for link in links(gateway, ContainmentSettings())()]
+
+    assert on_a_bridge == [
+        "",
+        "cam1 is no port of a bridge, so nothing of it passes the filter: set topology to router",
+    ]
+    assert routed == ["cam0 is a port of br0, whose frames no router sees: set topology to bridge", ""]
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("sysctl", ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"])
+def test_a_bridge_that_routes_besides_is_told(gateway: Namespace, sysctl: str) -> None:
+    gateway.sysctl(sysctl, "1")
+
+    assert sysctl in links(gateway, BRIDGE)()[0].around
+    assert "does not cross its bridge" in links(gateway, BRIDGE)()[0].around
+
+
+def test_a_segment_that_is_not_there_has_no_way_past_the_filter() -> None:
+    assert bypasses(Topology.BRIDGE, ["cam0"], {}, []) == {"cam0": ""}
+
+
+def test_what_passes_the_filter_by_is_never_counted_as_contained() -> None:
+    device = Device(DeviceId("a"), Identity(), "cam0", macs=(Mac("02:00:00:00:00:02"),))
+    other = Device(DeviceId("b"), Identity(), "cam1", macs=(Mac("02:00:00:00:00:03"),))
+    verdicts = {each.id: Verdict(Level.BLOCK_EGRESS, ()) for each in (device, other)}
+
+    found = limits((device, other), verdicts, (Link("cam0", (), around="it goes around"), Link("cam1", ())), (), ())
+
+    assert found == {device.id: "it goes around"}
+
+
+@pytest.mark.parametrize("entry", ['topology = "hub"', 'routers = ["10.9.0.0/24"]', "sides = 2"])
+def test_a_topology_that_makes_no_sense_is_refused(entry: str) -> None:
+    text = f"""
+    site = "school"
+    segments = []
+    [controller]
+    broker_host = "broker.example"
+    images_url = "https://controller.example"
+    [containment]
+    {entry}
+    """
+
+    with pytest.raises(BadSettings, match=r"agent\.toml"):
+        parse(text, source="agent.toml")
