@@ -20,6 +20,7 @@ PROGRAMS = (
     "push",
     "reconnect",
     "inventory",
+    "preview",
     "idle",
 )
 SECONDS = 560

@@ -80,6 +80,8 @@ def _show_streams(terminal: Terminal, preview: Preview) -> None:
     if rows:
         click.echo("")
         terminal.table(("site", "recorder", "would lose", "because"), rows, value=None, nothing="")
+    if preview.streams_left_out:
+        click.echo(f"and {preview.streams_left_out} more streams; --limit lists more of them")
     if preview.unknown_recordings:
         sites = ", ".join(f"{each.site} ({each.devices})" for each in preview.unknown_recordings)
         click.echo(

@@ -6,6 +6,7 @@ cannot be compared is `None`, and no caller may take that for "new enough".
 """
 
 import enum
+import functools
 import re
 from collections.abc import Callable
 from datetime import date
@@ -14,6 +15,7 @@ import msgspec
 
 HIKVISION, DAHUA, AXIS, UNIVIEW, HANWHA, TVT = "hikvision", "dahua", "axis", "uniview", "hanwha", "tvt"
 TEXT_LIMIT = 128  # characters; the longest real version string seen has 40
+REMEMBERED = 4_096  # versions taken apart: an estate has many devices and few versions
 
 AXIS_LONG_TERM_TRACKS = ((6, 50), (8, 40), (9, 80), (10, 12), (11, 11))
 """Tracks of AXIS OS that go on receiving fixes while newer ones exist."""
@@ -45,6 +47,7 @@ class Version(msgspec.Struct, frozen=True):
     """ISO 8601; empty where the version does not say."""
 
 
+@functools.lru_cache(maxsize=REMEMBERED)
 def parse(maker: str, text: str, build_date: str = "") -> Version | None:
     """Return a version taken apart; None if it is not written as this maker writes them.
 

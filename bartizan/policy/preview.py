@@ -6,7 +6,7 @@ nobody can judge here: a change of makers or fingerprints may make it know its d
 
 import enum
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -152,12 +152,15 @@ class Preview(msgspec.Struct, frozen=True):
     devices_left_out: int
     """Devices that change as well, and are not listed."""
     lost_streams: tuple[LostStream, ...]
+    """Up to the same limit."""
     unknown_recordings: tuple[UnknownRecording, ...]
     hindered: tuple[HinderedSite, ...]
     needs_capability: int
     """What an agent must understand to take it up."""
     remarks: tuple[str, ...]
     """What this cannot say, in words."""
+    streams_left_out: int = 0
+    """Streams that would be lost as well, and are not listed."""
 
     def hindered_by(self, *whys: Hindrance) -> int:
         """Return how many sites are hindered by any of these."""
@@ -168,7 +171,11 @@ class Preview(msgspec.Struct, frozen=True):
         parts = [
             f"{self.total.tighten} of {self.total.devices} devices tighten",
             f"{self.total.loosen} loosen",
-            _counted(len(self.lost_streams), "recorder stream would be lost", "recorder streams would be lost"),
+            _counted(
+                len(self.lost_streams) + self.streams_left_out,
+                "recorder stream would be lost",
+                "recorder streams would be lost",
+            ),
         ]
         unknown = sum(each.devices for each in self.unknown_recordings)
         cannot = self.hindered_by(*(why for why in Hindrance if why is not Hindrance.TOO_OLD))
@@ -213,11 +220,12 @@ class Judge:
         for seen in site.devices:
             kind = _alike(seen.device, is_named=seen.device.id in named)
             if kind not in judged:
-                anew = self._weighed(seen.device)
+                anew = self.weighed(seen.device)
                 judged[kind] = before.verdict(seen.device, self._at), after.verdict(anew, self._at)
             yield _change(site.id, seen, *judged[kind])
 
-    def _weighed(self, device: Device) -> Device:
+    def weighed(self, device: Device) -> Device:
+        """Return a device as the proposed advisories weigh it."""
         if not self._weighs_anew:
             return device
         weighed = exposure(findings(device.identity, self._catalogues[1].advisories))
@@ -251,7 +259,7 @@ def preview(
     judge, summed = Judge(present, proposed, at), _Sum(needs_capability, limit)
     for site in sites:
         summed.add(site, judge.facts(site.id), tuple(judge.changes(site)))
-    return summed.preview(_remarks(present, proposed, at))
+    return summed.preview(remarks(present, proposed, at))
 
 
 class _Sum:
@@ -281,7 +289,12 @@ class _Sum:
         room = max(0, self._limit - len(self._listed))
         self._listed += changed[:room]
         self._left_out += len(changed[room:])
-        self._hindered += _hindrances(site, changes, self._needs)
+        beyond = [
+            each.not_enforceable_because
+            for each in changes
+            if each.not_enforceable_because and each.after is not Level.WATCH
+        ]
+        self._hindered += hindrances(site.id, site.organisation, site.gateway, beyond, self._needs)
         self._record(site, facts, changes)
 
     def _record(self, site: SeenSite, facts: tuple[SiteFacts, SiteFacts], changes: tuple[DeviceChange, ...]) -> None:
@@ -305,11 +318,12 @@ class _Sum:
             sites=self._sites,
             devices=tuple(self._listed),
             devices_left_out=self._left_out,
-            lost_streams=tuple(self._streams),
+            lost_streams=tuple(self._streams[: self._limit]),
             unknown_recordings=tuple(self._unknown),
             hindered=tuple(self._hindered),
             needs_capability=self._needs,
             remarks=remarks,
+            streams_left_out=max(0, len(self._streams) - self._limit),
         )
 
 
@@ -355,27 +369,37 @@ def _tally(changes: Iterable[DeviceChange]) -> Tally:
     return Tally(counted[Direction.TIGHTEN], counted[Direction.LOOSEN], counted[Direction.NONE])
 
 
-def _hindrances(site: SeenSite, changes: Iterable[DeviceChange], needed: int) -> Iterator[HinderedSite]:
-    gateway = site.gateway
+def hindrances(
+    site: SiteId, organisation: OrganisationId, gateway: GatewayState | None, beyond: Sequence[str], needed: int
+) -> Iterator[HinderedSite]:
+    """Yield what keeps a site from enforcing a change.
+
+    Args:
+        site: The site.
+        organisation: Whose it is.
+        gateway: What is known of its gateway.
+        beyond: Of each device that would be held and cannot be: why.
+        needed: The capability that the change needs.
+    """
     if gateway is None:
-        yield HinderedSite(site.id, site.organisation, Hindrance.NO_GATEWAY, "no gateway is enrolled")
+        yield HinderedSite(site, organisation, Hindrance.NO_GATEWAY, "no gateway is enrolled")
         return
     if not gateway.connected:
         detail = "its gateway is away: it enforces what it holds until it is back"
-        yield HinderedSite(site.id, site.organisation, Hindrance.AWAY, detail)
+        yield HinderedSite(site, organisation, Hindrance.AWAY, detail)
     if gateway.capability < needed:
         detail = f"its agent has capability {gateway.capability}, {needed} is needed: it keeps what it has"
-        yield HinderedSite(site.id, site.organisation, Hindrance.TOO_OLD, detail)
+        yield HinderedSite(site, organisation, Hindrance.TOO_OLD, detail)
     if gateway.released:
-        yield HinderedSite(site.id, site.organisation, Hindrance.RELEASED, gateway.released)
-    beyond = [each for each in changes if each.not_enforceable_because and each.after is not Level.WATCH]
+        yield HinderedSite(site, organisation, Hindrance.RELEASED, gateway.released)
     if beyond:
-        reasons = "; ".join(dict.fromkeys(each.not_enforceable_because for each in beyond[:3]))
+        reasons = "; ".join(dict.fromkeys(beyond[:3]))
         detail = f"{_counted(len(beyond), 'device', 'devices')}: {reasons}"
-        yield HinderedSite(site.id, site.organisation, Hindrance.NOT_ENFORCEABLE, detail)
+        yield HinderedSite(site, organisation, Hindrance.NOT_ENFORCEABLE, detail)
 
 
-def _remarks(present: Catalogue, proposed: Catalogue, at: float) -> tuple[str, ...]:
+def remarks(present: Catalogue, proposed: Catalogue, at: float) -> tuple[str, ...]:
+    """Return what a preview of one catalogue against another cannot say, in words."""
     remarks = [_STREAMS]
     if (present.makers, present.fingerprints) != (proposed.makers, proposed.fingerprints):
         remarks.append(

@@ -26,6 +26,7 @@ from bartizan_controller.link.connection import Endpoint
 from bartizan_controller.link.link import Link
 from bartizan_controller.news import News
 from bartizan_controller.parts import Addresses, Parts
+from bartizan_controller.preview.outlook import Previews
 from bartizan_controller.publication import Publication
 from bartizan_controller.rollouts.routes import router as rollout_routes
 from bartizan_controller.rollouts.run import run_rollouts
@@ -121,6 +122,7 @@ class Controller:
             authority=self._authority,
             sign=Director(online.director).sign,
             publication=publication,
+            previews=Previews(),
             link=link,
             images=ImageStore(self._folder.images),
             addresses=self._addresses(),

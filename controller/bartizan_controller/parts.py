@@ -10,6 +10,7 @@ from bartizan_controller.images import ImageStore
 from bartizan_controller.link.link import Link
 from bartizan_controller.news import News
 from bartizan_controller.orders import Sign
+from bartizan_controller.preview.outlook import Previews
 from bartizan_controller.publication import Publication
 from bartizan_controller.store.database import Database
 
@@ -32,6 +33,7 @@ class Parts:
     authority: Authority
     sign: Sign
     publication: Publication
+    previews: Previews
     link: Link
     images: ImageStore
     addresses: Addresses

@@ -10,7 +10,7 @@ from bartizan.containment.level import Level
 from bartizan.identity.model import Identity, Kind, RecorderChannel
 from bartizan.ids import Address, BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
-from bartizan_controller.preview import seen_sites
+from bartizan_controller.preview.estate import seen_sites
 from bartizan_controller.store import devices, dialect, migrate, organisations
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Organisation, Site

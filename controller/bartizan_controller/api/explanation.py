@@ -17,7 +17,7 @@ from bartizan.trust.tufdata import POLICY
 from bartizan.wire.events import LEVEL_CHANGED
 from bartizan.wire.up import DevicePosture
 from bartizan_controller.api.access import Asking, TheParts
-from bartizan_controller.preview import standing
+from bartizan_controller.preview.estate import standing
 from bartizan_controller.store import books, devices, events, history
 from bartizan_controller.store.books import GivenOrder
 

@@ -7,14 +7,13 @@ from litestar import Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from bartizan.policy.preview import Preview
-from bartizan_controller import preview
 from bartizan_controller.access import Person, Role
 from bartizan_controller.api.access import Asking, TheParts, needs
 from bartizan_controller.catalogue.repository import Outlook
 from bartizan_controller.catalogue.staging import ChangeId
 from bartizan_controller.parts import Parts
 
-LISTED = 1_000
+LISTED = 100
 LISTED_AT_MOST = 10_000
 
 Listed = Annotated[
@@ -47,7 +46,9 @@ async def preview_documents(
 
 async def _preview(parts: Parts, person: Person, outlook: Outlook, limit: int) -> Preview:
     present, at = parts.publication.catalogue, parts.clock()
-    return await parts.database.read(lambda c: preview.of_estate(c, present, outlook, person.scope, at=at, limit=limit))
+    return await parts.database.read(
+        lambda c: parts.previews.of_estate(c, present, outlook, person.scope, at=at, limit=limit)
+    )
 
 
 router = Router("/", tags=["catalogue"], route_handlers=[preview_change, preview_documents])

@@ -156,6 +156,16 @@ def orders_of(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId | 
     return found
 
 
+def all_orders(connection: Connection) -> dict[SiteId | None, tuple[Order, ...]]:
+    """Return all standing orders, those of the estate under None."""
+    found: dict[SiteId | None, tuple[Order, ...]] = {}
+    query = select(orders).where(orders.c.ended_at.is_(None)).order_by(orders.c.given_at, orders.c.id)
+    for row in connection.execute(query).mappings():
+        given = _given(row)
+        found[given.site] = (*found.get(given.site, ()), given.order)
+    return found
+
+
 def find(connection: Connection, identifier: OrderId, organisations: Scope) -> GivenOrder:
     """Return one order, standing or ended.
 

@@ -145,6 +145,15 @@ def find(connection: Connection, site: SiteId, device: DeviceId, organisations: 
     return _state(row)
 
 
+def load(connection: Connection, site: SiteId, wanted: Iterable[DeviceId]) -> tuple[DeviceState, ...]:
+    """Return some devices of a site, by id; those that it does not have are left out."""
+    found: list[DeviceState] = []
+    for some in dialect.portions(sorted(wanted)):
+        query = _STATES.where(devices.c.site == site, devices.c.id.in_(some)).order_by(devices.c.id)
+        found += [_state(row) for row in connection.execute(query)]
+    return tuple(found)
+
+
 def sites_of(connection: Connection, device: DeviceId, organisations: Scope) -> tuple[SiteId, ...]:
     """Return the sites that hold a device of that id: one, unless it was moved or cloned."""
     query = select(devices.c.site).where(devices.c.id == device, devices.c.site.in_(sites_within(organisations)))

@@ -109,6 +109,12 @@ def newest(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(events.c.number), 0))).scalar_one())
 
 
+def newest_of(connection: Connection, kind: str) -> int:
+    """Return the number of the newest event of a kind, 0 if there is none."""
+    query = select(func.coalesce(func.max(events.c.number), 0)).where(events.c.kind == kind)
+    return int(connection.execute(query).scalar_one())
+
+
 def forget(connection: Connection, *, received_before: float) -> int:
     """Delete some events that are older; return how many. Call again while there are any.
 

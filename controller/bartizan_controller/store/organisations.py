@@ -128,6 +128,11 @@ def page_of_sites(
     return tuple(Site(**row) for row in connection.execute(query.order_by(sites.c.id).limit(limit)).mappings())
 
 
+def all_sites(connection: Connection) -> tuple[SiteId, ...]:
+    """Return every site of the estate, by id."""
+    return tuple(SiteId(row.id) for row in connection.execute(select(sites.c.id).order_by(sites.c.id)))
+
+
 def sites_within(scope: Scope) -> Select[tuple[str]]:
     """Return the query of the ids of all sites within `scope`, for use inside other queries."""
     return select(sites.c.id).where(_within(sites.c.organisation, scope))

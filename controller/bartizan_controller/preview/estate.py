@@ -49,14 +49,14 @@ def seen_sites(connection: Connection, scope: Scope) -> Iterator[SeenSite]:
         known, measured = gateways.load(connection, names), gateways.postures(connection, names)
         orders, channels = books.orders_of(connection, names), _channels(connection, names)
         for site in some:
-            seen = tuple(_devices(connection, site.id))
+            seen = seen_devices(connection, site.id)
             yield SeenSite(
                 id=site.id,
                 organisation=site.organisation,
                 gateway=_gateway(known.get(site.id), measured.get(site.id)),
                 devices=seen,
                 books=standing(orders, site.id),
-                channels={**channels.get(site.id, {}), **_recorded(seen)},
+                channels={**channels.get(site.id, {}), **recorded(seen)},
             )
 
 
@@ -69,11 +69,20 @@ def standing(orders: Mapping[SiteId | None, tuple[Order, ...]], site: SiteId) ->
     )
 
 
-def _devices(connection: Connection, site: SiteId) -> Iterator[Seen]:
+def seen_devices(connection: Connection, site: SiteId) -> tuple[Seen, ...]:
+    """Return the devices of a site as its gateway reported them, by id."""
+    found: list[Seen] = []
     wanted, after = Filter(site=site), None
     while some := devices.page(connection, wanted, after=after, limit=DEVICES_AT_ONCE):
         after = some[-1].position
-        yield from (Seen(each.state.device, each.state.posture) for each in some)
+        found += [Seen(each.state.device, each.state.posture) for each in some]
+    return tuple(found)
+
+
+def some_devices(connection: Connection, site: SiteId, wanted: Iterable[DeviceId]) -> tuple[Seen, ...]:
+    """Return some devices of a site, by id; what is not there any more is left out."""
+    found = devices.load(connection, site, wanted)
+    return tuple(Seen(each.device, each.posture) for each in found)
 
 
 def _gateway(gateway: Gateway | None, measured: Posture | None) -> GatewayState | None:
@@ -83,7 +92,7 @@ def _gateway(gateway: Gateway | None, measured: Posture | None) -> GatewayState 
     return GatewayState(gateway.connected, gateway.capability, gateway.last_seen, released)
 
 
-def _recorded(seen: Iterable[Seen]) -> Channels:
+def recorded(seen: Iterable[Seen]) -> Channels:
     """Return what recorders record by their gateway's report; gateways before capability 3 only tell events of it."""
     return {
         each.device.id: tuple(
@@ -92,6 +101,16 @@ def _recorded(seen: Iterable[Seen]) -> Channels:
         for each in seen
         if each.device.channels
     }
+
+
+def channels_mark(connection: Connection) -> int:
+    """Return what changes when a gateway told anew whom recorders record."""
+    return events.newest_of(connection, RECORDER_CHANNELS)
+
+
+def told_channels(connection: Connection) -> dict[SiteId, Channels]:
+    """Return whom recorders record everywhere, by what gateways told of it."""
+    return _channels(connection, organisations.all_sites(connection))
 
 
 def _channels(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Channels]:

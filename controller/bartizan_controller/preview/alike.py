@@ -1,0 +1,246 @@
+"""Which devices of an estate no condition of two catalogues tells apart: the evaluator then judges one of each.
+
+A value (a firmware, a confidence) is asked about once, however many devices have it, by the conditions that there are.
+Values for which all of them come out the same are alike; so are sites for which everything counts the same.
+"""
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from bartizan.firmware.match import exposure, findings
+from bartizan.identity.model import Device, Identity, Kind
+from bartizan.ids import DeviceId, SiteId
+from bartizan.policy.facts import Facts, unlisted_site
+from bartizan.policy.model import All, Any, Condition, Not, Selector, Sensitivity, SiteFacts, Subject, Waiver
+from bartizan.policy.preview import DAY_SECONDS
+from bartizan.policy.selectors import Test, compile_condition
+from bartizan.trust.content import Catalogue
+from bartizan.trust.orders import Order, Raise
+from bartizan.wire import codec
+from bartizan_controller.preview.columns import Codes, EstateColumns, Exposure, Hardened, Rows, Unit, hardening
+
+V = TypeVar("V", bound=Hashable)
+
+CLASSES_AT_ONCE = 1 << 21  # numbers of classes that are counted out; more are first renumbered
+
+_OF_MAKER = frozenset({Subject.MAKER, Subject.JURISDICTION, Subject.SUBJECT_TO, Subject.LISTED_BY})
+_OF_EXPOSURE = frozenset({Subject.VULNERABLE_TO, Subject.KNOWN_EXPLOITED})
+_DESCRIBED = _OF_MAKER | _OF_EXPOSURE
+_BLANK = Device(DeviceId(""), Identity(), "")
+_WEIGHABLE = Identity(maker="?", model="?", firmware="?")
+
+
+class Classes(NamedTuple):
+    """Devices that are judged alike."""
+
+    of_rows: Codes
+    """The class of each row."""
+    first: Codes
+    """A row of each class."""
+
+
+class _Column(NamedTuple):
+    """For each value of something: which of `sorts` sorts it is of."""
+
+    of_values: Codes
+    sorts: int
+
+
+class Distinctions:
+    """Everything that two catalogues and the standing orders tell devices apart by."""
+
+    def __init__(self, present: Catalogue, proposed: Catalogue, orders: Iterable[Order]) -> None:
+        nowhere = unlisted_site(SiteId(""))
+        self._proposed = proposed
+        self._facts = tuple(Facts(nowhere, each.makers, each.advisories) for each in (present, proposed))
+        self._conditions = tuple(dict.fromkeys(_conditions(present, proposed, orders)))
+        self.subjects = frozenset(condition.subject for condition in self._conditions)
+        self.weighs_anew = present.advisories != proposed.advisories
+
+    def site(self, facts: SiteFacts) -> Hashable:
+        """Return what counts of a site's facts, for devices that none of them names."""
+        return (
+            facts.sensitivity is Sensitivity.SENSITIVE,
+            codec.encode(facts.segments),
+            facts.id if Subject.SITE in self.subjects else "",
+            facts.tags if Subject.SITE_TAG in self.subjects else (),
+            facts.organisation if Subject.ORGANISATION in self.subjects else "",
+        )
+
+    def weighed(self, unit: Unit) -> Exposure:
+        """Return what a unit is open to by the advisories that are proposed."""
+        found = exposure(findings(Identity(**unit._asdict()), self._proposed.advisories))
+        return Exposure(found.vulnerabilities, found.undecided)
+
+    def classes(self, columns: EstateColumns, rows: Rows, sites: Codes, site_count: int) -> Classes:
+        """Return which rows are judged alike.
+
+        Args:
+            columns: Where the rows' values stand.
+            rows: The devices.
+            sites: For each row, the number of what counts of its site.
+            site_count: How many such numbers there are.
+        """
+        code, count = sites, site_count
+        for name, column in self._columns(columns):
+            if column.sorts > 1:
+                code, count = _combined(code, count, column.of_values[rows.codes[name]], column.sorts)
+        return _classes(code, count)
+
+    def _columns(self, columns: EstateColumns) -> Iterator[tuple[str, _Column]]:
+        yield "unit", self._of_units(columns.units.all)
+        interfaces = columns.interfaces.all
+        yield "interface", _Column(np.arange(len(interfaces)), len(interfaces))
+        for name, subjects, devices in (
+            ("confidence", {Subject.CONFIDENCE}, map(_confident, columns.confidences.all)),
+            ("day", {Subject.FIRST_SEEN}, map(_first_seen, columns.days.all)),
+            ("hardening", {Subject.HARDENING}, map(_hardened, columns.hardened.all)),
+        ):
+            tests = self._tests(subjects)
+            yield name, _column(_outcomes(device, tests) for device in devices)
+        tests = self._tests(_OF_EXPOSURE)
+        yield "exposure", _column(_exposed(each, tests) for each in columns.exposures.all)
+
+    def _of_units(self, units: Sequence[Unit]) -> _Column:
+        """Tell units apart, asking about each maker, model, … once."""
+        of_maker: _Memory[str] = _Memory(self._maker(self._tests(_OF_MAKER)))
+        of_brand: _Memory[str] = _Memory(_asker("brand", self._tests({Subject.BRAND})))
+        of_kind: _Memory[Kind] = _Memory(_asker("kind", self._tests({Subject.KIND})))
+        of_model: _Memory[str] = _Memory(_asker("model", self._tests({Subject.MODEL})))
+        of_firmware: _Memory[_Build] = _Memory(_builds(self._tests({Subject.FIRMWARE})))
+        tests = self._tests(_OF_EXPOSURE)
+        of_exposure: _Memory[Exposure] = _Memory(lambda each: _exposed(each, tests))
+
+        def told(unit: Unit) -> Hashable:
+            return (
+                of_maker(unit.maker),
+                of_brand(unit.brand),
+                of_kind(unit.kind),
+                of_model(unit.model),
+                of_firmware(_Build(unit.maker, unit.firmware, unit.build_date)),
+                bool(unit.maker and unit.model and unit.firmware),
+                of_exposure(self.weighed(unit)) if self.weighs_anew and tests else (),
+            )
+
+        return _column(map(told, units))
+
+    def _maker(self, tests: Sequence[Test]) -> Callable[[str], Hashable]:
+        ask = _asker("maker", tests)
+        return lambda maker: (*(maker in facts.makers for facts in self._facts), ask(maker))
+
+    def _tests(self, subjects: Collection[Subject]) -> tuple[Test, ...]:
+        """Compile the conditions about these subjects, by both catalogues where they may describe them otherwise."""
+        facts = self._facts if not _DESCRIBED.isdisjoint(subjects) else self._facts[:1]
+        asked = [condition for condition in self._conditions if condition.subject in subjects]
+        return tuple(compile_condition(condition, each) for condition in asked for each in facts)
+
+
+class _Build(NamedTuple):
+    maker: str
+    firmware: str
+    build_date: str
+
+
+class _Memory(Generic[V]):
+    """Asks about each value once."""
+
+    def __init__(self, ask: Callable[[V], Hashable]) -> None:
+        self._ask = ask
+        self._answers: dict[V, Hashable] = {}
+
+    def __call__(self, value: V) -> Hashable:
+        if value not in self._answers:
+            self._answers[value] = self._ask(value)
+        return self._answers[value]
+
+
+def _conditions(present: Catalogue, proposed: Catalogue, orders: Iterable[Order]) -> Iterator[Condition]:
+    for catalogue in (present, proposed):
+        for policy in catalogue.policies:
+            for rule in policy.rules:
+                yield from _within(rule.when)
+    raises = (order for order in orders if isinstance(order, Raise))
+    scopes: Iterator[Waiver | Raise] = chain(present.waivers, proposed.waivers, raises)
+    for scope in scopes:
+        if scope.selector is not None:
+            yield from _within(scope.selector)
+
+
+def _within(selector: Selector) -> Iterator[Condition]:
+    match selector:
+        case Condition():
+            yield selector
+        case Not(of=part):
+            yield from _within(part)
+        case All(of=parts) | Any(of=parts):
+            for part in parts:
+                yield from _within(part)
+
+
+def _asker(name: str, tests: Sequence[Test]) -> Callable[[Hashable], Hashable]:
+    """Return how conditions come out for one field of an identity."""
+    return lambda value: _outcomes(Device(DeviceId(""), Identity(**{name: value}), ""), tests)  # type: ignore[arg-type]
+
+
+def _builds(tests: Sequence[Test]) -> Callable[[_Build], Hashable]:
+    return lambda build: _outcomes(Device(DeviceId(""), Identity(**build._asdict()), ""), tests)
+
+
+def _confident(confidence: int) -> Device:
+    return Device(DeviceId(""), Identity(confidence=confidence), "")
+
+
+def _first_seen(day: float) -> Device:
+    return Device(DeviceId(""), Identity(), "", first_seen=day * DAY_SECONDS)
+
+
+def _hardened(hardened: Hardened) -> Device:
+    return Device(DeviceId(""), Identity(), "", hardening=hardening(hardened))
+
+
+def _exposed(exposed: Exposure, tests: Sequence[Test]) -> tuple[object, ...]:
+    """Return how conditions come out where the firmware is known, and where it is not."""
+    return tuple(
+        outcome for identity in (_WEIGHABLE, _BLANK.identity) for outcome in _outcomes(_open(identity, exposed), tests)
+    )
+
+
+def _open(identity: Identity, exposed: Exposure) -> Device:
+    return Device(DeviceId(""), identity, "", vulnerabilities=exposed.vulnerabilities, undecided=exposed.undecided)
+
+
+def _outcomes(device: Device, tests: Iterable[Test]) -> tuple[object, ...]:
+    return tuple(test(device) for test in tests)
+
+
+def _column(told: Iterable[Hashable]) -> _Column:
+    kinds: dict[Hashable, int] = {}
+    numbers = [kinds.setdefault(each, len(kinds)) for each in told]
+    return _Column(np.array(numbers, np.intp), len(kinds))
+
+
+def _combined(code: Codes, count: int, kinds: Codes, kind_count: int) -> tuple[Codes, int]:
+    if count * kind_count > CLASSES_AT_ONCE:
+        code, count = _renumbered(code, count)
+    if count * kind_count > CLASSES_AT_ONCE:
+        present, places = np.unique(code * kind_count + kinds, return_inverse=True)
+        return places, len(present)
+    return code * kind_count + kinds, count * kind_count
+
+
+def _renumbered(code: Codes, count: int) -> tuple[Codes, int]:
+    """Leave out the numbers that nobody has."""
+    present = np.bincount(code, minlength=count) > 0
+    places = np.cumsum(present) - 1
+    return places[code], int(present.sum())
+
+
+def _classes(code: Codes, count: int) -> Classes:
+    of_rows, present = _renumbered(code, count)
+    first = np.zeros(present, np.intp)
+    # The last one written stays: written backwards, that is the first row of its class.
+    first[of_rows[::-1]] = np.arange(len(of_rows) - 1, -1, -1)
+    return Classes(of_rows, first)

@@ -1,0 +1,329 @@
+"""Previews of the whole estate: judged by class of devices, summed by column, listed one by one."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from bartizan.containment.level import Level
+from bartizan.identity.model import Device, Identity
+from bartizan.ids import DeviceId, OrganisationId, SiteId
+from bartizan.policy.evaluate import Evaluator, check
+from bartizan.policy.facts import unlisted_site
+from bartizan.policy.model import SiteFacts, Subject, Verdict
+from bartizan.policy.preview import (
+    DeviceChange,
+    Direction,
+    GatewayState,
+    HinderedSite,
+    Judge,
+    Preview,
+    SeenSite,
+    Tally,
+    UnknownRecording,
+    hindrances,
+    remarks,
+)
+from bartizan.policy.streams import LostStream, Reach, lost_streams
+from bartizan.trust.content import Catalogue
+from bartizan.trust.orders import Order, OrderBook, Raise
+from bartizan_controller.access import Scope
+from bartizan_controller.catalogue.repository import Outlook
+from bartizan_controller.preview import estate
+from bartizan_controller.preview.alike import Classes, Distinctions
+from bartizan_controller.preview.columns import Codes, EstateColumns, Rows, Stream, name_of
+from bartizan_controller.store import books
+
+LEVELS = tuple(Level)
+
+Ranks = NDArray[np.int8]
+
+
+class Previews:
+    """Makes previews. Keeps the estate in memory as numbers from the first one on, some 150 octets a device."""
+
+    def __init__(self) -> None:
+        self._columns = EstateColumns()
+        self._lock = threading.Lock()
+
+    def of_estate(
+        self, connection: Connection, present: Catalogue, outlook: Outlook, scope: Scope, *, at: float, limit: int
+    ) -> Preview:
+        """Return what a catalogue would change at the sites within `scope`, as `estate.of_estate` does.
+
+        Raises:
+            TooNew: A policy needs a capability that this program does not have.
+            PolicyError: A policy, waiver or order has a condition that makes no sense.
+        """
+        check(outlook.catalogue)
+        with self._lock:
+            self._columns.renew(connection)
+            within = _Estate(self._columns, connection, scope)
+            return _Making(within, present, outlook, at=at, limit=limit).preview()
+
+
+class _Estate:
+    """The sites that somebody may see, and their devices as rows."""
+
+    def __init__(self, columns: EstateColumns, connection: Connection, scope: Scope) -> None:
+        self.columns = columns
+        self.connection = connection
+        self.sites = [site for site, known in columns.known.items() if scope is None or known.organisation in scope]
+        self.rows: Rows = columns.rows(self.sites)
+        self.counts = np.array([len(columns.sites[site].devices) for site in self.sites], np.int64)
+        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
+        self.orders: Mapping[SiteId | None, tuple[Order, ...]] = books.all_orders(connection)
+
+    def organisation(self, site: SiteId) -> OrganisationId:
+        return self.columns.known[site].organisation
+
+    def gateway(self, site: SiteId) -> GatewayState | None:
+        gateway = self.columns.known[site].gateway
+        return gateway and replace(gateway, released=self.columns.sites[site].released)
+
+    def books(self, site: SiteId) -> tuple[OrderBook, ...]:
+        return estate.standing(self.orders, site)
+
+    def site_of(self, row: int) -> int:
+        return int(np.searchsorted(self.starts, row, side="right")) - 1
+
+    def named(self, names: frozenset[DeviceId]) -> list[int]:
+        """Return the rows that may be of these devices."""
+        hashes = np.array([name_of(name) for name in names], np.int64)
+        return [int(row) for row in np.flatnonzero(np.isin(self.rows.names, hashes))] if names else []
+
+    def name(self, row: int) -> tuple[SiteId, DeviceId]:
+        """Return the site and the id of a row's device."""
+        number = self.site_of(row)
+        site = self.sites[number]
+        return site, self.columns.sites[site].devices[row - int(self.starts[number])]
+
+    def seen(self, rows: Sequence[int]) -> Iterator[SeenSite]:
+        """Yield the devices of these rows, which rise, site by site."""
+        by_site: dict[SiteId, list[DeviceId]] = {}
+        for site, device in map(self.name, rows):
+            by_site.setdefault(site, []).append(device)
+        for site, devices in by_site.items():
+            yield SeenSite(
+                id=site,
+                organisation=self.organisation(site),
+                gateway=self.gateway(site),
+                devices=estate.some_devices(self.connection, site, devices),
+                books=self.books(site),
+            )
+
+
+class _Judged(NamedTuple):
+    """What is demanded of each row, before and after."""
+
+    before: Ranks
+    after: Ranks
+    moves: dict[tuple[int, int], int]
+    """How many devices go from one level to another, or stay."""
+    duties_change: int
+
+
+class _Making:
+    """One preview in the making."""
+
+    def __init__(self, within: _Estate, present: Catalogue, outlook: Outlook, *, at: float, limit: int) -> None:
+        self._estate = within
+        self._present, self._proposed = present, outlook.catalogue
+        self._needs = outlook.needs_capability
+        self._at, self._limit = at, limit
+        self._facts = tuple({site.id: site for site in each.sites} for each in (present, outlook.catalogue))
+        self._distinctions = Distinctions(
+            present, outlook.catalogue, (order for orders in within.orders.values() for order in orders)
+        )
+        self._judge = Judge(present, outlook.catalogue, at)
+
+    def preview(self) -> Preview:
+        within, judged = self._estate, self._judged()
+        tighten, loosen = judged.after > judged.before, judged.after < judged.before
+        tallies = self._tallies(tighten, loosen)
+        changed = np.flatnonzero(tighten | loosen)
+        organisations: dict[OrganisationId, Tally] = {}
+        for site, tally in zip(within.sites, tallies, strict=True):
+            organisation = within.organisation(site)
+            organisations[organisation] = organisations.get(organisation, Tally()).and_also(tally)
+        total = Tally()
+        for tally in organisations.values():
+            total = total.and_also(tally)
+        streams = list(self._lost_streams(judged))
+        return Preview(
+            total=total,
+            moves=self._moves(judged),
+            duties_change=judged.duties_change,
+            organisations=organisations,
+            sites={site: tally for site, tally in zip(within.sites, tallies, strict=True) if tally.changing},
+            devices=tuple(self._listed(changed[: self._limit])),
+            devices_left_out=max(0, len(changed) - self._limit),
+            lost_streams=tuple(streams[: self._limit]),
+            unknown_recordings=tuple(self._unknown_recordings(judged)),
+            hindered=tuple(self._hindered(judged)),
+            needs_capability=self._needs,
+            remarks=remarks(self._present, self._proposed, self._at),
+            streams_left_out=max(0, len(streams) - self._limit),
+        )
+
+    def _both_facts(self, site: SiteId) -> tuple[SiteFacts, SiteFacts]:
+        before, after = self._facts
+        return before.get(site) or unlisted_site(site), after.get(site) or unlisted_site(site)
+
+    def _judged(self) -> _Judged:
+        within = self._estate
+        kinds, of_sites = self._kinds_of_sites()
+        classes = self._distinctions.classes(
+            within.columns, within.rows, np.repeat(of_sites, within.counts), max(1, kinds)
+        )
+        verdicts = self._verdicts(classes, of_sites)
+        of_rows = classes.of_rows
+        for row, verdict in self._verdicts_of(within.named(self._named())):
+            of_rows[row] = len(verdicts)
+            verdicts.append(verdict)
+        return _summed(of_rows, verdicts)
+
+    def _kinds_of_sites(self) -> tuple[int, Codes]:
+        """Tell sites apart by what counts of their facts and orders."""
+        kinds: dict[object, int] = {}
+        numbers = []
+        told_by = self._distinctions.site
+        for site in self._estate.sites:
+            before, after = self._both_facts(site)
+            of_facts = told_by(before)
+            orders = site if site in self._estate.orders else ""
+            kind = (of_facts, of_facts if before == after else told_by(after), orders)
+            numbers.append(kinds.setdefault(kind, len(kinds)))
+        return len(kinds), np.array(numbers, np.intp)
+
+    def _verdicts(self, classes: Classes, of_sites: Codes) -> list[tuple[Verdict, Verdict]]:
+        within = self._estate
+        evaluators: dict[int, tuple[Evaluator, Evaluator]] = {}
+        verdicts = []
+        for row in classes.first:
+            number = within.site_of(int(row))
+            kind = int(of_sites[number])
+            if kind not in evaluators:
+                evaluators[kind] = self._evaluators(within.sites[number])
+            before, after = evaluators[kind]
+            device = within.columns.device(within.rows, int(row))
+            verdicts.append((before.verdict(device, self._at), after.verdict(self._weighed(device), self._at)))
+        return verdicts
+
+    def _evaluators(self, site: SiteId) -> tuple[Evaluator, Evaluator]:
+        before, after = self._both_facts(site)
+        standing = self._estate.books(site)
+        return Evaluator(self._present, before, standing), Evaluator(self._proposed, after, standing)
+
+    def _weighed(self, device: Device) -> Device:
+        return self._judge.weighed(device)
+
+    def _named(self) -> frozenset[DeviceId]:
+        """Return the devices that something speaks of by their id."""
+        waivers = (waiver.device for each in (self._present, self._proposed) for waiver in each.waivers)
+        orders = (order.device for given in self._estate.orders.values() for order in given if isinstance(order, Raise))
+        named = {device for device in (*waivers, *orders) if device is not None}
+        if Subject.DEVICE_TAG in self._distinctions.subjects:
+            for site in self._estate.sites:
+                for facts in self._both_facts(site):
+                    named.update(DeviceId(device) for device in facts.device_tags)
+        return frozenset(named)
+
+    def _verdicts_of(self, rows: Sequence[int]) -> Iterator[tuple[int, tuple[Verdict, Verdict]]]:
+        """Judge single devices: each row, and what is demanded of it before and after."""
+        places = {self._estate.name(row): row for row in rows}
+        for site in self._estate.seen(rows):
+            before, after = self._evaluators(site.id)
+            for seen in site.devices:
+                verdicts = before.verdict(seen.device, self._at), after.verdict(self._weighed(seen.device), self._at)
+                yield places[site.id, seen.device.id], verdicts
+
+    def _tallies(self, tighten: NDArray[np.bool_], loosen: NDArray[np.bool_]) -> list[Tally]:
+        counts = self._estate.counts.tolist()
+        return [
+            Tally(up, down, count - up - down)
+            for up, down, count in zip(self._by_site(tighten), self._by_site(loosen), counts, strict=True)
+        ]
+
+    def _by_site(self, mask: NDArray[np.bool_]) -> list[int]:
+        """Return how many rows of each site are in a mask."""
+        found = np.zeros(len(self._estate.sites), np.int64)
+        inhabited = self._estate.counts > 0
+        if inhabited.any():
+            found[inhabited] = np.add.reduceat(mask, self._estate.starts[:-1][inhabited], dtype=np.int64)
+        counts: list[int] = found.tolist()
+        return counts
+
+    def _moves(self, judged: _Judged) -> dict[str, int]:
+        moved = {move: count for move, count in judged.moves.items() if move[0] != move[1]}
+        return {
+            f"{LEVELS[before].value} -> {LEVELS[after].value}": count
+            for (before, after), count in sorted(moved.items(), key=lambda item: -item[1])
+        }
+
+    def _listed(self, changed: NDArray[np.int64]) -> Iterator[DeviceChange]:
+        for site in self._estate.seen([int(row) for row in changed]):
+            yield from (each for each in self._judge.changes(site) if each.direction is not Direction.NONE)
+
+    def _lost_streams(self, judged: _Judged) -> Iterator[LostStream]:
+        for number, site in enumerate(self._estate.sites):
+            streams = self._estate.columns.sites[site].streams
+            if streams:
+                yield from self._lost_at(number, streams, judged)
+
+    def _lost_at(self, number: int, streams: Sequence[Stream], judged: _Judged) -> list[LostStream]:
+        within = self._estate
+        site, start = within.sites[number], int(within.starts[number])
+        ids = within.columns.sites[site].devices
+        places = {place for stream in streams for place in (stream.recorder, stream.camera)}
+        levels = [
+            {ids[place]: LEVELS[ranks[start + place]] for place in places} for ranks in (judged.before, judged.after)
+        ]
+        if levels[0] == levels[1] and self._both_facts(site)[0].recorders == self._both_facts(site)[1].recorders:
+            return []
+        devices = {ids[place]: replace(_NOBODY, id=ids[place]) for place in places}
+        channels: dict[DeviceId, list[DeviceId]] = {}
+        for stream in streams:
+            recorder = ids[stream.recorder]
+            devices[recorder] = replace(devices[recorder], addresses=stream.addresses)
+            channels.setdefault(recorder, []).append(ids[stream.camera])
+        before, after = (Reach(held, facts) for held, facts in zip(levels, self._both_facts(site), strict=True))
+        return lost_streams(devices, channels, before, after)
+
+    def _unknown_recordings(self, judged: _Judged) -> Iterator[UnknownRecording]:
+        isolated = Level.ISOLATE.rank
+        cut_off = (judged.before < isolated) & (judged.after >= isolated) & self._estate.rows.recordable
+        for site, count in zip(self._estate.sites, self._by_site(cut_off), strict=True):
+            if count and not self._both_facts(site)[1].recorders:
+                yield UnknownRecording(site, count)
+
+    def _hindered(self, judged: _Judged) -> Iterator[HinderedSite]:
+        within = self._estate
+        around = within.rows.codes["around"]
+        beyond: dict[int, list[str]] = {}
+        for row in np.flatnonzero((around != 0) & (judged.after != Level.WATCH.rank)):
+            beyond.setdefault(within.site_of(int(row)), []).append(within.columns.arounds.all[around[row]])
+        for number, site in enumerate(within.sites):
+            gateway = within.gateway(site)
+            yield from hindrances(site, within.organisation(site), gateway, beyond.get(number, ()), self._needs)
+
+
+def _summed(of_rows: Codes, verdicts: Sequence[tuple[Verdict, Verdict]]) -> _Judged:
+    before = np.array([first.level.rank for first, _ in verdicts], np.int8)
+    after = np.array([second.level.rank for _, second in verdicts], np.int8)
+    counts = np.bincount(of_rows, minlength=len(verdicts)).tolist()
+    moves: dict[tuple[int, int], int] = {}
+    duties = 0
+    for count, (first, second) in zip(counts, verdicts, strict=True):
+        move = (first.level.rank, second.level.rank)
+        moves[move] = moves.get(move, 0) + count
+        if (first.firmware, first.harden, first.remove_by) != (second.firmware, second.harden, second.remove_by):
+            duties += count
+    return _Judged(before[of_rows], after[of_rows], moves, duties)
+
+
+_NOBODY = Device(DeviceId(""), Identity(), "")
