@@ -163,7 +163,7 @@ def sign(
 @click.option(
     "--limit",
     type=click.IntRange(min=0, max=10_000),
-    default=1_000,
+    default=100,
     show_default=True,
     help="List so many of the devices that change. All of them count.",
 )
