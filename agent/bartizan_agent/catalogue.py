@@ -220,7 +220,9 @@ class _Both:
         self._held = held
 
     def __getitem__(self, path: str) -> bytes:
-        if path.startswith(TARGETS_FOLDER) and path in self._held:  # named by its hash: a server need not send it again
+        # Named by its hash, so a server need not send it again. One that came is judged: a forgery has to be told of.
+        has_come = isinstance(self._came, Mapping) and path in self._came
+        if path.startswith(TARGETS_FOLDER) and path in self._held and not has_come:
             return self._held[path]
         try:
             return self._came[path]

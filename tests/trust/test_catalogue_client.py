@@ -178,6 +178,16 @@ class TestRefuses:
 
         refuses(gateway, files, BadSignature)
 
+    def test_a_forgery_of_what_is_held(self, estate: Estate, gateway: CatalogueClient) -> None:
+        """It would do no harm; whoever watches has to hear of it."""
+        files = {
+            path: data.replace(b"isolate", b"watch  ") if path.startswith("targets/") else data
+            for path, data in estate.all_files().items()
+        }
+        assert files != estate.all_files()
+
+        refuses(gateway, files, BadSignature)
+
     def test_one_signature(self, estate: Estate, gateway: CatalogueClient) -> None:
         forger = Forger(estate.all_files())
         forger.put_target("policy", "policy/hikvision.json", codec.encode(LOOSE), estate.keys.approvers[0])
