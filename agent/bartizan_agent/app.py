@@ -34,7 +34,7 @@ from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.roster import Roster
 from bartizan_agent.segments import Links
-from bartizan_agent.settings import Limits, Settings
+from bartizan_agent.settings import Limits, Settings, Topology
 from bartizan_agent.state import LastGood
 from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged
 from bartizan_agent.updates import journal
@@ -197,15 +197,18 @@ def _parts(
     """Return the parts that may fail without the others, by name."""
     # Late, so that the last good state is in force before these are read from disk.
     from bartizan_agent.discovery.pace import Limits
+    from bartizan_agent.discovery.ports import Ports
     from bartizan_agent.discovery.watch import Watch
     from bartizan_agent.link import Link
 
     settings, keys = parts.settings, parts.keys
+    is_bridge = settings.containment.topology is Topology.BRIDGE
     watch = Watch(
         settings.segments,
         gateway.observe,
         interval_seconds=settings.limits.discovery_seconds,
         limits=Limits(packets_per_second=settings.limits.discovery_packets_per_second),
+        ports=Ports(segment.interface for segment in settings.segments if is_bridge),
     )
     link = Link(
         settings.controller,

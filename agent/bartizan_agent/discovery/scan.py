@@ -14,6 +14,7 @@ from bartizan_agent.discovery.interfaces import Interface
 from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.neighbours import Neighbours, News
 from bartizan_agent.discovery.pace import Limits
+from bartizan_agent.discovery.ports import Ports
 from bartizan_agent.discovery.rtnetlink import Neighbour
 from bartizan_agent.discovery.segment import Segment
 from bartizan_agent.discovery.sweep import Target, nudge, wake_ipv6
@@ -31,6 +32,7 @@ async def scan(
     limits: Limits | None = None,
     progress: Progress | None = None,
     looked: Looked | None = None,
+    ports: Ports | None = None,
 ) -> tuple[Observation, ...]:
     """Return what is on the links of some interfaces, one observation per device.
 
@@ -41,23 +43,28 @@ async def scan(
         limits: How politely.
         progress: Told in words what goes on, and what is left out.
         looked: What earlier scans looked at: who has not changed since is seen, but not asked again.
+        ports: Of a bridge, where the devices are; by default everybody on the link is looked at.
 
     Raises:
         OSError: The kernel refuses a socket that it refuses nobody.
     """
-    return await _Scan(targets, limits or Limits(), progress or _say_nothing, looked or Looked()).run()
+    return await _Scan(
+        targets, limits or Limits(), progress or _say_nothing, looked or Looked(), ports or Ports()
+    ).run()
 
 
 class _Scan:
     """The state of one scan."""
 
-    def __init__(self, targets: Sequence[Target], limits: Limits, progress: Progress, looked: Looked) -> None:
+    def __init__(
+        self, targets: Sequence[Target], limits: Limits, progress: Progress, looked: Looked, ports: Ports
+    ) -> None:
         self._targets = targets
         self._limits = limits
         self._progress = progress
         self._tasks = asyncio.TaskGroup()
         self._neighbours = Neighbours([target.interface.index for target in targets], self._neighbour)
-        self._visits = Visits(targets, limits, self._tasks, self._neighbours.table, looked)
+        self._visits = Visits(targets, limits, self._tasks, self._neighbours.table, looked, ports)
         self._asked_alone: set[tuple[int, Address]] = set()
         self._is_open = True
         self._last_heard = 0.0
@@ -117,7 +124,8 @@ class _Scan:
     def _is_silent(self, entry: Neighbour, target: Target) -> bool:
         place = (entry.index, entry.address)
         is_there = entry.index == target.interface.index and target.covers(entry.address) and ":" not in entry.address
-        return is_there and place not in self._asked_alone and not self._visits.has_heard(*place)
+        is_new = is_there and place not in self._asked_alone and not self._visits.has_heard(*place)
+        return is_new and self._visits.is_ours(*place)
 
     async def _listen(self) -> None:
         limits, loop = self._limits, asyncio.get_running_loop()

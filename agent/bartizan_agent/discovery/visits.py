@@ -16,6 +16,7 @@ from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.looks import Hints, Look
 from bartizan_agent.discovery.neighbours import Table
 from bartizan_agent.discovery.pace import Limits
+from bartizan_agent.discovery.ports import Ports
 from bartizan_agent.discovery.sightings import Place, Sighting, merge
 from bartizan_agent.discovery.sweep import Target
 
@@ -31,13 +32,21 @@ class Visits:
         tasks: Owns the looks.
         table: The neighbour table, followed by somebody else.
         looked: What was looked at before and need not be again.
+        ports: Who is ours to look at, and where.
     """
 
     def __init__(
-        self, targets: Sequence[Target], limits: Limits, tasks: asyncio.TaskGroup, table: Table, looked: Looked
+        self,
+        targets: Sequence[Target],
+        limits: Limits,
+        tasks: asyncio.TaskGroup,
+        table: Table,
+        looked: Looked,
+        ports: Ports,
     ) -> None:
         self.caller = Caller(limits)
         self._looked = looked
+        self._ports = ports
         self._began = asyncio.get_running_loop().time()
         self._skipped: set[Place] = set()
         self._heard: set[Place] = set()
@@ -84,6 +93,10 @@ class Visits:
         place = (self._targets[index].interface.name, address)
         return place in self._heard or self._is_known(index, address)
 
+    def is_ours(self, index: int, address: Address) -> bool:
+        """Return whether who is at an address may be looked at: beyond a bridge's uplink it may not."""
+        return self._ports.is_ours(self._table.mac_of(index, address))
+
     async def finished(self) -> None:
         """Return when no look is under way, those included that follow from what is heard meanwhile."""
         while self._running:
@@ -97,7 +110,7 @@ class Visits:
         """Return what was seen since it was last taken, one observation per device."""
         seen, self._sightings = self._sightings, []
         self._told.clear()
-        return merge(seen, self._macs())
+        return self._ports.placed(merge(seen, self._macs()))
 
     def _is_known(self, index: int, address: Address) -> bool:
         place = (self._targets[index].interface.name, address)
@@ -116,7 +129,7 @@ class Visits:
     def _once(self, index: int, address: Address, occasion: object, look: Callable[[], Awaitable[None]]) -> None:
         target = self._targets[index]
         key = ((target.interface.name, address), occasion)
-        if target.covers(address) and key not in self._asked:
+        if target.covers(address) and key not in self._asked and self.is_ours(index, address):
             self._asked.add(key)
             running = self._tasks.create_task(self._in_turn(index, address, look))
             self._running.add(running)

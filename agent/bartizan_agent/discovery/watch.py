@@ -17,6 +17,7 @@ from bartizan_agent.discovery.leases import Leases
 from bartizan_agent.discovery.looked import Looked
 from bartizan_agent.discovery.neighbours import Neighbours, News
 from bartizan_agent.discovery.pace import Limits
+from bartizan_agent.discovery.ports import Ports
 from bartizan_agent.discovery.rtnetlink import Neighbour
 from bartizan_agent.discovery.scan import scan
 from bartizan_agent.discovery.segment import Segment
@@ -41,15 +42,23 @@ class Watch:
         tell: Called in the event loop with observations: of all devices after a scan, of single ones in between.
         interval_seconds: Between full scans.
         limits: How politely.
+        ports: Of a bridge, where the devices are; by default each segment is an interface of its own.
     """
 
     def __init__(
-        self, segments: Sequence[SegmentSettings], tell: Tell, *, interval_seconds: float, limits: Limits | None = None
+        self,
+        segments: Sequence[SegmentSettings],
+        tell: Tell,
+        *,
+        interval_seconds: float,
+        limits: Limits | None = None,
+        ports: Ports | None = None,
     ) -> None:
         self._segments = tuple(segments)
         self._tell = tell
         self._interval_seconds = interval_seconds
         self._limits = limits or Limits()
+        self._ports = ports or Ports()
         self._scan_wanted = asyncio.Event()
         self._troubles: dict[str, str] = {}
         self._scanned: list[Target] = []
@@ -74,7 +83,7 @@ class Watch:
 
     async def _scan(self, targets: Sequence[Target]) -> None:
         try:
-            self._tell(await scan(targets, self._limits, _log.debug, self._looked))
+            self._tell(await scan(targets, self._limits, _log.debug, self._looked, self._ports))
         except OSError as error:
             _log.warning("scan failed", exc_info=error)
 
@@ -82,13 +91,14 @@ class Watch:
         try:
             async with asyncio.TaskGroup() as tasks:
                 listening = _Listening(
-                    targets,
-                    self._limits,
-                    tasks,
-                    self._tell,
-                    self._look_at_interfaces,
-                    self._looked,
-                    self._complain_once,
+                    targets=targets,
+                    limits=self._limits,
+                    tasks=tasks,
+                    tell=self._tell,
+                    interfaces_changed=self._look_at_interfaces,
+                    looked=self._looked,
+                    ports=self._ports,
+                    complain=self._complain_once,
                 )
                 telling = tasks.create_task(listening.run())
                 await self._wanted_within(self._interval_seconds)
@@ -114,12 +124,17 @@ class Watch:
 
     def _targets(self) -> list[Target]:
         found = [self._target(segment) for segment in self._segments]
-        return [target for target in found if target]
+        of_link: dict[int, Target] = {}
+        for one in filter(None, found):  # ports of one bridge are one link
+            before = of_link.get(one.interface.index)
+            networks = dict.fromkeys((*(before.networks if before else ()), *one.networks))
+            of_link[one.interface.index] = Target(one.interface, tuple(networks))
+        return list(of_link.values())
 
     def _target(self, segment: SegmentSettings) -> Target | None:
         """Return what can be watched of a segment. What cannot is logged once, and once when it can again."""
         try:
-            interface = named(segment.interface)
+            interface = self._ports.link_of(named(segment.interface))
         except CannotScan as error:
             self._trouble(segment.interface, str(error))
             return None
@@ -144,14 +159,16 @@ class Watch:
 class _Listening:
     """Listens between two scans. Wakes up for what arrives, and for nothing else."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - built in one place, by keyword
         self,
+        *,
         targets: Sequence[Target],
         limits: Limits,
         tasks: asyncio.TaskGroup,
         tell: Tell,
         interfaces_changed: Callable[[], None],
         looked: Looked,
+        ports: Ports,
         complain: Callable[[str], None],
     ) -> None:
         self._complain = complain
@@ -165,7 +182,7 @@ class _Listening:
             interfaces_changed=interfaces_changed,
             pause_seconds=_NEIGHBOUR_PAUSE_SECONDS,
         )
-        self._visits = Visits(targets, limits, tasks, self._neighbours.table, looked)
+        self._visits = Visits(targets, limits, tasks, self._neighbours.table, looked, ports)
 
     async def run(self) -> None:
         with contextlib.ExitStack() as sockets:
