@@ -13,7 +13,6 @@ import msgspec
 
 from bartizan.identity.model import Device
 from bartizan.ids import DeviceId
-from bartizan.wire import codec
 from bartizan.wire.up import DevicePosture, Posture
 
 Counts = Counter[tuple[str, str]]
@@ -66,8 +65,6 @@ class HeldDevice(NamedTuple):
     digest: bytes
     last_seen: float
     dropped_packets: int
-    found_by: tuple[object, ...] = ()
-    """What indices hold of it, in the order of the store."""
 
 
 class Comparison(NamedTuple):
@@ -88,8 +85,8 @@ def join(devices: Iterable[Device], posture: Posture) -> dict[DeviceId, SeenDevi
 
 def substance(seen: SeenDevice) -> Substance:
     """Return a device without what moves by itself, and a digest of that, 16 octets."""
-    device = codec.encode(msgspec.structs.replace(seen.device, last_seen=0.0))
-    posture = codec.encode(seen.posture and msgspec.structs.replace(seen.posture, dropped_packets=0))
+    device = _ENCODER.encode(msgspec.structs.replace(seen.device, last_seen=0.0))
+    posture = _ENCODER.encode(seen.posture and msgspec.structs.replace(seen.posture, dropped_packets=0))
     # A JSON document ends where it ends: two in a row cannot be read as two others.
     return Substance(seen, device, posture, hashlib.sha256(device + posture).digest()[:16])
 
@@ -204,3 +201,5 @@ FACTS = (
 )
 COUNTED = frozenset({"presence", "maker", "kind", "wanted", "enforced", "vulnerabilities"})
 """The facts that `counts` looks at."""
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+"""Fields in the order of their definition: equal values are equal octets, in less time than sorting takes."""

@@ -15,9 +15,8 @@ from bartizan_controller.store.tables import attempts
 def running(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, dict[Target, Running]]:
     """Return the counters of these sites' gateways that had not ended; sites without any are left out."""
     found: dict[SiteId, dict[Target, Running]] = {}
-    for some in dialect.portions(sites):
-        for row in connection.execute(_RUNNING, {"of_sites": some}).all():
-            found.setdefault(SiteId(row.site), {})[Target(*row[2:6])] = Running(row.device, row.counter)
+    for row in dialect.rows_of(connection, _RUNNING, "of_sites", sites):
+        found.setdefault(SiteId(row.site), {})[Target(*row[2:6])] = Running(row.device, row.counter)
     return found
 
 

@@ -3,7 +3,8 @@
 import enum
 import functools
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import msgspec
@@ -88,9 +89,8 @@ class Placed(NamedTuple):
 def held(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, dict[DeviceId, HeldDevice]]:
     """Return what is held of the devices of these sites; sites without any are left out."""
     found: dict[SiteId, dict[DeviceId, HeldDevice]] = {}
-    for some in dialect.portions(sites):
-        for row in connection.execute(_HELD, {"of_sites": some}).all():
-            found.setdefault(SiteId(row[0]), {})[DeviceId(row[1])] = HeldDevice(row[2], row[3], row[4], row[5:])
+    for row in dialect.rows_of(connection, _HELD, "of_sites", sites):
+        found.setdefault(SiteId(row[0]), {})[DeviceId(row[1])] = HeldDevice(row[2], row[3], row[4])
     return found
 
 
@@ -121,7 +121,7 @@ def replace(
     if after:
         before = history.current(connection, site, known.keys() & after.keys())
         altered = _altered(before, after)
-        _write(connection, site, comparison.written, known)
+        _write(connection, site, comparison.written, known.keys())
         _remove(connection, site, comparison.gone)
         _name(connection, site, _of(altered, _NAMING), comparison.written)
         _expose(connection, site, _of(altered, _EXPOSING), after)
@@ -208,9 +208,8 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _write(
-    connection: Connection, site: SiteId, written: Iterable[Substance], held: Mapping[DeviceId, HeldDevice]
-) -> None:
+def _write(connection: Connection, site: SiteId, written: Sequence[Substance], held: AbstractSet[DeviceId]) -> None:
+    found_by = _found_by(connection, site, [each.seen.device.id for each in written if each.seen.device.id in held])
     new: list[dict[str, object]] = []
     changed: dict[tuple[str, ...], list[dict[str, object]]] = {}
     documents: list[dict[str, object]] = []
@@ -218,10 +217,8 @@ def _write(
         device = kept.seen.device.id
         row = _row(site, kept)
         documents.append({"site": site, "id": device, "device": kept.device, "posture": kept.posture})
-        if device in held:
-            moved = tuple(
-                name for name, value in zip(_INDEXED, held[device].found_by, strict=True) if row[name] != value
-            )
+        if device in found_by:
+            moved = tuple(name for name, value in zip(_INDEXED, found_by[device], strict=True) if row[name] != value)
             changed.setdefault(moved, []).append(row)
         else:
             new.append(row)
@@ -229,6 +226,17 @@ def _write(
     for moved, rows in changed.items():
         dialect.many(connection, _update(moved), rows, prefix=_NEW)
     dialect.many(connection, dialect.upsert(connection, device_documents, "site", "id"), documents)
+
+
+def _found_by(
+    connection: Connection, site: SiteId, identifiers: Collection[DeviceId]
+) -> dict[DeviceId, Sequence[object]]:
+    """Return what indices hold of these devices."""
+    if len(identifiers) > history.FEW:
+        rows = dialect.rows_of(connection, _FOUND_BY, "of_sites", [site])
+    else:
+        rows = dialect.rows_of(connection, _FOUND_BY_FEW, "ids", identifiers, of_site=site)
+    return {DeviceId(row[0]): row[1:] for row in rows}
 
 
 @functools.cache
@@ -398,14 +406,13 @@ _OF_SITE = devices.c.site == bindparam("of_site")
 _NEW = "new_"
 _INDEXED = ("maker", "model", "firmware", "first_seen", "wanted", "agrees", "remove_by")
 _KEPT_INDEXED = frozenset({"site", "id", *_INDEXED})
-_HELD = select(
-    devices.c.site,
-    devices.c.id,
-    devices.c.digest,
-    devices.c.last_seen,
-    devices.c.dropped_packets,
-    *(devices.c[name] for name in _INDEXED),
-).where(devices.c.site.in_(bindparam("of_sites", expanding=True)))
+_AT_SITES = devices.c.site.in_(bindparam("of_sites", expanding=True))
+_HELD = select(devices.c.site, devices.c.id, devices.c.digest, devices.c.last_seen, devices.c.dropped_packets).where(
+    _AT_SITES
+)
+_INDICES = select(devices.c.id, *(devices.c[name] for name in _INDEXED))
+_FOUND_BY = _INDICES.where(_AT_SITES)
+_FOUND_BY_FEW = _INDICES.where(_OF_SITE, devices.c.id.in_(bindparam("ids", expanding=True)))
 _TOUCH = (
     update(devices)
     .where(_OF_SITE, devices.c.id == bindparam("of_id"))

@@ -6,7 +6,7 @@ import operator
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     Executable,
+    Row,
     Table,
     Text,
     case,
@@ -31,7 +32,8 @@ from bartizan_controller.errors import StoreRefuses
 AUTOCHECKPOINT_PAGES = 65_536  # the default of 1,000 checkpoints inside commits on the hot path
 LOCK_WAIT_SECONDS = 10
 READERS = 4
-PARAMETERS = 500  # of one IN list; SQLite's limit for a statement is 32,766
+_LIST_SIZES = (1, 25, 500)
+PARAMETERS = _LIST_SIZES[-1]  # of one IN list; SQLite's limit for a statement is 32,766
 
 T = TypeVar("T")
 
@@ -90,6 +92,23 @@ def many(
         else:
             named = [{f"{prefix}{name}": value for name, value in row.items()} for row in rows]
             connection.exec_driver_sql(str(compiled), named)
+
+
+def rows_of(
+    connection: Connection, statement: Executable, name: str, values: Iterable[str], **more: str
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Yield the rows of a SELECT whose expanding parameter `name` takes these values, as the driver gives them.
+
+    SQLAlchemy writes the statement anew for every list, and looks at every value of every row; a report of a few
+    changes would spend more on that than on what it changes.
+    """
+    for some in portions(values):
+        count = next(size for size in _LIST_SIZES if size >= len(some))
+        selecting = _selecting(connection.dialect, statement, name, count, tuple(more))
+        given = {**selecting.constants, **more}
+        given |= zip(selecting.listed, some + some[-1:] * (count - len(some)), strict=True)
+        parameters = given if selecting.order is None else tuple(given[each] for each in selecting.order)
+        yield from connection.exec_driver_sql(selecting.text, parameters).all()
 
 
 def insert_new(connection: Connection, table: Table) -> Executable:
@@ -173,6 +192,29 @@ def is_outage(error: DBAPIError) -> bool:
 def _compiled(spoken: Dialect, statement: Executable, names: tuple[str, ...]) -> SQLCompiler:
     compiled: SQLCompiler = statement.compile(dialect=spoken, column_keys=list(names))  # type: ignore[attr-defined]
     return compiled
+
+
+class _Selecting(NamedTuple):
+    """A SELECT with a list of a certain length."""
+
+    text: str
+    listed: tuple[str, ...]
+    """Parameters that stand for the list."""
+    constants: dict[str, object]
+    order: tuple[str, ...] | None
+    """Of all parameters, where the driver wants them in order."""
+
+
+@functools.lru_cache(maxsize=64)
+def _selecting(spoken: Dialect, statement: Executable, name: str, count: int, more: tuple[str, ...]) -> _Selecting:
+    compiled: SQLCompiler = statement.compile(dialect=spoken)  # type: ignore[attr-defined]
+    marks = [object() for _ in range(count)]
+    expanded = compiled.construct_expanded_state({name: marks, **dict.fromkeys(more)})
+    listed = {id(value): key for key, value in expanded.parameters.items()}
+    names = tuple(listed[id(mark)] for mark in marks)
+    constants = {key: value for key, value in expanded.parameters.items() if key not in {*names, *more}}
+    order = tuple(expanded.positiontup or ()) if compiled.positional else None
+    return _Selecting(expanded.statement, names, constants, order)
 
 
 @functools.lru_cache(maxsize=64)

@@ -43,10 +43,10 @@ class Difference(msgspec.Struct, frozen=True):
 def current(connection: Connection, site: SiteId, identifiers: Collection[DeviceId]) -> dict[DeviceId, Facts]:
     """Return the present facts of these devices; those that nobody has seen are left out."""
     if len(identifiers) > FEW:
-        rows = connection.execute(_ALL_CURRENT, {"of_site": site}).all()
-        return {DeviceId(row.device): _decode(row.facts) for row in rows if row.device in identifiers}
-    rows = connection.execute(_CURRENT, {"of_site": site, "ids": list(identifiers)}).all() if identifiers else []
-    return {DeviceId(row.device): _decode(row.facts) for row in rows}
+        rows = dialect.rows_of(connection, _ALL_CURRENT, "of_sites", [site])
+    else:
+        rows = dialect.rows_of(connection, _CURRENT, "ids", identifiers, of_site=site)
+    return {DeviceId(row[0]): _decode(row[1]) for row in rows if row[0] in identifiers}
 
 
 def add(connection: Connection, site: SiteId, changed: Mapping[DeviceId, Facts], *, now: float) -> None:
@@ -156,8 +156,11 @@ def _decode(document: bytes) -> Facts:
 
 _FACTS = msgspec.json.Decoder(Facts)
 _OPEN_AT_SITE = (device_history.c.site == bindparam("of_site"), device_history.c.until.is_(None))
-_ALL_CURRENT = select(device_history.c.device, device_history.c.facts).where(*_OPEN_AT_SITE)
-_CURRENT = _ALL_CURRENT.where(device_history.c.device.in_(bindparam("ids", expanding=True)))
+_FACTS_OF = select(device_history.c.device, device_history.c.facts)
+_ALL_CURRENT = _FACTS_OF.where(
+    device_history.c.site.in_(bindparam("of_sites", expanding=True)), device_history.c.until.is_(None)
+)
+_CURRENT = _FACTS_OF.where(*_OPEN_AT_SITE, device_history.c.device.in_(bindparam("ids", expanding=True)))
 _END = (
     update(device_history)
     .where(*_OPEN_AT_SITE, device_history.c.device == bindparam("of_device"))

@@ -106,11 +106,8 @@ def find_site(connection: Connection, identifier: SiteId, scope: Scope = None) -
 
 def of_sites(connection: Connection, wanted: Iterable[SiteId]) -> dict[SiteId, OrganisationId]:
     """Return the organisation of each of these sites that there is."""
-    return {
-        SiteId(row[0]): OrganisationId(row[1])
-        for some in dialect.portions(wanted)
-        for row in connection.execute(_OF_SITES, {"of_sites": some}).all()
-    }
+    rows = dialect.rows_of(connection, _OF_SITES, "of_sites", wanted)
+    return {SiteId(row[0]): OrganisationId(row[1]) for row in rows}
 
 
 def page_of_sites(
