@@ -13,6 +13,7 @@ import contextlib
 import os
 import signal
 import sqlite3
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -121,8 +122,8 @@ async def _measure(base: Path, gateways: int, rounds: int) -> Figures:
             async with fleet(base / "fleet", gateways, bare.address) as beside:
                 await _settled(beside)
                 back, floor = await _in_turn(storms, bare, beside, rounds)
-    ordered = sorted(storms.ordered[1:])
-    return Figures(back, ordered[len(ordered) // 2], floor)
+    # The first of them is not measured.
+    return Figures(back, statistics.median(storms.ordered[1:]), floor)
 
 
 async def _in_turn(storms: Storms, bare: Bare, beside: Fleet, rounds: int) -> tuple[float, float]:
