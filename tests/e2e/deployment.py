@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -20,6 +21,7 @@ from bartizan.cli.terminal import Failed
 from bartizan.ids import Mac, SiteId
 from bartizan_lab.cameras.state import Timings
 from bartizan_lab.demo.installation import Installation
+from bartizan_lab.netns import Namespace
 from bartizan_lab.site import plan
 from bartizan_lab.site.live import LiveEstate, live
 from bartizan_lab.site.plan import CameraPlan, SitePlan
@@ -76,7 +78,7 @@ class Deployment:
         await self.enrol_gateway(site)
         self.configure(site, **BRISK, **settings)
         await self.installation.start_agent(site)
-        await self.until(f"{site} is connected", lambda: self.is_connected(site), 30)
+        await self.until(f"{site} is connected", lambda: self.is_connected(site), 90)
 
     async def enrol_gateway(self, site: SiteId) -> None:
         """Enrol a site's gateway with a token of its own."""
@@ -112,6 +114,14 @@ class Deployment:
     async def ask(self, path: str, **parameters: Any) -> Any:
         """Return what the controller's API says at a path."""
         return await self._in_core(lambda api: api.get(path, Any, **parameters))
+
+    async def refuses(self, path: str, body: Json) -> bool:
+        """Whether the controller refuses what is posted to a path, for now or for good."""
+        try:
+            await self._in_core(lambda api: api.post(path, Any, body))
+        except Failed:
+            return True
+        return False
 
     async def devices(self) -> dict[Mac, Json]:
         """Return what the controller knows of each device, by MAC."""
@@ -240,6 +250,21 @@ class Deployment:
                 return ask(api)
 
         return await asyncio.to_thread(functools.partial(there, self._api))
+
+
+def enforced(gateway: Namespace) -> str:
+    """Return what a gateway's kernel holds of ours, without what it counts."""
+    text = gateway.run("nft", "--stateless", "list", "table", "inet", "bartizan")
+    return re.sub(r"\tset (tried|dropped)\w* \{.*?\n\t\}\n", "", text, flags=re.DOTALL)
+
+
+def missing(recorded: Iterable[Event], sent: Iterable[Event] = ()) -> set[Event]:
+    """Return the events that must have been there, by their numbers or because they were seen, and are not."""
+    recorded = set(recorded)
+    newest = Counter[str]()
+    for boot, sequence in (*recorded, *sent):
+        newest[boot] = max(newest[boot], sequence)
+    return {(boot, sequence) for boot, last in newest.items() for sequence in range(1, last + 1)} - recorded
 
 
 @contextlib.asynccontextmanager

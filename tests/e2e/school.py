@@ -3,7 +3,6 @@
 import contextlib
 import enum
 import itertools
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ from bartizan_lab.cameras.camera import Camera
 from bartizan_lab.cameras.images import HikvisionImage
 from bartizan_lab.cameras.state import Timings
 from bartizan_lab.site.plan import CameraPlan
-from tests.e2e.deployment import ROOT, Deployment, Event, Json, standing
+from tests.e2e.deployment import ROOT, Deployment, Event, Json, enforced, missing, standing
 from tests.e2e.estates import addresses, camera, credential_document, site, site_document
 
 
@@ -154,9 +153,7 @@ class School:
 
     def table(self) -> str:
         """Return what the kernel holds of ours, without what it counts."""
-        gateway = self.deployment.live.network.sites[0].gateway
-        text = gateway.run("nft", "--stateless", "list", "table", "inet", "bartizan")
-        return re.sub(r"\tset (tried|dropped)\w* \{.*?\n\t\}\n", "", text, flags=re.DOTALL)
+        return enforced(self.deployment.live.network.sites[0].gateway)
 
     def throttle(self, rate: str) -> None:
         """Make the link from the controller to the gateways slow, as one over a mobile network is."""
@@ -173,12 +170,7 @@ class School:
 
     def lost(self) -> set[Event]:
         """Return the events that are known to have been there and are not in the controller's database."""
-        recorded = set(self.deployment.recorded(SCHOOL.id))
-        newest = Counter[str]()
-        for boot, sequence in recorded | self.sent:
-            newest[boot] = max(newest[boot], sequence)
-        numbered = {(boot, sequence) for boot, last in newest.items() for sequence in range(1, last + 1)}
-        return numbered - recorded
+        return missing(self.deployment.recorded(SCHOOL.id), self.sent)
 
     def doubled(self) -> list[Event]:
         """Return the events that the controller has more than once."""

@@ -46,13 +46,20 @@ def test_alarms_of_the_operating_guide_are_kinds_of_event() -> None:
     assert {"containment.failed", "containment.drift", "containment.released", "catalogue.refused"} <= named
 
 
-def test_every_line_of_the_security_policy_names_tests_that_exist() -> None:
-    """What a thief can and cannot do is only said where a test shows it."""
-    table = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("| shown for | by |")[2].partition("\n\n")[0]
+@pytest.mark.parametrize(
+    ("document", "heading", "at_least"),
+    [
+        pytest.param("SECURITY.md", "| shown for | by |", 11, id="what a thief can and cannot do"),
+        pytest.param("docs/guides/bad-input.md", "| shown by |", 10, id="what comes of bad input"),
+    ],
+)
+def test_every_line_of_a_promise_names_tests_that_exist(document: str, heading: str, at_least: int) -> None:
+    """It is only said where a test shows it."""
+    table = (ROOT / document).read_text(encoding="utf-8").partition(heading)[2].partition("\n\n")[0]
     lines = [line for line in table.splitlines() if line.startswith("| ")]
-    named = [re.findall(r"`(tests/[a-z_/]+\.py)((?:::\w+)+)`", line) for line in lines]
+    named = [re.findall(r"`(tests/[a-z_0-9/]+\.py)((?:::\w+)+)`", line) for line in lines]
 
-    assert len(lines) > 10
+    assert len(lines) >= at_least
     assert all(named)
     missing = [(file, path) for tests in named for file, path in tests if not _is_defined(ROOT / file, path)]
     assert not missing

@@ -34,6 +34,8 @@ class Installation:
             folder / "controller.log",
         )
         self.agents: dict[SiteId, Program] = {}
+        self.environments: dict[SiteId, dict[str, str]] = {}
+        """For whatever runs on a site's gateway."""
 
     @property
     def controller_folder(self) -> Path:
@@ -78,15 +80,15 @@ class Installation:
         """Start the agent of an enrolled gateway."""
         program = (str(self.programs / "bartizan-agent"), *self._agent_options(site), "run")
         gateway = self.live.sites[site].network.gateway
-        self.agents[site] = Program(f"agent of {site}", gateway, program, self.folder / f"{site}.log")
+        log = self.folder / f"{site}.log"
+        self.agents[site] = Program(f"agent of {site}", gateway, program, log, self.environments.get(site, {}))
         await self.agents[site].start()
 
     async def on_gateway(self, site: SiteId, *arguments: str) -> Finished:
         """Type a `bartizan-agent` command on a site's gateway."""
         gateway = self.live.sites[site].network.gateway
-        return await command(
-            gateway, str(self.programs / "bartizan-agent"), *self._agent_options(site), *arguments, seconds=30
-        )
+        program = (str(self.programs / "bartizan-agent"), *self._agent_options(site))
+        return await command(gateway, *program, *arguments, environment=self.environments.get(site, {}), seconds=30)
 
     async def all_connected(self) -> bool:
         """Return whether every agent's gateway is connected to the controller.
