@@ -11,8 +11,10 @@ link to have a change reverted gains nothing by it (docs/adr/0010).
 The state is on disk, so neither the agent's death nor a reboot stops the deadline.
 """
 
+import contextlib
 import logging
 import math
+import socket
 from collections.abc import Callable
 
 import msgspec
@@ -22,7 +24,7 @@ from bartizan.containment.check import check
 from bartizan.containment.management import may_cut
 from bartizan.containment.model import ManagementPath, Ruleset
 from bartizan.errors import Malformed, Unavailable
-from bartizan.ids import Address
+from bartizan.ids import Address, address
 from bartizan.wire import codec
 from bartizan_agent.clock import Clock
 from bartizan_agent.durable import replace_file
@@ -163,6 +165,16 @@ def path_between(own: Address, controller: Address, port: int) -> ManagementPath
     except Malformed:
         return None
     return path
+
+
+def expect(places: Places, host: str, port: int) -> None:
+    """Keep the way to a controller that was never linked to yet: what is enforced first may cut it already."""
+    with contextlib.suppress(OSError, ValueError, Unavailable):  # no route or no name yet: the first link will tell
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as asking:
+            asking.connect(where)  # asks the routing table, and sends nothing
+            path = path_between(address(asking.getsockname()[0]), address(str(where[0])), port)
+        replace_file(places.confirmation, codec.encode(Confirmed(path)))
 
 
 def _alone(path: ManagementPath | None) -> Ruleset:

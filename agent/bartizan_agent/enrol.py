@@ -23,6 +23,7 @@ from bartizan.errors import BartizanError, Malformed, Refused, Unavailable
 from bartizan.trust.enrolment import Token, is_pinned, read_token
 from bartizan.wire import codec
 from bartizan.wire.enrolment import Enrolment, EnrolmentRequest
+from bartizan_agent import confirmation
 from bartizan_agent.catalogue import keep_first_root
 from bartizan_agent.durable import replace_file
 from bartizan_agent.errors import EnrolmentFailed
@@ -223,6 +224,7 @@ def _move_into_place(making: Places, places: Places, configuration: Path, settin
         places.store.rename(places.store.with_name(f"{places.store.name}.of-{former}-{time.time():.0f}"))
     making.keys.rename(places.keys)
     making.catalogue.rename(places.catalogue)
+    confirmation.expect(places, settings.controller.broker_host, settings.controller.broker_port)
     replace_file(configuration, render(settings).encode())
 
 

@@ -72,13 +72,18 @@ class Deployment:
         with self.people.namespace.entered():
             self._api = Controller(profile)
 
-    async def enrol(self, site: SiteId, **settings: float) -> None:
+    async def enrol(self, site: SiteId, **settings: float | str) -> None:
         """Make a site, enrol its gateway and start its agent."""
-        await self.people.do("bartizan", "site", "add", site, "--organisation", ORGANISATION)
-        await self.enrol_gateway(site)
-        self.configure(site, **BRISK, **settings)
+        await self.enrol_site(site)
+        self.configure(site, **settings)
         await self.installation.start_agent(site)
         await self.until(f"{site} is connected", lambda: self.is_connected(site), 90)
+
+    async def enrol_site(self, site: SiteId) -> None:
+        """Make a site and enrol its gateway, whose agent will be brisk."""
+        await self.people.do("bartizan", "site", "add", site, "--organisation", ORGANISATION)
+        await self.enrol_gateway(site)
+        self.configure(site, **BRISK)
 
     async def enrol_gateway(self, site: SiteId) -> None:
         """Enrol a site's gateway with a token of its own."""
@@ -86,7 +91,7 @@ class Deployment:
         done = await self.installation.enrol(site, token)
         assert done.code == 0, done.err
 
-    def configure(self, site: SiteId, **settings: float) -> None:
+    def configure(self, site: SiteId, **settings: float | str) -> None:
         """Change entries of an agent's configuration file, as an operator would."""
         file = self.folder / f"{site}.toml"
         text = file.read_text(encoding="utf-8")

@@ -33,7 +33,14 @@ class SiteNetwork:
     def __enter__(self) -> Self:
         for namespace in (self.gateway, self._switch, self.recorder):
             self._stack.enter_context(namespace)
-        self._wire_gateway()
+        # A plain switch has no addresses; with one it would be found as a device.
+        self._switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1")
+        veth(self.gateway, plan.CAMERA_INTERFACE, self._switch, "uplink")
+        bridge(self._switch, "br0", "uplink")
+        if self.plan.bridged:
+            self._wire_bridge()
+        else:
+            self._wire_router(self.gateway, plan.CAMERA_INTERFACE)
         for camera in self.plan.cameras:
             self.plug_in(camera)
         return self
@@ -74,19 +81,31 @@ class SiteNetwork:
         """Return the recorder's place."""
         return _place(self.recorder, self.plan.recorder, f"{self.plan.prefix6(2)}::10", Mac("02:00:00:00:00:10"))
 
-    def _wire_gateway(self) -> None:
-        site, gateway = self.plan, self.gateway
+    def _wire_bridge(self) -> None:
+        """Put the gateway between the cameras' switch and a router of the site's own."""
+        gateway, router, own = self.gateway, self._stack.enter_context(Namespace(f"rtr{self.plan.number}")), "br0"
+        veth(router, "lan0", gateway, plan.UPLINK_INTERFACE)
+        bridge(gateway, "br0", plan.CAMERA_INTERFACE, plan.UPLINK_INTERFACE)
+        self._wire_router(router, "lan0")
+        if self.plan.managed_from_inside:
+            own = "mgmt0"
+            veth(self._switch, "pmgmt", gateway, own)
+            self._switch.ip("link set pmgmt master br0", "link set pmgmt up")
+        gateway.ip(
+            f"link set {own} up",
+            f"address add {self.plan.own}/24 brd + dev {own}",
+            f"route add default via {self.plan.gateway(1)}",
+        )
+
+    def _wire_router(self, gateway: Namespace, camera_interface: str) -> None:
+        site = self.plan
         route_between(gateway)
-        # A plain switch has no addresses; with one it would be found as a device.
-        self._switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1")
-        veth(gateway, plan.CAMERA_INTERFACE, self._switch, "uplink")
-        bridge(self._switch, "br0", "uplink")
         veth(gateway, plan.RECORDER_INTERFACE, self.recorder, DEVICE_INTERFACE)
         _attach_to_core(self._core, gateway, plan.UPLINK_INTERFACE, f"gw{site.number}")
         gateway.ip(
-            f"address add {site.gateway(1)}/24 brd + dev {plan.CAMERA_INTERFACE}",
-            f"address add {site.prefix6(1)}::1/64 dev {plan.CAMERA_INTERFACE}",
-            f"link set {plan.CAMERA_INTERFACE} up",
+            f"address add {site.gateway(1)}/24 brd + dev {camera_interface}",
+            f"address add {site.prefix6(1)}::1/64 dev {camera_interface}",
+            f"link set {camera_interface} up",
             f"address add {site.gateway(2)}/24 brd + dev {plan.RECORDER_INTERFACE}",
             f"address add {site.prefix6(2)}::1/64 dev {plan.RECORDER_INTERFACE}",
             f"link set {plan.RECORDER_INTERFACE} up",

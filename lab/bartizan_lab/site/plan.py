@@ -48,6 +48,15 @@ class SitePlan:
     id: SiteId
     number: int
     cameras: tuple[CameraPlan, ...]
+    bridged: bool = False
+    """Whether its gateway is a transparent bridge, with a router of the site's own beyond it."""
+    managed_from_inside: bool = False
+    """Whether a bridged gateway is reached by an interface that is plugged into the cameras' switch."""
+
+    @property
+    def own(self) -> Address:
+        """A bridged gateway's own address, on the camera segment."""
+        return Address(f"10.{90 + self.number}.1.2")
 
     @property
     def uplink(self) -> Address:
