@@ -25,6 +25,7 @@ MAKERS = (
 )
 FINGERPRINTS = tuple(msgspec.json.decode((DATA / "fingerprints.json").read_bytes(), type=list[Fingerprint]))
 DIRECTORY = Directory(MAKERS, FINGERPRINTS)
+SHIPPED = Directory(msgspec.json.decode((DATA / "makers.json").read_bytes(), type=tuple[Maker, ...]), FINGERPRINTS)
 HIKVISION_MAC = Mac("44:19:b6:12:34:56")
 DAHUA_MAC = Mac("3c:ef:8c:12:34:56")
 
@@ -222,6 +223,28 @@ def test_a_camera_must_say_so_louder_than_anything_else_is_said(
 )
 def test_the_model_tells_the_kind_where_nothing_else_does(maker: str, model: str, kind: Kind) -> None:
     assert seen(say(Fact.MAKER, maker, Source.HTTP), say(Fact.MODEL, model, Source.HTTP)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("maker", "model"),
+    [
+        ("hikvision", "DS-7616NI-K2/16P"),
+        ("dahua", "DHI-NVR4108"),
+        ("uniview", "NVR301-04S2-P4"),
+        ("hanwha", "XRN-420S"),
+        ("tvt", "NVR5-8200PX"),
+        ("xiongmai", "NBD8016"),
+    ],
+)
+def test_a_recorder_that_says_it_transmits_video_is_a_recorder(maker: str, model: str) -> None:
+    """They all do, in WS-Discovery: of a recorder the cameras behind it are asked."""
+    said = (
+        say(Fact.MAKER, maker, Source.HTTP),
+        say(Fact.MODEL, model, Source.WS_DISCOVERY),
+        say(Fact.KIND, "camera", Source.WS_DISCOVERY, weight=45),
+    )
+
+    assert identify(Observation("eth1", (), evidence=said), SHIPPED).kind is Kind.RECORDER
 
 
 def test_the_build_date_comes_from_the_source_of_the_firmware_first() -> None:
