@@ -279,6 +279,7 @@ class Gateway:
         self.look()
         self._look_at_time()
         self._parts.last_good.write_pending()
+        self._parts.outbox.tell_losses()
         return before != (self._drops, self._totals)
 
     def _accept_catalogue(self, files: dict[str, bytes], arrived_at: float) -> None:

@@ -9,6 +9,7 @@ as there is room; after a crash a few may be counted that were kept, and none is
 import logging
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,6 +132,12 @@ class Outbox:
             self._insert(notes)
         self._keep_losses()
         self._news()
+
+    def tell_losses(self) -> None:
+        """Tell what was lost, if there is room by now and nothing else happened that would have told it."""
+        if self._is_durable and self._losses.count:
+            with suppress(sqlite3.OperationalError):
+                self.write()
 
     def head(self, limit: int = BATCH) -> Events | None:
         """Return the oldest events, all of one boot, or None if there are none."""

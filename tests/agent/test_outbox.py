@@ -189,6 +189,22 @@ def test_what_is_lost_is_told_with_the_next_transaction_of_a_caller_whose_last_o
     ]
 
 
+def test_losses_are_told_on_a_quiet_site_too(store: sqlite3.Connection) -> None:
+    """Nothing else happens once there is room."""
+    box = outbox(store)
+    box.record(note(events.AGENT_STARTED))
+    box.tell_losses()
+    assert kinds(box) == [events.AGENT_STARTED]
+    store.execute("PRAGMA max_page_count = 1")
+    box.record(*[note(events.DEVICE_FOUND, reason="x" * 1000)] * 20)
+    box.tell_losses()
+    store.execute("PRAGMA max_page_count = 1000000")
+    box.tell_losses()
+    box.tell_losses()
+
+    assert kinds(box) == [events.AGENT_STARTED, events.STORE_FULL]
+
+
 def test_a_number_is_never_used_twice_whichever_transactions_of_a_caller_fail(store: sqlite3.Connection) -> None:
     box = outbox(store)
     with transaction(store):

@@ -202,10 +202,14 @@ class BadDays:
         """Whether anything of a kind is told of a camera."""
         return bool(await self.said_of(plan, kind))
 
-    async def has_told_its_clock(self, years: int) -> bool:
-        """Whether the hospital's gateway has told how far its clock is off."""
+    async def told_clock(self) -> list[float]:
+        """Return by how many years the hospital's gateway told that its clock was set, oldest first."""
         told = await self.deployment.events(events.AGENT_CLOCK, HOSPITAL.id)
-        return any(abs(float(event["detail"]["offset_seconds"]) / (years * YEAR) - 1) < 0.01 for event in told)
+        return [float(event["detail"]["offset_seconds"]) / YEAR for event in told]
+
+    async def has_told_its_clock(self, years: int, since: int) -> bool:
+        """Whether it has told of so many years, after the first `since` times."""
+        return any(abs(told - years) < 0.1 for told in (await self.told_clock())[since:])
 
     async def says_why_not(self, plan: CameraPlan, why: str) -> bool:
         """Whether the operator can read why a camera is not flashed."""

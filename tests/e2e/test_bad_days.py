@@ -222,9 +222,10 @@ async def test_a_gateway_whose_clock_is_years_off(days: BadDays, years: int, cam
     """It holds what it held and flashes nothing, both with the reason; once the clock is right, all is well."""
     deployment, plan = days.deployment, GOOD[camera]
     await deployment.until("it can be patched", functools.partial(days.are_read, [plan]), 60)
+    before = len(await days.told_clock())
     days.clock.set_years_off(years)
     try:
-        await deployment.until("it is told", functools.partial(days.has_told_its_clock, years), 60)
+        await deployment.until("it is told", functools.partial(days.has_told_its_clock, years, before), 60)
         await days.roll_out(camera, plan)
         await deployment.until("it says why not", functools.partial(days.says_why_not, plan, why), 60)
         status = await deployment.installation.on_gateway(HOSPITAL.id, "status")
@@ -234,6 +235,7 @@ async def test_a_gateway_whose_clock_is_years_off(days: BadDays, years: int, cam
         assert await deployment.is_enforced(CONTAINED, "isolate")
     finally:
         days.clock.set_right()
+    await deployment.until("it is right", functools.partial(days.has_told_its_clock, -years, before), 60)
     await deployment.until("it is patched", lambda: days.camera(camera).state.firmware == NEW[0], 90)
     assert days.camera(camera).flashes == 1
 
