@@ -12,7 +12,7 @@ from bartizan_agent import camera_http, default_passwords, login_budget
 from bartizan_agent.assignments import Assigned
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.channels import Told
-from bartizan_agent.clock import Clock
+from bartizan_agent.clock import BEHIND, BEHIND_SECONDS, GatewayClock
 from bartizan_agent.default_passwords import DefaultPasswords
 from bartizan_agent.drivers import DRIVERS
 from bartizan_agent.identity_keys import IdentityKeys
@@ -39,7 +39,7 @@ class Cameras:
         places: Places,
         keys: IdentityKeys,
         *,
-        clock: Clock,
+        clock: GatewayClock,
         outbox: Outbox,
         told: Told,
     ) -> None:
@@ -64,6 +64,8 @@ class Cameras:
             clock=clock,
             emit=self._tell,
             settings=engine.Settings(places.backups, settings.limits.updates_at_once),
+            # The gateway looks at its clock every few minutes; a camera must not be flashed in between.
+            hold=lambda: BEHIND if clock.behind_seconds() > BEHIND_SECONDS else "",
         )
 
     async def run(self) -> None:

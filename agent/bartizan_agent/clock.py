@@ -21,6 +21,9 @@ BEHIND_SECONDS = 60.0  # further behind a time already seen, a clock cannot tell
 STEADY_SECONDS = 86400.0  # after so long without being set, a clock is believed
 
 
+BEHIND = "the gateway's clock is behind, so that nobody can tell whether a window is open"
+
+
 class Clock(Protocol):
     """What time it is."""
 

@@ -30,7 +30,7 @@ from bartizan_agent.assignments import Assigned, assigned, credential_for
 from bartizan_agent.catalogue_fetch import CatalogueFetch
 from bartizan_agent.changes import Change
 from bartizan_agent.channels import Told, recorded
-from bartizan_agent.clock import BEHIND_SECONDS, GatewayClock
+from bartizan_agent.clock import BEHIND, BEHIND_SECONDS, GatewayClock
 from bartizan_agent.containment import Containment, level_of
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
@@ -366,7 +366,7 @@ class Gateway:
         if self._parts.last_good.is_expired(now):
             return "the catalogue has expired"
         if self._parts.clock.behind_seconds() > BEHIND_SECONDS:
-            return "the gateway's clock is behind, so that nobody can tell whether a window is open"
+            return BEHIND
         if not self._parts.is_durable:
             return "the gateway's disk takes no journal"
         return ""

@@ -51,7 +51,7 @@ class SimulatedSite:
         (self.folder / "images" / SHA).write_bytes(CONTENT)
         self.connection = open_store(self.folder / "store.db", [journal.SCHEMA])
 
-    def updater(self, *, at_once: int = 8) -> Updater:
+    def updater(self, *, at_once: int = 8, hold: Callable[[], str] = lambda: "") -> Updater:
         """Return a new life of the agent."""
         return Updater(
             self.connection,
@@ -61,6 +61,7 @@ class SimulatedSite:
             clock=self.clock,
             emit=lambda kind, device, detail: self.told.append((kind, device, detail)),
             settings=Settings(self.folder / "backups", at_once=at_once, limits=HURRIED),
+            hold=hold,
         )
 
     def assignment(
@@ -166,6 +167,19 @@ async def test_a_frozen_catalogue_begins_nothing_and_finishes_what_is_begun(site
         updater.thaw()
         await until(lambda: not updater.updating)
     assert site.codes() == {"a": "succeeded", "b": "succeeded"}
+
+
+async def test_what_nobody_has_noticed_yet_holds_at_the_last_moment(site: SimulatedSite) -> None:
+    """Such as a clock that was set back since the gateway looked at it."""
+    reasons = ["the clock is behind"]
+    updater = site.updater(hold=lambda: "".join(reasons))
+    async with running(updater):
+        updater.assign((site.assignment("a"),))
+        await until(lambda: "the clock is behind" in site.notes("a"))
+        assert site.cameras["a"].log == []
+        reasons.clear()
+        await until(lambda: not updater.updating)
+    assert site.codes() == {"a": "succeeded"}
 
 
 async def test_assigning_the_same_again_changes_nothing(site: SimulatedSite) -> None:

@@ -82,9 +82,10 @@ class Updater:
         emit: Told kind, device and detail of what happens; writes into the same store, so that journal and events
             agree.
         settings: What is configured.
+        hold: Says at the last moment why nothing may be begun; nothing if it may.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - built once, by the composition root, the rest by keyword
         self,
         connection: sqlite3.Connection,
         drivers: tuple[Driver, ...],
@@ -94,6 +95,7 @@ class Updater:
         clock: Clock,
         emit: Emit,
         settings: Settings,
+        hold: Callable[[], str] = lambda: "",
     ) -> None:
         self._journal = Journal(connection)
         self._drivers = {driver.name: driver for driver in drivers}
@@ -105,6 +107,7 @@ class Updater:
         self._places = Places(settings.at_once)
         self._assigned: dict[DeviceId, Assignment] = {}
         self._frozen = ""
+        self._hold = hold
         self._running: dict[DeviceId, asyncio.Event] = {}
         """The event wakes the device's task."""
         self._first_assignment = asyncio.Event()
@@ -233,8 +236,9 @@ class Updater:
             return None
         if update.phase is Phase.WINDOW:
             return self._window(update)
-        if self._frozen and update.phase in {Phase.PREFLIGHT, Phase.BACK_UP, Phase.WRITE}:
-            return Held(self._clock.now() + self._limits.look_again_seconds, self._frozen)
+        frozen = self._frozen or self._hold()
+        if frozen and update.phase in {Phase.PREFLIGHT, Phase.BACK_UP, Phase.WRITE}:
+            return Held(self._clock.now() + self._limits.look_again_seconds, frozen)
         self._journal.open_step(update)
         return await self._take_step(update)
 
@@ -264,8 +268,9 @@ class Updater:
         if install.not_after is not None and now + update.plan.worst_case_seconds > install.not_after:
             needed = update.plan.worst_case_seconds / 60
             return Trouble(Act.NEVER, "window-over", f"its window no longer holds the {needed:.0f} minutes it may take")
-        if self._frozen:
-            return Held(look_again, self._frozen)
+        frozen = self._frozen or self._hold()
+        if frozen:
+            return Held(look_again, frozen)
         taken = self._places.take(update.device.id, update.tags)
         return Held(look_again, taken) if taken else Done()
 
