@@ -171,7 +171,9 @@ async def _start_agent(installed: Installation) -> None:
 
 
 def _is_done(state: dict[str, Any]) -> bool:
-    return bool(state["agrees"] and state["posture"] and state["device"]["identity"]["firmware"])
+    posture = state["posture"]
+    is_held = posture and posture["wanted"] == posture["enforced"]
+    return bool(is_held and state["device"]["identity"]["firmware"])
 
 
 def _site_document(site: SitePlan) -> str:

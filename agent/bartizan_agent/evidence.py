@@ -20,6 +20,8 @@ from bartizan.wire.up import DROPS_REPORTED, DevicePosture, Posture, Report
 from bartizan_agent.reconcile import Link
 
 FIRST_WAIT_SECONDS = 5.0
+NAMED = 3
+"""Neighbours named of a device that shares a switch with them; all of a large segment would be a large report."""
 
 
 def device_postures(
@@ -72,16 +74,21 @@ def limits(
     found: dict[DeviceId, str] = {}
     for device in present:
         level = verdicts[device.id].level
-        others = len(strangers.get(device.interface, set()) - {device.id})
+        others = sorted(strangers.get(device.interface, set()) - {device.id})
         reasons = "; ".join(filter(None, (around, past.get(device.interface, ""))))
         if reasons and level > Level.WATCH:
             found[device.id] = reasons
         elif others and level >= Level.ISOLATE and device.interface not in isolated_ports:
             found[device.id] = (
-                f"it shares {device.interface} with {others} other devices, and frames between them do not pass this"
-                " gateway: isolate the switch's ports, then set ports_isolated"
+                f"it shares a switch behind {device.interface} with {_some(others)}, and frames between them do not"
+                " pass this gateway: isolate the switch's ports, then set ports_isolated"
             )
     return found
+
+
+def _some(devices: list[DeviceId]) -> str:
+    named = ", ".join(devices[:NAMED])
+    return named if len(devices) <= NAMED else f"{named} and {len(devices) - NAMED} others"
 
 
 def busiest(drops: Iterable[DropCounter]) -> tuple[DropCounter, ...]:

@@ -211,10 +211,16 @@ def _device_row(state: Json) -> tuple[object, ...]:
         identity["model"],
         identity["firmware"],
         identity["confidence"],
-        wanted if state["agrees"] else f"{enforced} (wanted {wanted or 'nothing yet'})",
+        _held_as(state, wanted, enforced),
         posture.get("dropped_packets", 0),
         len(state["device"]["vulnerabilities"]) or "",
     )
+
+
+def _held_as(state: Json, wanted: str, enforced: str) -> str:
+    if state["agrees"]:
+        return wanted
+    return f"{enforced} (not in full)" if wanted == enforced else f"{enforced} (wanted {wanted or 'nothing yet'})"
 
 
 def _interval_row(interval: Json, earlier: Json | None) -> tuple[object, ...]:

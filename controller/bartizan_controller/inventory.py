@@ -31,8 +31,9 @@ class SeenDevice(msgspec.Struct, frozen=True):
 
     @property
     def agrees(self) -> bool:
-        """Whether what is enforced is what is wanted."""
-        return self.posture is not None and self.posture.wanted is self.posture.enforced
+        """Whether what is enforced is what is wanted, and nothing goes around it."""
+        posture = self.posture
+        return posture is not None and posture.wanted is posture.enforced and not posture.not_enforceable_because
 
     @property
     def dropped_packets(self) -> int:
@@ -152,7 +153,7 @@ def counts(told: Facts) -> Counts:
             ("kind", told["kind"]): 1,
             ("wanted", wanted): 1,
             ("enforced", enforced): 1,
-            ("agrees", _truth(bool(wanted) and wanted == enforced)): 1,
+            ("agrees", _truth(bool(wanted) and wanted == enforced and "not-enforceable" not in told)): 1,
             ("vulnerable", _truth(bool(advisories))): 1,
             **{("vulnerable-to", advisory): 1 for advisory in advisories},
         }
@@ -199,7 +200,7 @@ FACTS = (
     "enforced",
     "not-enforceable",
 )
-COUNTED = frozenset({"presence", "maker", "kind", "wanted", "enforced", "vulnerabilities"})
+COUNTED = frozenset({"presence", "maker", "kind", "wanted", "enforced", "not-enforceable", "vulnerabilities"})
 """The facts that `counts` looks at."""
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 """Fields in the order of their definition: equal values are equal octets, in less time than sorting takes."""

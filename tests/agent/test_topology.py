@@ -85,6 +85,22 @@ def test_a_segment_that_is_not_there_has_no_way_past_the_filter() -> None:
     assert bypasses(Topology.BRIDGE, ["cam0"], {}, []) == {"cam0": ""}
 
 
+@pytest.mark.parametrize(
+    ("others", "named"), [(1, "with b1, and"), (3, "with b1, b2, b3, and"), (5, "with b1, b2, b3 and 2 others, and")]
+)
+def test_who_shares_an_unmanaged_switch_is_named(others: int, named: str) -> None:
+    device = Device(DeviceId("a"), Identity(), "cam0", macs=(Mac("02:00:00:00:00:02"),))
+    neighbours = tuple(Device(DeviceId(f"b{number}"), Identity(), "cam0") for number in range(1, others + 1))
+    verdicts = {each.id: Verdict(Level.ISOLATE, ()) for each in (device, *neighbours)}
+
+    shared = limits((device, *neighbours), verdicts, (Link("cam0", ()),), (), ())
+    apart = limits((device, *neighbours), verdicts, (Link("cam0", (), ports_isolated=True),), (), ())
+
+    assert "it shares a switch behind cam0" in shared[device.id]
+    assert named in shared[device.id]
+    assert apart == {}
+
+
 def test_what_passes_the_filter_by_is_never_counted_as_contained() -> None:
     device = Device(DeviceId("a"), Identity(), "cam0", macs=(Mac("02:00:00:00:00:02"),))
     other = Device(DeviceId("b"), Identity(), "cam1", macs=(Mac("02:00:00:00:00:03"),))

@@ -84,6 +84,21 @@ def test_a_device_that_is_not_judged_yet_agrees_with_nothing(estate: Database) -
     assert (state.posture, state.agrees) == (None, False)
 
 
+def test_what_a_gateway_cannot_enforce_is_never_counted_as_held(estate: Database) -> None:
+    said = report(Gateway(NORTH, Path()), (device(1),), level=Level.ISOLATE)
+    (held,) = said.posture.devices
+    around = msgspec.structs.replace(held, enforceable=False, not_enforceable_because="it shares a switch with b")
+    for now, posture in ((1.0, held), (2.0, around)):
+        seen = inventory.join(said.devices, msgspec.structs.replace(said.posture, devices=(posture,)))
+        estate.change(lambda c, seen=seen, now=now: devices.replace(c, NORTH, COUNCIL, seen, now=now))  # type: ignore[misc]
+
+    ((_, state),) = estate.query(lambda c: devices.page(c, Filter(), limit=10))
+    assert state.posture is not None
+    assert (state.posture.enforced, state.agrees) == (Level.ISOLATE, False)
+    assert estate.query(lambda c: counters.counted(c, ["site/north"]))["agrees"] == {"false": 1}
+    assert estate.query(counters.recount) == ()
+
+
 def test_history_is_intervals_without_gap_and_tells_what_was_so_at_any_time(estate: Database) -> None:
     take(estate, NORTH, (device(1),), now=100.0)
     take(estate, NORTH, (device(1, firmware="5.5.89"),), now=200.0)

@@ -37,7 +37,7 @@ class Measure:
         """Return whether kernels hold what is wanted everywhere, and every listed maker's camera at some level."""
         known = await self.devices()
         listed = [known.get(camera.mac) for _, camera in _listed()]
-        return all(state["agrees"] for state in known.values()) and all(
+        return all(is_held(state) for state in known.values()) and all(
             state is not None and state["posture"]["enforced"] not in (None, "watch") for state in listed
         )
 
@@ -144,3 +144,9 @@ def _is_named(state: Json | None, camera: CameraPlan) -> bool:
     if _lineage(camera) not in (*LISTED, "axis"):
         return True
     return identity["maker"] == _lineage(camera) and bool(identity["firmware"])
+
+
+def is_held(state: Json) -> bool:
+    """Return whether the kernel holds a device at the level that is wanted. The demo's cameras share a switch."""
+    posture = state["posture"]
+    return posture is not None and posture["wanted"] == posture["enforced"]

@@ -13,7 +13,7 @@ from bartizan_lab.cameras import Fault
 from bartizan_lab.cameras.images import HikvisionImage
 from bartizan_lab.demo import estate
 from bartizan_lab.demo.installation import MQTT_PORT, Installation
-from bartizan_lab.demo.measure import Json, Measure
+from bartizan_lab.demo.measure import Json, Measure, is_held
 from bartizan_lab.demo.people import Claim
 from bartizan_lab.demo.voice import Voice
 from bartizan_lab.programs import command
@@ -159,7 +159,7 @@ class Story:
         await self._until("both gateways are back", self.installed.all_connected, 60)
         await self._until("the new camera is known", functools.partial(self.measure.is_known, estate.NEWCOMER.mac), 60)
         await self._until("everything is held as wanted", self.measure.all_held, 30)
-        self.voice.fact("the new camera was reported; every device is held as wanted")
+        self.voice.fact("the new camera was reported; every kernel holds what is wanted")
 
     async def firmware_needs_two_people(self) -> None:
         """Add an image; one key is refused, two are enough."""
@@ -233,7 +233,7 @@ class Story:
     def _proof_row(self, state: Json) -> tuple[str, ...]:
         identity, posture = state["device"]["identity"], state["posture"]
         name = " ".join(filter(None, (identity["model"], state["device"]["addresses"][0])))
-        self._claim(state["agrees"], f"{name} is not held as wanted")
+        self._claim(is_held(state), f"{name} is not held as wanted")
         return (
             state["site"],
             name,
