@@ -4,6 +4,8 @@ Some libraries import more where more is installed; what is measured is what a g
 modules, which the agent's package makes when it is installed: compiling at every start costs time and much memory.
 """
 
+import compileall
+import shutil
 from importlib.metadata import distribution
 from pathlib import Path, PurePath
 
@@ -13,10 +15,13 @@ _OURS = (CHECKOUT / "bartizan", CHECKOUT / "agent" / "bartizan_agent")
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Fill an empty folder with links to the packages of `agent/dependencies.txt`; use it with `python -S`."""
+    """Fill an empty folder with our packages and links to those of `agent/dependencies.txt`; for `python -S`."""
+    for package in _OURS:  # as copies, for a checkout's may have no compiled form, or be changed meanwhile
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns(_COMPILED))
+        compileall.compile_dir(folder / package.name, quiet=1)
     lines = (CHECKOUT / "agent" / "dependencies.txt").read_text(encoding="utf-8").splitlines()
     names = [line.split()[0] for line in lines if line and not line.startswith("#")]
-    for package in {*_OURS, *(package for name in names for package in _packages(name))}:
+    for package in {package for name in names for package in _packages(name)}:
         (folder / package.name).symlink_to(package)
     return {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
 

@@ -155,12 +155,11 @@ def _held_against(applied: Ruleset, topology: Topology) -> Kernel:
 
     layout, nft = layout_of(topology), open_nft()
     try:
-        tables = nft.listing(f"list tables {layout.family}")
-        if not any(entry.get("table", {}).get("name") == TABLE for entry in tables):
-            return Kernel(is_there=False)
-        held = parse(nft.listing(f"list table {layout.family} {TABLE}"))
+        held = parse(nft.table(layout.family, TABLE))
     finally:
         nft.close()
+    if not held.parts:
+        return Kernel(is_there=False)
     differences = comparison.unlike(held, digest(applied), held.parts, elements(applied, layout))
     drift = (*comparison.incomplete(held, layout), *differences)
     devices = comparison.held_devices(applied, held)

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,8 +13,10 @@ from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset, Segmen
 from bartizan.containment.render import digest, render
 from bartizan.errors import Malformed
 from bartizan.ids import Address, DeviceId, Mac
+from bartizan_agent import memory
 from bartizan_agent.firewall import FirewallRefused
 from bartizan_agent.nftables.enforcer import Nftables
+from bartizan_agent.nftables.listing import parse
 from bartizan_agent.nftables.tool import Nft, Object, Program, open_nft
 from bartizan_lab.netns import Namespace
 from tests.containment.estate import camera, estate, with_level
@@ -158,6 +160,9 @@ class Reluctant:
     def listing(self, command: str) -> list[Object]:
         return self._nft.listing(command)
 
+    def table(self, family: str, name: str) -> Iterable[Object]:
+        return self._nft.table(family, name)
+
     def close(self) -> None:
         self._nft.close()
 
@@ -208,6 +213,32 @@ def test_the_nft_program_does_what_the_library_does(gateway: Namespace, tmp_path
         assert firewall.read().intact
         with pytest.raises(FirewallRefused, match="No such file"):
             program.transact("delete table inet nowhere")
+
+
+def test_the_library_and_the_program_read_the_same_table(gateway: Namespace, firewall: Nftables) -> None:
+    firewall.apply(SITE)
+    gateway.run("nft", "-f", "-", text_in="table inet other { set held_macs { type ether_addr; }; }")
+    library = open_nft()
+    with contextlib.closing(library):
+        assert parse(library.table("inet", "bartizan")) == parse(Program().table("inet", "bartizan"))
+        assert parse(library.table("inet", "none")).parts == ()
+
+
+def test_what_it_takes_to_read_a_large_site_is_little(gateway: Namespace, firewall: Nftables) -> None:
+    firewall.apply(estate(1000))
+    gateway.run("nft", "add", "table", "inet", "other")  # a change, so that all is read once more
+    memory.give_back()
+    before = _kibibytes("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM begins anew
+
+    assert len(firewall.read().devices) == 1000
+
+    assert _kibibytes("VmHWM") - before < 8 * 1024  # listing the table by its name takes 20 MB
+
+
+def _kibibytes(name: str) -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split(f"{name}:")[1].split()[0])
 
 
 def test_the_state_folder_may_be_full(gateway: Namespace, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bartizan.containment.words import Verdict
 from bartizan.ids import Address, Mac
 from bartizan_agent.nftables.comparison import bypasses, held_devices, incomplete
 from bartizan_agent.nftables.evidence import drop_counters
-from bartizan_agent.nftables.listing import NOTHING, Held, parse
+from bartizan_agent.nftables.listing import Held, parse
 from bartizan_agent.nftables.tool import Object
 from tests.containment.estate import estate
 
@@ -33,7 +33,7 @@ def test_flowtables_are_named_because_they_bypass_the_forward_hook() -> None:
 
 
 def test_a_table_that_is_not_there_lacks_everything() -> None:
-    assert "1 of chain 'judge', not 0" in incomplete(NOTHING)
+    assert "1 of chain 'judge', not 0" in incomplete(parse(()))
 
 
 def test_a_device_is_reported_at_the_loosest_level_that_any_key_is_held_at() -> None:

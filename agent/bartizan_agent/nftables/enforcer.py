@@ -22,7 +22,7 @@ from bartizan.containment.words import Layout
 from bartizan.errors import Unavailable
 from bartizan_agent.firewall import Enforced, FirewallRefused
 from bartizan_agent.nftables import comparison, evidence
-from bartizan_agent.nftables.listing import NOTHING, Evidence, Held, Part, parse
+from bartizan_agent.nftables.listing import Evidence, Held, Part, parse
 from bartizan_agent.nftables.netlink import Generations
 from bartizan_agent.nftables.stored import StoredRulesets
 from bartizan_agent.nftables.tool import Nft, open_nft
@@ -191,14 +191,15 @@ class Nftables:
         """Return a generation and the table as it was then."""
         for _ in range(READ_ATTEMPTS):
             generation = self._generations.now()
-            held = self._list_table()
+            try:
+                held = parse(self._nft.table(self._layout.family, TABLE))
+            except FirewallRefused:
+                if self._generations.now() == generation:
+                    raise
+                continue
             if self._generations.now() == generation:
                 return generation, held
         raise FirewallRefused("the ruleset changes faster than it can be read: which program keeps rewriting it?")
-
-    def _list_table(self) -> Held:
-        family = self._layout.family
-        return parse(self._nft.listing(f"list table {family} {TABLE}")) if family in self._families() else NOTHING
 
     def _families(self) -> tuple[str, ...]:
         """Return the families in which there is a table of ours."""

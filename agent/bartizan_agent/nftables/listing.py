@@ -36,9 +36,6 @@ class Held(NamedTuple):
     evidence: Evidence
 
 
-NOTHING = Held((), (), {}, {})
-
-
 def parse(listing: Iterable[Object]) -> Held:
     """Return what a listing of the table holds."""
     marks: list[str] = []

@@ -5,6 +5,7 @@ Transactions are nft text, listings are nft's JSON (libnftables-json(5)). Either
 
 import ctypes
 import subprocess
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +18,8 @@ _LIBRARY = "libnftables.so.1"
 # enum in nftables/libnftables.h: JSON, and protocols as numbers whatever /etc/protocols says.
 _OUTPUT_JSON = 1 << 4
 _OUTPUT_NUMERIC_PROTOCOL = 1 << 7
+_OUTPUT_TERSE = 1 << 11
+_OUTPUT = _OUTPUT_JSON | _OUTPUT_NUMERIC_PROTOCOL
 
 Object = dict[str, Any]
 """One object of a listing, under its kind: `{"rule": {…}}`."""
@@ -37,6 +40,13 @@ class Nft(Protocol):
 
         Raises:
             FirewallRefused: There is no such thing.
+        """
+
+    def table(self, family: str, name: str) -> Iterable[Object]:
+        """Return what a table holds; nothing where there is no such table.
+
+        Raises:
+            FirewallRefused: It cannot be read, or a set was taken away meanwhile.
         """
 
     def close(self) -> None:
@@ -71,7 +81,7 @@ class Library:
         self._context = library.nft_ctx_new(0)
         library.nft_ctx_buffer_output(self._context)
         library.nft_ctx_buffer_error(self._context)
-        library.nft_ctx_output_set_flags(self._context, _OUTPUT_JSON | _OUTPUT_NUMERIC_PROTOCOL)
+        library.nft_ctx_output_set_flags(self._context, _OUTPUT)
 
     def transact(self, text: str) -> None:
         """Carry out a transaction."""
@@ -83,9 +93,32 @@ class Library:
         self._forget()
         return _objects(printed)
 
+    def table(self, family: str, name: str) -> Iterator[Object]:
+        """Return what a table holds, its elements one set after the other.
+
+        The library holds what it lists several times over: a whole table of 1,000 devices makes 20 MB at once. Naming
+        the table, or asking whether it is there, costs nearly as much: for that it fetches every element of all tables.
+        """
+        for entry in self._outline(f"list ruleset {family}"):
+            kind, described = next(iter(entry.items()))
+            if (described.get("name") if kind == "table" else described.get("table")) != name:
+                continue
+            if kind in ("set", "map"):
+                yield from self.listing(f"list {kind} {family} {name} {described['name']}")
+            else:
+                yield entry
+
     def close(self) -> None:
         """Free the context."""
         self._library.nft_ctx_free(self._context)
+
+    def _outline(self, command: str) -> list[Object]:
+        """Return what a `list` command gives, without the elements of sets that have a name."""
+        self._library.nft_ctx_output_set_flags(self._context, _OUTPUT | _OUTPUT_TERSE)
+        try:
+            return self.listing(command)
+        finally:
+            self._library.nft_ctx_output_set_flags(self._context, _OUTPUT)
 
     def _forget(self) -> None:
         """Make the library drop the ruleset that it remembers, as it does when a command fails.
@@ -115,6 +148,13 @@ class Program:
     def listing(self, command: str) -> list[Object]:
         """Return what a `list` command gives."""
         return _objects(_run_program("--json", "--numeric-protocol", *command.split()))
+
+    def table(self, family: str, name: str) -> list[Object]:
+        """Return what a table holds."""
+        tables = self.listing(f"list tables {family}")
+        if not any(entry.get("table", {}).get("name") == name for entry in tables):
+            return []
+        return self.listing(f"list table {family} {name}")
 
     def close(self) -> None:
         """Do nothing: each call ends its process."""
