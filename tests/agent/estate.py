@@ -151,9 +151,9 @@ class Desk:
                 self.heard.append((site, codec.decode_up(bytes(message.payload))))
                 self._news.notify_all()
 
-    async def hears(self, kind: type[Said], count: int = 1) -> list[Said]:
+    async def hears(self, kind: type[Said], count: int = 1, *, seconds: float = PATIENCE_SECONDS) -> list[Said]:
         """Wait until so many messages of a kind were heard, and return all of them."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
+        async with asyncio.timeout(seconds), self._news:
             await self._news.wait_for(lambda: len(self.all(kind)) >= count)
         return self.all(kind)
 
