@@ -22,7 +22,7 @@ from bartizan.errors import Malformed
 from bartizan.ids import OrderId
 from bartizan.wire import codec
 from bartizan_agent.durable import replace_file
-from bartizan_agent.nftables.restore import CLOCK_SLACK_SECONDS
+from bartizan_agent.nftables import restore
 from bartizan_agent.notes import Note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
@@ -31,7 +31,6 @@ from bartizan_agent.store import transaction
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS taken_from_spool (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-LONGEST_HOURS = 72
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,8 +44,8 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The raises that were in force when it began, so that one ordered later is known for new."""
 
     def stands(self, now: float) -> bool:
-        """Return whether it still holds. A clock from before its beginning cannot tell, so then it does not."""
-        return self.began_at - CLOCK_SLACK_SECONDS <= now < self.ends_at
+        """Return whether it still holds, as the boot unit would say."""
+        return restore.stands(self.began_at, self.ends_at, now)
 
     def sentence(self) -> str:
         """Return who lifted containment, why and until when."""
@@ -55,7 +54,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def standing(places: Places, now: float) -> Release | None:
-    """Return the release that stands now, if any. A marker that cannot be read lifts nothing."""
+    """Return the release that stands now, if any. A marker that cannot be read, or claims too much, lifts nothing."""
     try:
         release = codec.decode(places.release.read_bytes(), Release)
     except (OSError, Malformed):

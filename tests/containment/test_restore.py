@@ -146,6 +146,28 @@ def test_a_marker_that_cannot_be_read_lifts_nothing(tmp_path: Path, marker: byte
     assert not restore.is_released(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("began", "hours", "stands"),
+    [
+        pytest.param(-1.0, 72.0, True, id="the longest"),
+        pytest.param(-1.0, 73.0, False, id="longer than anybody may release"),
+        pytest.param(-1.0, float("inf"), False, id="for ever"),
+        pytest.param(-80.0, 100.0, False, id="longer, and began long ago"),
+    ],
+)
+def test_a_marker_lifts_nothing_for_longer_than_a_release_may_last(
+    tmp_path: Path, *, began: float, hours: float, stands: bool
+) -> None:
+    """Boot unit and agent say the same, whoever wrote it."""
+    now, places = time.time(), Places(tmp_path)
+    begins = now + began * 3600
+    marker = {"by": "x", "reason": "y", "began_at": begins, "ends_at": min(begins + hours * 3600, 1e300)}
+    places.release.write_bytes(msgspec.json.encode(marker))
+
+    assert restore.is_released(str(tmp_path)) is stands
+    assert (release.standing(places, now) is not None) is stands
+
+
 def test_the_marker_is_the_one_that_a_release_writes(tmp_path: Path) -> None:
     assert Places(tmp_path).release == tmp_path / RELEASED
 

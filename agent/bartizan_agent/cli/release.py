@@ -3,8 +3,9 @@
 import argparse
 
 from bartizan_agent.cli import DONE, Subparsers, json_option, say
+from bartizan_agent.nftables.restore import LONGEST_RELEASE_SECONDS
 
-DEFAULT_HOURS = 4.0
+DEFAULT_HOURS, LONGEST_HOURS = 4.0, LONGEST_RELEASE_SECONDS / 3600
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -22,7 +23,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--reason", required=True, help="why, for the audit trail")
     parser.add_argument("--by", required=True, metavar="WHO", help="who decided it")
     parser.add_argument(
-        "--hours", type=_hours, default=DEFAULT_HOURS, help=f"how long, at most 72 (default: {DEFAULT_HOURS:g})"
+        "--hours",
+        type=_hours,
+        default=DEFAULT_HOURS,
+        help=f"how long, at most {LONGEST_HOURS:g} (default: {DEFAULT_HOURS:g})",
     )
     json_option(parser)
     parser.set_defaults(run=run)
@@ -69,6 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _hours(text: str) -> float:
     hours = float(text)
-    if not 0 < hours <= 72:
-        raise argparse.ArgumentTypeError("give hours, more than 0 and at most 72")
+    if not 0 < hours <= LONGEST_HOURS:
+        raise argparse.ArgumentTypeError(f"give hours, more than 0 and at most {LONGEST_HOURS:g}")
     return hours

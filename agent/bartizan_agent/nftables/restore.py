@@ -8,7 +8,7 @@ It loads the stored ruleset, or the one before it where that is damaged or refus
 this gateway's segments, so nothing can be enforced: it says so, and ends with 1 for the boot unit to fail.
 
 While containment is released by hand (`bartizan_agent.release` writes the marker) it loads nothing. A marker that
-cannot be read, or whose hours are over, lifts nothing.
+cannot be read, whose hours are over, or that claims more hours than a release may have, lifts nothing.
 """
 
 import ctypes
@@ -19,6 +19,8 @@ CURRENT = "ruleset.nft"
 PREVIOUS = "ruleset.previous.nft"
 RELEASED = "released.json"
 CLOCK_SLACK_SECONDS = 300.0
+LONGEST_RELEASE_SECONDS = 72 * 3600.0
+_ROUNDING_SECONDS = 1.0
 
 _HEADER = b"# Written by bartizan-agent; SHA-256 of all that follows: "
 
@@ -63,8 +65,17 @@ def is_released(folder: str) -> bool:
         began, ends = float(marker["began_at"]), float(marker["ends_at"])
     except (ValueError, TypeError, KeyError):
         return False
-    # A clock from before its beginning cannot tell, so then it does not stand; as in `bartizan_agent.release`.
-    return began - CLOCK_SLACK_SECONDS <= time.time() < ends
+    return stands(began, ends, time.time())
+
+
+def stands(began: float, ends: float, now: float) -> bool:
+    """Return whether a release of this time, in Unix seconds, holds now.
+
+    A clock from before its beginning cannot tell, so then it does not. Nor does one of more hours than the command
+    gives: somebody else wrote it.
+    """
+    is_possible = ends - began <= LONGEST_RELEASE_SECONDS + _ROUNDING_SECONDS
+    return is_possible and began - CLOCK_SLACK_SECONDS <= now < ends
 
 
 def main(arguments: list[str]) -> int:
