@@ -38,7 +38,7 @@ def entry(state: int, mac: Mac | None = MAC, *, deleted: bool = False) -> Neighb
         ),
         pytest.param(
             [entry(STALE), entry(STALE, deleted=True), entry(INCOMPLETE, None), entry(STALE)],
-            [News.APPEARED, None, None, None],
+            [News.APPEARED, None, None, News.CONFIRMED],
             id="the kernel tidies up, and needs it again",
         ),
         pytest.param(
@@ -48,8 +48,18 @@ def entry(state: int, mac: Mac | None = MAC, *, deleted: bool = False) -> Neighb
         ),
         pytest.param(
             [entry(STALE), entry(STALE, deleted=True), entry(INCOMPLETE, None), entry(FAILED, None), entry(REACHABLE)],
-            [News.APPEARED, None, None, None, News.APPEARED],
+            [News.APPEARED, None, None, News.GONE, News.APPEARED],
             id="the kernel tidies up, and it was away meanwhile",
+        ),
+        pytest.param(
+            [entry(REACHABLE), entry(REACHABLE, deleted=True), entry(REACHABLE)],
+            [News.APPEARED, None, News.CONFIRMED],
+            id="the kernel tidies up, and it answers again",
+        ),
+        pytest.param(
+            [entry(STALE), entry(INCOMPLETE, None), entry(STALE)],
+            [News.APPEARED, None, None],
+            id="nobody told that the kernel tidied up before it asked",
         ),
     ],
 )
@@ -57,6 +67,16 @@ def test_only_answers_are_news(story: list[Neighbour], news: list[News | None]) 
     table = Table()
 
     assert [table.learn(step) for step in story] == news
+
+
+def test_who_was_known_before_is_no_news_and_not_taken_for_there() -> None:
+    table = Table()
+    table.learn(entry(STALE))
+    table.begin_again()
+
+    assert (table.entries(), table.mac_of(2, CAMERA)) == ((), None)
+    assert table.learn(entry(STALE)) is News.CONFIRMED
+    assert table.entries() == (entry(STALE),)
 
 
 def test_a_failed_entry_gives_no_mac() -> None:
@@ -99,6 +119,28 @@ def test_a_device_that_is_plugged_in_is_noticed_without_asking(segment: Any) -> 
         return seen
 
     assert segment.run(act)[0] == (CAMERA, MAC, News.APPEARED)
+
+
+@pytest.mark.netns
+def test_who_came_while_nobody_followed_the_table_is_told_as_soon_as_somebody_does(segment: Any) -> None:
+    """As between a scan and the listening that follows it."""
+
+    async def act() -> list[Address]:
+        appeared: list[Address] = []
+        table, index = Table(), named("cam0").index
+        segment.gateway.ip(f"neigh replace {CAMERA} lladdr {MAC} nud stale dev cam0")
+        with Neighbours([index], lambda found, _: appeared.append(found.address), table=table):
+            pass
+        segment.gateway.ip(f"neigh replace {OTHER} lladdr {OTHER_MAC} nud stale dev cam0")
+        with Neighbours([index], lambda found, news: told(found, news, appeared), table=table, go_on=True):
+            pass
+        return appeared
+
+    def told(found: Neighbour, news: News, appeared: list[Address]) -> None:
+        if news is News.APPEARED:
+            appeared.append(found.address)
+
+    assert segment.run(act) == [OTHER]
 
 
 @pytest.mark.netns

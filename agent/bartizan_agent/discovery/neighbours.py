@@ -19,6 +19,7 @@ _INTERFACES = rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR
 _READS_AT_ONCE = 64  # between two turns of the event loop
 _READS_TO_CATCH_UP = 4096  # several tables full; a segment that changes faster is followed later
 _ENTRIES = 65536  # remembered; the kernel itself keeps far fewer
+_TIDIED_UP = 4096  # remembered; devices change their private IPv6 addresses every day
 
 
 class News(enum.Enum):
@@ -32,6 +33,9 @@ class News(enum.Enum):
     """It no longer answers."""
 
 
+Tell = Callable[[Neighbour, News], None]
+
+
 class Table:
     """The table as last told, by interface and address. Pure: the kernel's words go in, news come out."""
 
@@ -39,28 +43,34 @@ class Table:
         self._entries: dict[tuple[int, Address], Neighbour] = {}
         self._tidied_up: dict[tuple[int, Address], Neighbour] = {}
 
+    def begin_again(self) -> None:
+        """Take everything for tidied up, before it is learned anew what is there."""
+        for key in tuple(self._entries):
+            self._tidy_up(key)
+
     def learn(self, entry: Neighbour) -> News | None:
         """Take in a change, and return what is new about it. Ageing (reachable to stale) is no news.
 
-        Nor is the return of an entry that the kernel tidied up: above 128 entries it keeps none that is not in use.
+        An entry that the kernel tidied up has not appeared when it is back, only answered again: above 128 entries the
+        kernel keeps none that is not in use.
         """
         key = (entry.index, entry.address)
         before = self._entries.get(key)
+        known = before if before and before.has_answered else self._tidied_up.get(key)
         if entry.deleted:
             self._tidy_up(key)
             return None
+        if not entry.has_answered and not entry.state & rtnetlink.FAILED:
+            return None  # it is being asked
         if before is not None or len(self._entries) < _ENTRIES:
             self._entries[key] = entry
+        self._tidied_up.pop(key, None)
         if not entry.has_answered:
-            if entry.state & rtnetlink.FAILED:
-                self._tidied_up.pop(key, None)
-                return News.GONE if before and before.has_answered else None
-            return None
-        known = before if before and before.has_answered else self._tidied_up.pop(key, None)
+            return News.GONE if known else None
         if known is None or known.mac != entry.mac:
             return News.APPEARED
-        is_confirmed = entry.state & rtnetlink.REACHABLE and not known.state & rtnetlink.REACHABLE
-        return News.CONFIRMED if is_confirmed else None
+        has_aged = known is before and (known.state & rtnetlink.REACHABLE or not entry.state & rtnetlink.REACHABLE)
+        return None if has_aged else News.CONFIRMED
 
     def mac_of(self, index: int, address: Address) -> Mac | None:
         """Return the MAC behind an address on an interface."""
@@ -73,8 +83,10 @@ class Table:
 
     def _tidy_up(self, key: tuple[int, Address]) -> None:
         entry = self._entries.pop(key, None)
-        if entry and entry.has_answered and len(self._tidied_up) < _ENTRIES:
+        if entry and entry.has_answered:
             self._tidied_up[key] = entry
+            if len(self._tidied_up) > _TIDIED_UP:
+                del self._tidied_up[next(iter(self._tidied_up))]
 
 
 class Neighbours:
@@ -86,22 +98,27 @@ class Neighbours:
         interfaces_changed: Called when some interface or IPv4 address came, went or changed.
         pause_seconds: After reading, nothing is read for so long. Traffic of known cameras changes the table all the
             time; pausing makes many changes one wake-up, and still tells of a first change at once.
+        table: What is known from before. None: nothing.
+        go_on: Whether what became news since the table was last followed is told at the start.
     """
 
     def __init__(
         self,
         indexes: Collection[int],
-        tell: Callable[[Neighbour, News], None],
+        tell: Tell,
         *,
         interfaces_changed: Callable[[], None] | None = None,
         pause_seconds: float = 0.0,
+        table: Table | None = None,
+        go_on: bool = False,
     ) -> None:
         self._indexes = frozenset(indexes)
         self._tell = tell
         self._interfaces_changed = interfaces_changed
         self._pause_seconds = pause_seconds
         self._resume: asyncio.TimerHandle | None = None
-        self.table = Table()
+        self._tell_first = self._tell if go_on else _tell_nobody
+        self.table = Table() if table is None else table
 
     def __enter__(self) -> Self:
         self._socket = socket.socket(
@@ -111,9 +128,9 @@ class Neighbours:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             self._socket.bind((0, rtnetlink.RTMGRP_NEIGH | (_INTERFACES if self._interfaces_changed else 0)))
             # Subscribed before dumped, so that no change falls between the two.
-            for entry in self._dump():
-                self.table.learn(entry)
+            self.table.begin_again()
             self._loop = asyncio.get_running_loop()
+            self._learn(self._dump(), self._tell_first)
             self._loop.add_reader(self._socket, self._read)
         except BaseException:
             self._socket.close()
@@ -163,8 +180,12 @@ class Neighbours:
                 self._interfaces_changed()
         return False
 
-    def _learn(self, entries: Iterable[Neighbour]) -> None:
+    def _learn(self, entries: Iterable[Neighbour], tell: Tell | None = None) -> None:
         for entry in entries:
             news = self.table.learn(entry) if entry.index in self._indexes else None
             if news:
-                self._tell(entry, news)
+                (tell or self._tell)(entry, news)
+
+
+def _tell_nobody(_entry: Neighbour, _news: News) -> None:
+    pass

@@ -12,7 +12,7 @@ from bartizan_agent.discovery.answer import Heard, Rubbish
 from bartizan_agent.discovery.channels import channels
 from bartizan_agent.discovery.interfaces import Interface
 from bartizan_agent.discovery.looked import Looked
-from bartizan_agent.discovery.neighbours import Neighbours, News
+from bartizan_agent.discovery.neighbours import Neighbours, News, Table
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.ports import Ports
 from bartizan_agent.discovery.rtnetlink import Neighbour
@@ -33,6 +33,7 @@ async def scan(
     progress: Progress | None = None,
     looked: Looked | None = None,
     ports: Ports | None = None,
+    neighbours: Table | None = None,
 ) -> tuple[Observation, ...]:
     """Return what is on the links of some interfaces, one observation per device.
 
@@ -44,12 +45,13 @@ async def scan(
         progress: Told in words what goes on, and what is left out.
         looked: What earlier scans looked at: who has not changed since is seen, but not asked again.
         ports: Of a bridge, where the devices are; by default everybody on the link is looked at.
+        neighbours: Who was on the link before; follows who is, until the scan ends.
 
     Raises:
         OSError: The kernel refuses a socket that it refuses nobody.
     """
     return await _Scan(
-        targets, limits or Limits(), progress or _say_nothing, looked or Looked(), ports or Ports()
+        targets, limits or Limits(), progress or _say_nothing, looked or Looked(), ports or Ports(), neighbours
     ).run()
 
 
@@ -57,13 +59,19 @@ class _Scan:
     """The state of one scan."""
 
     def __init__(
-        self, targets: Sequence[Target], limits: Limits, progress: Progress, looked: Looked, ports: Ports
+        self,
+        targets: Sequence[Target],
+        limits: Limits,
+        progress: Progress,
+        looked: Looked,
+        ports: Ports,
+        table: Table | None,
     ) -> None:
         self._targets = targets
         self._limits = limits
         self._progress = progress
         self._tasks = asyncio.TaskGroup()
-        self._neighbours = Neighbours([target.interface.index for target in targets], self._neighbour)
+        self._neighbours = Neighbours([target.interface.index for target in targets], self._neighbour, table=table)
         self._visits = Visits(targets, limits, self._tasks, self._neighbours.table, looked, ports)
         self._asked_alone: set[tuple[int, Address]] = set()
         self._is_open = True

@@ -15,7 +15,7 @@ from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import Interface, named
 from bartizan_agent.discovery.leases import Leases
 from bartizan_agent.discovery.looked import Looked
-from bartizan_agent.discovery.neighbours import Neighbours, News
+from bartizan_agent.discovery.neighbours import Neighbours, News, Table
 from bartizan_agent.discovery.pace import Limits
 from bartizan_agent.discovery.ports import Ports
 from bartizan_agent.discovery.rtnetlink import Neighbour
@@ -63,6 +63,7 @@ class Watch:
         self._troubles: dict[str, str] = {}
         self._scanned: list[Target] = []
         self._looked = Looked()
+        self._table = Table()
         self._complaints: set[str] = set()
 
     def scan_now(self) -> None:
@@ -83,7 +84,7 @@ class Watch:
 
     async def _scan(self, targets: Sequence[Target]) -> None:
         try:
-            self._tell(await scan(targets, self._limits, _log.debug, self._looked, self._ports))
+            self._tell(await scan(targets, self._limits, _log.debug, self._looked, self._ports, self._table))
         except OSError as error:
             _log.warning("scan failed", exc_info=error)
 
@@ -97,6 +98,7 @@ class Watch:
                     tell=self._tell,
                     interfaces_changed=self._look_at_interfaces,
                     looked=self._looked,
+                    table=self._table,
                     ports=self._ports,
                     complain=self._complain_once,
                 )
@@ -168,6 +170,7 @@ class _Listening:
         tell: Tell,
         interfaces_changed: Callable[[], None],
         looked: Looked,
+        table: Table,
         ports: Ports,
         complain: Callable[[str], None],
     ) -> None:
@@ -181,6 +184,8 @@ class _Listening:
             self._neighbour,
             interfaces_changed=interfaces_changed,
             pause_seconds=_NEIGHBOUR_PAUSE_SECONDS,
+            table=table,
+            go_on=True,
         )
         self._visits = Visits(targets, limits, tasks, self._neighbours.table, looked, ports)
 
