@@ -13,7 +13,7 @@ def forbidden(site: SiteFacts, makers: Iterable[Maker], devices: Iterable[Device
     """Return the event of each device that is there, of a maker named by a law or list, if the site is sensitive.
 
     Args:
-        site: As the catalogue declares it; one that it does not list is sensitive.
+        site: As the catalogue declares it.
         makers: Of the catalogue.
         devices: All of the site.
     """

@@ -425,6 +425,8 @@ class Gateway:
 
     def _tell_of_deployment(self) -> None:
         parts, last_good = self._parts, self._parts.last_good
+        if not last_good.is_site_declared:  # that a site is held as if sensitive does not say that it is
+            return
         told = forbidden(last_good.facts, last_good.catalogue.makers, parts.roster.devices)
         for device in parts.roster.devices:
             event = told.get(device.id)

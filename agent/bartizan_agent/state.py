@@ -79,6 +79,11 @@ class LastGood:
         return site_facts(self.catalogue.sites, self.site)
 
     @property
+    def is_site_declared(self) -> bool:
+        """Whether the catalogue declares anything of this site: otherwise `facts` are assumed."""
+        return any(facts.id == self.site for facts in self.catalogue.sites)
+
+    @property
     def lacks_catalogue(self) -> bool:
         """Whether a catalogue was accepted once and cannot be read any more."""
         return CATALOGUE in self.damaged

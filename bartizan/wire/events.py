@@ -75,8 +75,8 @@ named_by: The laws and lists that name its maker.
 confidence: How sure the maker is, 0 to 100.
 interface: The gateway's interface on which it is.
 
-Do: Stop the deployment: have it unplugged, and find out who ordered it. Policy holds it meanwhile; a site that the
-catalogue does not list counts as sensitive, so list the site if it is not.
+Do: Stop the deployment: have it unplugged, and find out who ordered it. Policy holds it meanwhile. It is told
+once the catalogue lists the site: one that it does not list is held as a sensitive one, and nothing is said of it.
 """
 CATALOGUE_ACCEPTED = "catalogue.accepted"
 """The gateway verified a new catalogue and goes by it from now on.

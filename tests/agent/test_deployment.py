@@ -5,7 +5,6 @@ import pytest
 
 from bartizan.identity.model import Device, Identity
 from bartizan.ids import DeviceId, OrganisationId, SiteId
-from bartizan.policy.facts import unlisted_site
 from bartizan.policy.model import Maker, Sensitivity, SiteFacts
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.notes import Note
@@ -38,10 +37,6 @@ def test_a_named_maker_on_a_sensitive_site_is_told() -> None:
             },
         )
     }
-
-
-def test_a_site_that_the_catalogue_does_not_list_is_sensitive() -> None:
-    assert forbidden(unlisted_site(SiteId("new")), MAKERS, [device("hikvision")])
 
 
 @pytest.mark.parametrize(

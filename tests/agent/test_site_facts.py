@@ -9,9 +9,9 @@ import pytest
 
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, DeviceId, OrganisationId, SiteId
-from bartizan.policy.model import SiteFacts
+from bartizan.policy.model import Maker, SiteFacts
 from bartizan.trust.credentials import Credential
-from bartizan.wire import codec
+from bartizan.wire import codec, events
 from bartizan_agent import app
 from bartizan_agent.assignments import Assigned
 from bartizan_agent.catalogue import keep_first_root
@@ -75,9 +75,30 @@ def test_a_default_password_is_tried_only_while_the_signed_facts_of_the_site_per
     assert work.permitted == permitted
 
 
-def publish(estate: Estate, facts: SiteFacts) -> None:
+def test_what_may_not_be_deployed_is_told_once_the_facts_of_the_site_are_known(tmp_path: Path) -> None:
+    """Before, nobody knows whether the site is sensitive; nothing is lost by waiting."""
+    estate, places = Estate.found(tmp_path / "estate"), Places(tmp_path / "gateway")
+    keep_first_root(places.catalogue, estate.repository.first_root(), write_unsynced)
+    maker = Maker(id="dahua", name="Dahua", jurisdiction="CN", source="test", subject_to=("law",))
+    with closing(open_volatile(app.SCHEMAS)) as connection:
+        connection.execute("INSERT INTO roster VALUES (?, ?)", (CAMERA.id, codec.encode(Known(CAMERA))))
+        parts = app.build(SETTINGS, places, app.Opened(connection), MemoryFirewall())
+        gateway, counts = Gateway(parts), list[int]()
+        for site in (SiteId("town-hall"), SITE, SITE):
+            publish(estate, SiteFacts(site, OrganisationId("council"), tags=(f"step-{len(counts)}",)), maker)
+            assert parts.last_good.accept_catalogue(estate.all_files(), NOW)
+            gateway.reconcile()
+            head = parts.outbox.head()
+            counts.append(sum(each.kind == events.DEPLOYMENT_FORBIDDEN for each in head.events) if head else 0)
+
+    assert counts == [0, 1, 1]
+
+
+def publish(estate: Estate, facts: SiteFacts, *makers: Maker) -> None:
     """Have two people approve what is declared of the council's sites."""
     add = {f"policy/sites-{facts.organisation}.json": codec.encode((facts,))}
+    if makers:
+        add["policy/makers.json"] = codec.encode(makers)
     change = estate.repository.propose("policy", add=add, prepared_by=estate.keys.approvers[0].id, now=NOW)
     estate.approve(change, *estate.keys.approvers[:2])
     estate.repository.publish(change, now=NOW)

@@ -155,7 +155,7 @@ async def test_the_gateway_has_counted_what_it_dropped(story: Story) -> None:
 
 
 async def test_each_is_told_once_where_it_may_not_be_deployed(story: Story) -> None:
-    """The site is sensitive, as is one that the catalogue does not list: being listed later is no second appearance."""
+    """Told when the catalogue lists the site as sensitive, and not before."""
     told = await story.deployment.events("deployment.forbidden", TOWN_HALL.id)
     devices = {each["device"]["id"]: mac for mac, each in (await story.deployment.devices()).items()}
 
