@@ -1,7 +1,7 @@
 """What devices are judged by: makers, fingerprints and advisories, of the catalogue or as packaged with the agent."""
 
 import functools
-from importlib import resources
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -56,5 +56,5 @@ def _directory(makers: tuple[Maker, ...], fingerprints: tuple[Fingerprint, ...])
 
 
 def _read(name: str, kind: type[T]) -> tuple[T, ...]:
-    text = resources.files("bartizan_agent").joinpath("data", name).read_bytes()
+    text = Path(__file__).with_name("data").joinpath(name).read_bytes()
     return tuple(msgspec.json.decode(text, type=list[kind]))  # type: ignore[valid-type]  # a type at run time
