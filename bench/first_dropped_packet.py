@@ -13,7 +13,7 @@ from bartizan.containment.render import difference, render
 from bartizan_agent.nftables.enforcer import Nftables
 from bench.filter_site import RECORDER, BareNftables, Site, first_at, network, ruleset
 from bench.floor import Goal, Result, in_turn, report
-from bench.stamps import SETTLE_SECONDS, STAMP, last_passed
+from bench.stamps import SETTLE_SECONDS, STAMP, first_dropped
 
 DEVICES = 1_000
 CHANGES = 1_000
@@ -44,11 +44,11 @@ def _closing(ours: Site, bare: Site, open_rules: Ruleset, kind: socket.SocketKin
 
         def product() -> float:
             firewall.apply(open_rules)
-            return last_passed(ours, kind, lambda: firewall.apply(shut))
+            return first_dropped(ours, kind, lambda: firewall.apply(shut))
 
         def floor() -> float:
             nft(to_open)
-            return last_passed(bare, kind, lambda: nft(to_shut))
+            return first_dropped(bare, kind, lambda: nft(to_shut))
 
         return in_turn(product, floor, rounds=21)
 

@@ -1,4 +1,4 @@
-"""From the PUBLISH of a signed order to the last packet on the wire that still passed, at one gateway of 1,000 devices.
+"""From the PUBLISH of a signed order to the first packet on the wire that is dropped, at one gateway of 1,000 devices.
 
 The product is `bartizan-agent run` on its own: TLS, the director's signature, its policy, the whole ruleset. The floor
 is a client that runs the difference, which it is sent as text, in one libnftables transaction. Both by mosquitto on the
@@ -23,7 +23,7 @@ from bench import bare_subscriber
 from bench.filter_site import BareNftables, Site, first_at, network, ruleset
 from bench.floor import Goal, Result, in_turn, report
 from bench.gateway_program import SITE, Desk, Estate, agent, desk
-from bench.stamps import last_passed
+from bench.stamps import first_dropped
 
 DEVICES = 1_000
 ROUNDS = 21
@@ -63,7 +63,7 @@ class Product:
         self.let_go()
         generation = next(self._generations)
         message = self._estate.orders(generation, CAMERA)
-        took = last_passed(
+        took = first_dropped(
             self._site,
             socket.SOCK_DGRAM,
             lambda: self._desk.publish(down(SITE), message),
@@ -89,7 +89,7 @@ class Floor:
         """Have the camera cut off; return the milliseconds until it was."""
         self._desk.publish(bare_subscriber.TOPIC, self._to_open)
         time.sleep(LATE_SECONDS)
-        return last_passed(
+        return first_dropped(
             self._site,
             socket.SOCK_DGRAM,
             lambda: self._desk.publish(bare_subscriber.TOPIC, self._to_shut),

@@ -12,7 +12,7 @@ from bartizan.containment.level import Level
 from bartizan.containment.model import ManagementPath, Ruleset
 from bartizan.containment.render import digest
 from bartizan.errors import BartizanError, Malformed, Unavailable
-from bartizan.ids import DeviceId
+from bartizan.ids import Address, DeviceId
 from bartizan.policy.model import Verdict
 from bartizan.wire import codec, events
 from bartizan_agent import release
@@ -26,11 +26,11 @@ from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.reconcile import (
     Link,
+    Rulesets,
     Verdicts,
     held_up,
     mended,
     next_change_at,
-    ruleset,
     with_devices_of,
     with_site_of,
 )
@@ -87,8 +87,12 @@ class Containment:
         self._confirmation = confirmation
         self._lost_devices = lost_devices
         self._judge = Verdicts()
+        self._rulesets = Rulesets()
+        self._possible: Ruleset | None = None
         self._retry_at = math.inf
         self._kept = _read_ruleset(places)
+        self._seen_links: tuple[Link, ...] = ()
+        self._seen_routers: tuple[Address, ...] = ()
         self._wanted: Ruleset | None = None
         self._told: Ruleset | None = None
         self._took_milliseconds = 0.0
@@ -104,8 +108,13 @@ class Containment:
 
         Nothing is written to disk here but by the firewall itself, after the kernel has it; `look` tells of it.
         """
+        self._seen_links, self._seen_routers = self._links(), self._links.routers()
+        self.obey(since)
+
+    def obey(self, since: float) -> None:
+        """Do as `enforce` does, on the segments as that last found them: for what must not wait for a look at them."""
         self._retry_at = math.inf
-        wanted = self._compute()
+        wanted = self._compute(self._seen_links)
         with release.changing(self._places):
             self.released = release.standing(self._places, self._clock.now())
             if self.released is None:
@@ -153,15 +162,16 @@ class Containment:
         ends = self.released.ends_at if self.released else now + self._confirmation.due_in()
         return min(self._retry_at, ends, math.inf if by_itself is None else by_itself)
 
-    def _compute(self) -> Ruleset:
+    def _compute(self, links: tuple[Link, ...]) -> Ruleset:
         last_good, devices = self._last_good, self._roster.devices
         self.verdicts = self._judge.judge(
             last_good.catalogue, last_good.facts, last_good.books, devices, self._clock.now()
         )
-        wanted = ruleset(last_good.facts, devices, self.verdicts, self._links(), self._links.routers())
+        wanted = self._rulesets.compose(last_good.facts, devices, self.verdicts, links, self._seen_routers)
         if self._kept is not None:
             wanted = self._not_below(wanted, self._kept)
-        wanted, self.problems = mended(wanted)
+        wanted, self.problems = mended(wanted, accepted=self._possible)
+        self._possible = wanted
         return wanted
 
     def _not_below(self, wanted: Ruleset, before: Ruleset) -> Ruleset:

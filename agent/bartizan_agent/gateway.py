@@ -314,7 +314,8 @@ class Gateway:
             return
         self._end_release_by(book)
         # What an order cuts, it cuts before anything is written about it.
-        parts.containment.enforce(arrived_at)
+        parts.containment.obey(arrived_at)
+        parts.last_good.write_pending()
         scope = "estate" if book.site is None else "site"
         parts.outbox.record(note(events.ORDERS_ACCEPTED, scope=scope, generation=book.generation))
         if {order.id for order in book.orders if isinstance(order, Scan)} - _ids(before):

@@ -1,7 +1,7 @@
 """What the gateway is to enforce, decided from what it was told and what it sees. Pure.
 
     verdicts   what policy and orders demand of each device          (`Verdicts`, over `bartizan.policy.evaluate`)
-    ruleset    these, with the site's segments and recorders          (`ruleset`)
+    ruleset    these, with the site's segments and recorders          (`ruleset`; `Rulesets`, one after the other)
     held_up    the same, never below what was enforced before         (while order books or the catalogue are lost)
     mended     the same without what no kernel could take             (a hostile host's impossible addresses)
 
@@ -10,7 +10,7 @@ keeps its cameras within reach when it is isolated; one behind the core needs no
 only calls itself a recorder is a device like any other.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -45,7 +45,8 @@ class Verdicts:
         self._site: SiteFacts | None = None
         self._books: tuple[OrderBook, ...] = ()
         self._evaluator: Evaluator | None = None
-        self._judged: dict[DeviceId, tuple[Device, Verdict]] = {}
+        self._devices: tuple[Device, ...] = ()
+        self._judged: dict[DeviceId, Verdict] = {}
         self._next_change_at = 0.0
 
     def judge(
@@ -56,33 +57,38 @@ class Verdicts:
         devices: tuple[Device, ...],
         at: float,
     ) -> dict[DeviceId, Verdict]:
-        """Return what is demanded of each device at a time (Unix seconds).
+        """Return what is demanded of each device at a time (Unix seconds). Verdicts that stand are the same objects.
 
         Raises:
             Refused: The catalogue or a book makes no sense; neither should have been accepted.
         """
+        stale: frozenset[DeviceId] | None = frozenset()
         if self._evaluator is None or catalogue is not self._catalogue or site != self._site:
-            self._evaluator = Evaluator(catalogue, site, books)
-            self._judged.clear()
+            self._evaluator, stale = Evaluator(catalogue, site, books), None
         elif books != self._books:
-            self._evaluator = Evaluator(catalogue, site, books)
-            self._forget(changed(self._books, books))
+            self._evaluator, stale = self._evaluator.with_orders(books), changed(self._books, books)
         if at >= self._next_change_at:
-            self._judged.clear()
-            self._next_change_at = next_change_at(catalogue, books, at) or float("inf")
+            self._next_change_at, stale = next_change_at(catalogue, books, at) or float("inf"), None
         self._catalogue, self._site, self._books = catalogue, site, books
-        self._judged = {device.id: self._judge(self._evaluator, device, at) for device in devices}
-        return {device: verdict for device, (_, verdict) in self._judged.items()}
+        self._judged = self._judge(self._evaluator, devices, stale, at)
+        self._devices = devices
+        return self._judged
 
-    def _judge(self, evaluator: Evaluator, device: Device, at: float) -> tuple[Device, Verdict]:
-        known = self._judged.get(device.id)
-        if known is not None and known[0] == device:
-            return known
-        return device, evaluator.verdict(device, at)
-
-    def _forget(self, devices: frozenset[DeviceId] | None) -> None:
-        for device in tuple(self._judged) if devices is None else devices:
-            self._judged.pop(device, None)
+    def _judge(
+        self, evaluator: Evaluator, devices: tuple[Device, ...], stale: frozenset[DeviceId] | None, at: float
+    ) -> dict[DeviceId, Verdict]:
+        """Return the verdicts, of which only those on `stale` devices (None: on all) and on changed ones are new."""
+        if devices is self._devices and stale is not None:
+            return (
+                self._judged | {device.id: evaluator.verdict(device, at) for device in devices if device.id in stale}
+                if stale
+                else self._judged
+            )
+        known = {} if stale is None else {device.id: device for device in self._devices if device.id not in stale}
+        return {
+            device.id: self._judged[device.id] if known.get(device.id) == device else evaluator.verdict(device, at)
+            for device in devices
+        }
 
 
 def changed(before: Iterable[OrderBook], after: Iterable[OrderBook]) -> frozenset[DeviceId] | None:
@@ -103,6 +109,49 @@ def next_change_at(catalogue: Catalogue, books: Iterable[OrderBook], at: float) 
     times += [rule.starts_at for policy in catalogue.policies for rule in policy.rules if rule.starts_at is not None]
     times += [catalogue.expires_at, *(book.expires_at for book in books)]
     return min((time for time in times if time > at), default=None)
+
+
+class Rulesets:
+    """What the packet filter is to do, composed anew only where something that counts for it changed."""
+
+    def __init__(self) -> None:
+        self._of: tuple[SiteFacts, tuple[Device, ...], tuple[Link, ...], tuple[Address, ...]] | None = None
+        self._verdicts: Mapping[DeviceId, Verdict] = {}
+        self._composed: Ruleset | None = None
+        self._depend = False
+        """Whether a recorder on a segment is among the devices: whom it may reach depends on the verdicts on others."""
+
+    def compose(
+        self,
+        site: SiteFacts,
+        devices: tuple[Device, ...],
+        verdicts: Mapping[DeviceId, Verdict],
+        links: tuple[Link, ...],
+        routers: tuple[Address, ...] = (),
+    ) -> Ruleset:
+        """Return what `ruleset` returns, with the very devices of the last one where they are the same."""
+        of = (site, devices, links, routers)
+        before, old = self._composed, self._verdicts
+        if before is None or self._depend or of != self._of:
+            composed = ruleset(site, devices, verdicts, links, routers)
+            self._depend = bool(_recorders_on_segments(site, devices))
+        else:
+            composed = _at(before, {device for device in verdicts if verdicts[device] is not old[device]}, verdicts)
+        self._of, self._verdicts, self._composed = of, verdicts, composed
+        return composed
+
+
+def _at(before: Ruleset, moved: Collection[DeviceId], verdicts: Mapping[DeviceId, Verdict]) -> Ruleset:
+    """Return a ruleset with these devices at other levels."""
+    if not moved:
+        return before
+    devices = tuple(
+        [
+            replace(device, level=verdicts[device.id].level) if device.id in moved else device
+            for device in before.devices
+        ]
+    )
+    return replace(before, devices=devices)
 
 
 def ruleset(
@@ -144,7 +193,9 @@ def ruleset(
 def _recorders_on_segments(site: SiteFacts, devices: Iterable[Device]) -> frozenset[DeviceId]:
     """Return who has a declared recorder's address. Of several, who had it first: an address is easily taken."""
     holders: dict[Address, Device] = {}
-    for device in sorted(devices, key=lambda device: (device.lost, device.first_seen, device.id)):
+    declared = frozenset(site.recorders)
+    possible = [device for device in devices if not declared.isdisjoint(device.addresses)]
+    for device in sorted(possible, key=lambda device: (device.lost, device.first_seen, device.id)):
         for address in device.addresses:
             holders.setdefault(address, device)
     return frozenset(holders[address].id for address in site.recorders if address in holders)
@@ -193,13 +244,15 @@ def with_site_of(before: Ruleset, wanted: Ruleset) -> Ruleset:
     return replace(wanted, estate_networks=estate, segment_recorders=before.segment_recorders)
 
 
-def mended(ruleset: Ruleset) -> tuple[Ruleset, dict[DeviceId, str]]:
+def mended(ruleset: Ruleset, *, accepted: Ruleset | None = None) -> tuple[Ruleset, dict[DeviceId, str]]:
     """Return the ruleset without what makes all of it impossible, and why a device is held less than in full.
+
+    What it shares with one that was `accepted` before, as objects, is not looked at again.
 
     One host that claims an impossible address must not cost the others their containment, and where the networks or
     recorders of the site are impossible, having none is the safe side.
     """
-    if _is_possible(ruleset):
+    if _is_possible(ruleset, accepted):
         return ruleset, {}
     parts = [(device, *_possible(device)) for device in ruleset.devices]
     possible = tuple(part for _, part, _ in parts if part.macs or part.addresses)
@@ -208,9 +261,9 @@ def mended(ruleset: Ruleset) -> tuple[Ruleset, dict[DeviceId, str]]:
     return (kept if _is_possible(kept) else replace(kept, estate_networks=(), segment_recorders=())), problems
 
 
-def _is_possible(ruleset: Ruleset) -> bool:
+def _is_possible(ruleset: Ruleset, accepted: Ruleset | None = None) -> bool:
     try:
-        check.check(ruleset)
+        check.check(ruleset, accepted=accepted)
     except Malformed:
         return False
     return True

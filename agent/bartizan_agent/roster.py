@@ -43,11 +43,12 @@ class Roster:
         rows = connection.execute("SELECT device, known FROM roster")
         self._known = {DeviceId(device): codec.decode(known, Known) for device, known in rows}
         self._written = dict(self._known)
+        self._devices = _in_order(self._known)
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """Every device, in the order of their ids."""
-        return tuple(self._known[device].device for device in sorted(self._known))
+        """Every device, in the order of their ids. The same object as long as nothing changes."""
+        return self._devices
 
     def device(self, name: DeviceId) -> Device | None:
         """Return a device by its id."""
@@ -82,6 +83,9 @@ class Roster:
     def _take(self, merged: Merged) -> tuple[Change, ...]:
         left_out = self._beyond_limit(merged.devices)
         self._known = {device: known for device, known in merged.devices.items() if device not in left_out}
+        devices = _in_order(self._known)
+        if devices != self._devices:
+            self._devices = devices
         self._write()
         return tuple(change for change in merged.changes if change.device not in left_out)
 
@@ -108,3 +112,7 @@ class Roster:
             log.warning("inventory not written", extra={"reason": str(error)})
         else:
             self._written = dict(self._known)
+
+
+def _in_order(known: dict[DeviceId, Known]) -> tuple[Device, ...]:
+    return tuple(known[device].device for device in sorted(known))

@@ -1,7 +1,8 @@
 """The last good state: catalogue, order books and credentials, as files that are verified again at every start.
 
-What is accepted is written down first and takes effect then, so that a crash in between restarts into it. What cannot
-be written down takes effect all the same and is written at the next occasion: a full disk must not loosen anything.
+What is accepted is written down first and takes effect then, so that a crash in between restarts into it. Orders that
+only tighten take effect first. What cannot be written down takes effect all the same and is written at the next
+occasion: a full disk must not loosen anything.
 What was written and does not verify any more holds nothing up either; it is told as `damaged`, and until its successor
 arrives the reconciler lets no level fall (`reconcile.held_up`).
 """
@@ -19,10 +20,10 @@ from bartizan.policy import evaluate
 from bartizan.policy.facts import site_facts
 from bartizan.policy.model import SiteFacts
 from bartizan.trust import dsse
-from bartizan.trust.accept import accept, open_book
+from bartizan.trust.accept import open_book, read_book, weigh
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.credentials import CredentialBook
-from bartizan.trust.orders import PAYLOAD_TYPE, OrderBook
+from bartizan.trust.orders import PAYLOAD_TYPE, OrderBook, Raise
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import SealedCredentials
@@ -45,6 +46,8 @@ class _Header(msgspec.Struct):
 class _Held(msgspec.Struct, frozen=True):
     book: OrderBook
     envelope: bytes
+    director: DirectorKeys
+    """The keys that it was verified against."""
 
 
 class LastGood:
@@ -58,6 +61,7 @@ class LastGood:
         self._write = write
         self._places = places
         self._unwritten: dict[Path, bytes] = {}
+        self._unwritable: set[Path] = set()
         self._held_back: dict[Path, bytes] = {}
         self._client = CatalogueClient(places.catalogue, write=self._held_back.__setitem__)
         self._books: dict[SiteId | None, _Held] = {}
@@ -137,6 +141,9 @@ class LastGood:
     def accept_orders(self, envelope: bytes, now: float) -> OrderBook | None:
         """Accept an order book; return it, or None if it is the one in force.
 
+        Where every raise in force stays in force, it is not written down yet: `write_pending` does that once it is
+        carried out. Lost in between by a crash, it comes again.
+
         Raises:
             Refused: It is not accepted; the one in force stands.
         """
@@ -144,13 +151,16 @@ class LastGood:
         payload = dsse.verify(envelope, PAYLOAD_TYPE, director.keys)
         scope = self.site if codec.decode(payload, _Header).site is not None else None
         held = self._still_signed(scope, director)
-        book = accept(envelope, director, held=held, scope=scope, now=now, capability=CAPABILITY)
-        evaluate.check(NO_CATALOGUE, (book,))
+        book = weigh(read_book(payload, scope=scope, capability=CAPABILITY), held=held, now=now)
+        evaluate.check_orders((book,))
         self.damaged.pop(_name(scope), None)
         if book is held:
             return None
-        self._keep(self._book_file(scope), envelope)
-        self._books[scope] = _Held(book, envelope)
+        before = self._books.get(scope)
+        self._unwritten[self._book_file(scope)] = envelope
+        if not _only_tightens(before.book if before else None, book):
+            self.write_pending()
+        self._books[scope] = _Held(book, envelope, director)
         return book
 
     def accept_credentials(self, sealed: SealedCredentials) -> bool:
@@ -177,10 +187,12 @@ class LastGood:
         try:
             self._write(path, data)
         except Unavailable:
-            if path not in self._unwritten:
+            if path not in self._unwritable:
                 log.exception("accepted, in force, and not written down: free some disk space")
+            self._unwritable.add(path)
             self._unwritten[path] = data
         else:
+            self._unwritable.discard(path)
             self._unwritten.pop(path, None)
 
     def _attempt(self, name: str, load: Callable[[], object]) -> None:
@@ -200,9 +212,10 @@ class LastGood:
     def _load_book(self, scope: SiteId | None) -> None:
         envelope = _read(self._book_file(scope))
         if envelope is not None:
-            book = open_book(envelope, self.catalogue.director, scope=scope, capability=CAPABILITY)
-            evaluate.check(NO_CATALOGUE, (book,))
-            self._books[scope] = _Held(book, envelope)
+            director = self.catalogue.director
+            book = open_book(envelope, director, scope=scope, capability=CAPABILITY)
+            evaluate.check_orders((book,))
+            self._books[scope] = _Held(book, envelope, director)
 
     def _load_credentials(self) -> None:
         data = _read(self._places.credentials)
@@ -213,8 +226,8 @@ class LastGood:
     def _still_signed(self, scope: SiteId | None, director: DirectorKeys) -> OrderBook | None:
         """Return the book in force if its signer still counts: no thief's generation outlives the thief's key."""
         held = self._books.get(scope)
-        if held is None:
-            return None
+        if held is None or held.director == director:
+            return held.book if held else None
         try:
             dsse.verify(held.envelope, PAYLOAD_TYPE, director.keys)
         except Refused:
@@ -223,6 +236,15 @@ class LastGood:
 
     def _book_file(self, scope: SiteId | None) -> Path:
         return self._places.orders / f"{'estate' if scope is None else 'site'}.dsse.json"
+
+
+def _only_tightens(before: OrderBook | None, after: OrderBook) -> bool:
+    """Return whether everything that one book raises, the next one raises as well."""
+    return before is None or _raises(before) <= _raises(after)
+
+
+def _raises(book: OrderBook) -> frozenset[Raise]:
+    return frozenset(order for order in book.orders if isinstance(order, Raise))
 
 
 def _name(scope: SiteId | None) -> str:

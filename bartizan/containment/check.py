@@ -30,14 +30,27 @@ _INTERFACE = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,14}\Z")
 _COMPATIBLE = (IPv6Network("::/96"), IPv6Network("::ffff:0:0/96"))
 
 
-def check(ruleset: Ruleset) -> None:
+def check(ruleset: Ruleset, *, accepted: Ruleset | None = None) -> None:
     """Accept a ruleset that can be rendered, loaded and read back.
+
+    Args:
+        ruleset: The one to look at.
+        accepted: One that was accepted before: the devices that both have, as objects, need no second look.
 
     Raises:
         Malformed: Something in it is impossible, too large, ambiguous, or not in canonical form.
     """
-    _bound("segments", ruleset.segments, SEGMENTS)
     _bound("devices", ruleset.devices, DEVICES)
+    if accepted is None or _site(accepted) != _site(ruleset):
+        _check_site(ruleset)
+        accepted = None
+    known = frozenset(segment.interface for segment in ruleset.segments)
+    for device in _unseen(ruleset, accepted):
+        _check_device(device, known)
+
+
+def _check_site(ruleset: Ruleset) -> None:
+    _bound("segments", ruleset.segments, SEGMENTS)
     _bound("estate networks", ruleset.estate_networks, NETWORKS)
     _bound("declared recorders", ruleset.segment_recorders, RECORDERS)
     interfaces = [segment.interface for segment in ruleset.segments]
@@ -49,12 +62,22 @@ def check(ruleset: Ruleset) -> None:
     _each(_check_address, ruleset.segment_recorders)
     _bound("routers", ruleset.routers, ROUTERS)
     _each(_check_address, ruleset.routers)
-    _unique("device", [device.id for device in ruleset.devices])
     if ruleset.management is not None:
         _check_management(ruleset.management)
-    known = frozenset(interfaces)
-    for device in ruleset.devices:
-        _check_device(device, known)
+
+
+def _unseen(ruleset: Ruleset, accepted: Ruleset | None) -> Iterable[ContainedDevice]:
+    """Return the devices to look at, once it is known that no two have the same name."""
+    if accepted is not None and len(accepted.devices) == len(ruleset.devices):
+        pairs = [pair for pair in zip(accepted.devices, ruleset.devices, strict=True) if pair[0] is not pair[1]]
+        if all(old.id == new.id for old, new in pairs):
+            return [new for _, new in pairs]
+    _unique("device", [device.id for device in ruleset.devices])
+    return ruleset.devices
+
+
+def _site(ruleset: Ruleset) -> tuple[object, ...]:
+    return ruleset.segments, ruleset.estate_networks, ruleset.segment_recorders, ruleset.management, ruleset.routers
 
 
 # Successive rulesets are nearly the same, and looking at an address costs sixty times as much as remembering it.

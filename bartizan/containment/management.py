@@ -27,7 +27,10 @@ def _segments(ruleset: Ruleset, path: ManagementPath) -> Iterator[str]:
 
 
 def _devices(ruleset: Ruleset, path: ManagementPath) -> Iterator[str]:
-    for device in ruleset.devices:
+    ends = {path.own, path.controller}
+    # This is asked before every change of what is enforced, and nearly no device has anything of the path.
+    possible = [device for device in ruleset.devices if not (device.addresses and ends.isdisjoint(device.addresses))]
+    for device in possible:
         claimed = _claimed(device, path)
         if claimed and not _lets(ruleset, device.level, device.recorders, path):
             yield f"device {device.id} is held at {device.level.value} and {claimed}"

@@ -8,6 +8,7 @@ what happens where a fact is unknown.
 """
 
 from collections.abc import Iterable
+from copy import copy
 from typing import NamedTuple
 
 from bartizan.containment.level import Level
@@ -42,8 +43,18 @@ class Evaluator:
         self._policies = catalogue.policies
         self._rules = tuple(rule for policy in catalogue.policies for rule in self._bound_rules(policy))
         self._waivers = self._bound_waivers(catalogue.waivers)
-        orders = [order for book in books if book.site in {None, site.id} for order in book.orders]
-        self._raises = tuple(_BoundRaise(_ordered(it), self._test(it)) for it in orders if isinstance(it, Raise))
+        self._raises = self._bound_raises(books)
+
+    def with_orders(self, books: tuple[OrderBook, ...]) -> "Evaluator":
+        """Return one that judges by the same catalogue and facts, and by these order books instead.
+
+        Raises:
+            PolicyError: An order has a condition that makes no sense.
+        """
+        check_orders(books)
+        other = copy(self)
+        other._raises = self._bound_raises(books)  # noqa: SLF001 - its own class
+        return other
 
     def verdict(self, device: Device, at: float) -> Verdict:
         """Return what is demanded of a device at a time (Unix seconds), with all that counts."""
@@ -65,6 +76,10 @@ class Evaluator:
         """Return the verdict with, for every rule, whether it matched and what was in the way."""
         traces = (trace(policy, rule, device, self._facts, at) for policy in self._policies for rule in policy.rules)
         return Explanation(self.verdict(device, at), tuple(traces))
+
+    def _bound_raises(self, books: tuple[OrderBook, ...]) -> tuple["_BoundRaise", ...]:
+        orders = [order for book in books if book.site in {None, self._facts.site.id} for order in book.orders]
+        return tuple(_BoundRaise(_ordered(it), self._test(it)) for it in orders if isinstance(it, Raise))
 
     def _bound_rules(self, policy: Policy) -> Iterable["_BoundRule"]:
         label = f"{policy.id}@{policy.version}"
@@ -139,6 +154,15 @@ def check(catalogue: Catalogue, books: Iterable[OrderBook] = ()) -> None:
         check_policy(policy)
     for waiver in catalogue.waivers:
         check_waiver(waiver)
+    check_orders(books)
+
+
+def check_orders(books: Iterable[OrderBook]) -> None:
+    """Refuse order books that an `Evaluator` could not judge by.
+
+    Raises:
+        PolicyError: An order has a condition that makes no sense.
+    """
     for book in books:
         for order in book.orders:
             if isinstance(order, Raise) and order.selector is not None:

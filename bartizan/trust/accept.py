@@ -52,7 +52,16 @@ def accept(
         Stale: An older generation, or the same generation with other content.
         Expired: Its time is over.
     """
-    book = open_book(envelope, director, scope=scope, capability=capability)
+    return weigh(open_book(envelope, director, scope=scope, capability=capability), held=held, now=now)
+
+
+def weigh(book: OrderBook, *, held: OrderBook | None, now: float) -> OrderBook:
+    """Return the order book that is in force after `book` arrived, verified and read; see `accept`.
+
+    Raises:
+        Stale: An older generation, or the same generation with other content.
+        Expired: Its time is over.
+    """
     if held is not None:
         if book == held:
             return held
@@ -74,7 +83,17 @@ def open_book(envelope: bytes, director: DirectorKeys, *, scope: SiteId | None, 
         Loosens: It holds an entry that would lower a level.
         Malformed: Another scope, or content that no director writes.
     """
-    payload = dsse.verify(envelope, PAYLOAD_TYPE, director.keys)
+    return read_book(dsse.verify(envelope, PAYLOAD_TYPE, director.keys), scope=scope, capability=capability)
+
+
+def read_book(payload: bytes, *, scope: SiteId | None, capability: int) -> OrderBook:
+    """Return the book in the payload of an envelope that was verified.
+
+    Raises:
+        TooNew: It needs a greater capability.
+        Loosens: It holds an entry that would lower a level.
+        Malformed: Another scope, or content that no director writes.
+    """
     needed = codec.decode(payload, _Header, dsse.LIMIT).capability
     if needed > capability:
         raise TooNew(f"the order book needs capability {needed}; this program has {capability}: update it")

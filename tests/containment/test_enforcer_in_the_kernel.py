@@ -10,7 +10,7 @@ import pytest
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset, Segment
-from bartizan.containment.render import digest, render
+from bartizan.containment.render import Difference, digest, render
 from bartizan.errors import Malformed
 from bartizan.ids import Address, DeviceId, Mac
 from bartizan_agent import memory
@@ -156,6 +156,9 @@ class Reluctant:
         self._nft.transact(
             text + ("add rule inet nowhere nothing drop\n" if self.refuse and self.refuse in text else "")
         )
+
+    def exchange(self, change: Difference, generation: int) -> bool:  # noqa: ARG002 - it has no short way
+        return False
 
     def listing(self, command: str) -> list[Object]:
         return self._nft.listing(command)

@@ -1,8 +1,8 @@
 """The agent's `Firewall` on a real kernel.
 
 How a change is known to be in force without reading everything back: the kernel counts the ruleset's generations and
-commits a transaction whole. If the generation we last verified is followed by exactly one, ours, the table is what it
-was then plus what we sent. Whenever that does not hold, the whole table is read and compared.
+commits a transaction whole. A difference is sent for the generation we last verified, and done only if that still
+stands: then the table is what it was plus what we sent. Where it does not stand, the whole table is read and compared.
 """
 
 import logging
@@ -16,7 +16,7 @@ from bartizan.containment.bridge import BRIDGED
 from bartizan.containment.check import check
 from bartizan.containment.elements import elements
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
-from bartizan.containment.render import difference, digest, render
+from bartizan.containment.render import Marked, differing, marked, render, text_of
 from bartizan.containment.rules import ROUTED, SPARED, TABLE
 from bartizan.containment.words import Layout
 from bartizan.errors import Unavailable
@@ -44,9 +44,13 @@ def layout_of(topology: Topology) -> Layout:
 class _Applied(NamedTuple):
     """What the kernel is known to have held at a generation."""
 
-    ruleset: Ruleset
+    marked: Marked
     parts: tuple[Part, ...]
     generation: int
+
+    @property
+    def ruleset(self) -> Ruleset:
+        return self.marked.ruleset
 
 
 class _Read(NamedTuple):
@@ -84,11 +88,10 @@ class Nftables:
 
     def apply(self, ruleset: Ruleset) -> None:
         """Make the kernel enforce exactly `ruleset`; see `Firewall.apply`."""
-        check(ruleset)
-        if not self._still_holds():
-            self._replace(ruleset)
-        elif self._applied and self._applied.ruleset != ruleset:
-            self._change(self._applied, ruleset)
+        before = self._applied
+        check(ruleset, accepted=before.ruleset if before else None)
+        if before is None or before.ruleset == ruleset or not self._exchange(before, ruleset):
+            self._make_certain(ruleset)
         self._store(ruleset)
 
     def read(self) -> Enforced:
@@ -149,28 +152,45 @@ class Nftables:
         self._applied = self._applied._replace(generation=generation)
         return True
 
-    def _change(self, before: _Applied, ruleset: Ruleset) -> None:
+    def _exchange(self, before: _Applied, ruleset: Ruleset) -> bool:
+        """Go the short way, which is open to routers while nobody else has changed anything; return whether it was."""
+        if self._layout is not ROUTED:
+            return False
+        after = marked(ruleset, before.marked)
+        if not self._nft.exchange(differing(before.marked, after), before.generation):
+            return False
+        self._applied = before._replace(marked=after, generation=_after(before.generation))
+        return True
+
+    def _make_certain(self, ruleset: Ruleset) -> None:
+        """Go the long way: whatever the table holds by now, it holds `ruleset` then."""
+        if not self._still_holds():
+            self._replace(ruleset)
+        elif self._applied and self._applied.ruleset != ruleset:
+            self._change(self._applied, marked(ruleset, self._applied.marked))
+
+    def _change(self, before: _Applied, after: Marked) -> None:
         try:
-            self._nft.transact(difference(before.ruleset, ruleset, layout=self._layout))
+            self._nft.transact(text_of(differing(before.marked, after, self._layout), self._layout.family))
         except FirewallRefused:
             # Somebody changed the table after it was looked at.
             log.warning("difference refused; replacing the table", exc_info=True)
-            self._replace(ruleset)
+            self._replace(after.ruleset)
             return
         generation = self._generations.now()
-        if generation == before.generation + 1:
-            self._applied = before._replace(ruleset=ruleset, generation=generation)
+        if generation == _after(before.generation):
+            self._applied = before._replace(marked=after, generation=generation)
         else:
-            self._verify(ruleset, before.parts)
+            self._verify(after, before.parts)
 
     def _replace(self, ruleset: Ruleset) -> None:
         counted = self._read_evidence()
         others = (family for family in self._families() if family != self._layout.family)
         self._nft.transact("".join(map(nft_text.remove, others)) + render(ruleset, layout=self._layout))
         self._put_back(counted)
-        self._verify(ruleset, None)
+        self._verify(marked(ruleset), None)
 
-    def _verify(self, ruleset: Ruleset, parts: tuple[Part, ...] | None) -> None:
+    def _verify(self, after: Marked, parts: tuple[Part, ...] | None) -> None:
         """Compare the whole table with what was just applied; without `parts`, take those that are complete.
 
         Raises:
@@ -178,14 +198,14 @@ class Nftables:
         """
         self._applied = None
         generation, held = self._held()
-        applied = _Applied(ruleset, held.parts if parts is None else parts, generation)
+        applied = _Applied(after, held.parts if parts is None else parts, generation)
         wrong = (*comparison.incomplete(held, self._layout), *self._unlike(applied, held))
         if wrong:
             raise FirewallRefused(f"the kernel took the ruleset, but {wrong[0]}: is another program changing it?")
         self._applied = applied
 
     def _unlike(self, applied: _Applied, held: Held) -> tuple[str, ...]:
-        return comparison.unlike(held, digest(applied.ruleset), applied.parts, elements(applied.ruleset, self._layout))
+        return comparison.unlike(held, applied.marked.digest, applied.parts, elements(applied.ruleset, self._layout))
 
     def _held(self) -> tuple[int, Held]:
         """Return a generation and the table as it was then."""
@@ -238,3 +258,7 @@ class Nftables:
             log.exception("ruleset not stored for the next boot")
         else:
             self._kept = ruleset
+
+
+def _after(generation: int) -> int:
+    return generation + 1 & 0xFFFFFFFF or 1  # the kernel's counter has 32 bits and leaves out 0

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from bartizan.containment.render import Difference
 from bartizan_agent.firewall import FirewallRefused
+from bartizan_agent.nftables.batch import Batches
 
 PROGRAM_SECONDS = 20.0
 
@@ -33,6 +35,12 @@ class Nft(Protocol):
 
         Raises:
             FirewallRefused: It was refused, and nothing of it was done.
+        """
+
+    def exchange(self, change: Difference, generation: int) -> bool:
+        """Carry out a difference in the shortest time if the ruleset is of this generation; return whether it was done.
+
+        Where it was not, nothing was, and the reason may be any: `transact` will tell.
         """
 
     def listing(self, command: str) -> list[Object]:
@@ -78,6 +86,7 @@ class Library:
             getattr(library, name).argtypes = [ctypes.c_void_p]
         library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
         library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+        self._batches = Batches()
         self._context = library.nft_ctx_new(0)
         library.nft_ctx_buffer_output(self._context)
         library.nft_ctx_buffer_error(self._context)
@@ -86,6 +95,10 @@ class Library:
     def transact(self, text: str) -> None:
         """Carry out a transaction."""
         self._run(text)
+
+    def exchange(self, change: Difference, generation: int) -> bool:
+        """Carry out a difference past the library, which would ask for all sets first."""
+        return self._batches.carry_out(change, generation)
 
     def listing(self, command: str) -> list[Object]:
         """Return what a `list` command gives."""
@@ -110,6 +123,7 @@ class Library:
 
     def close(self) -> None:
         """Free the context."""
+        self._batches.close()
         self._library.nft_ctx_free(self._context)
 
     def _outline(self, command: str) -> list[Object]:
@@ -144,6 +158,10 @@ class Program:
     def transact(self, text: str) -> None:
         """Carry out a transaction."""
         _run_program("-f", "-", text=text)
+
+    def exchange(self, change: Difference, generation: int) -> bool:  # noqa: ARG002 - the program cannot ask for it
+        """Do nothing: the program knows no generations."""
+        return False
 
     def listing(self, command: str) -> list[Object]:
         """Return what a `list` command gives."""
