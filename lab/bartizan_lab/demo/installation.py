@@ -1,15 +1,21 @@
 """The demonstration's installation: a controller with its broker, an agent on each gateway, a place to type."""
 
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bartizan.ids import SiteId
 from bartizan_lab.demo import estate
+from bartizan_lab.demo.listener import LISTENING
 from bartizan_lab.demo.people import Claim, Workstation
 from bartizan_lab.programs import Finished, Program, command
 from bartizan_lab.site import plan
 from bartizan_lab.site.live import LiveEstate
 
 API_PORT, GATEWAY_PORT, MQTT_PORT = 8443, 8444, 8883
+LISTENER_SECONDS = 20.0
 URL = f"https://{plan.CONTROLLER}:{API_PORT}"
 
 
@@ -50,6 +56,21 @@ class Installation:
         """Make the controller's folder, keys and catalogue."""
         names = ("--host", plan.CONTROLLER, "--organisation", estate.ORGANISATION)
         await self.people.do("bartizan-controller", "init", str(self.controller_folder), *names)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Callable[[], list[str]]]:
+        """Listen to what is broadcast of the catalogue; yield what returns it, as topic and octets."""
+        where = (str(self.controller_folder), plan.CONTROLLER, str(MQTT_PORT))
+        words = (sys.executable, "-m", "bartizan_lab.demo.listener", *where)
+        listener = Program("listener", self.live.network.controller, words, self.folder / "broadcasts.log")
+        await listener.start()
+        try:
+            async with asyncio.timeout(LISTENER_SECONDS):
+                while LISTENING not in listener.log.read_text(encoding="utf-8"):  # noqa: ASYNC110 - another program
+                    await asyncio.sleep(0.05)
+            yield lambda: listener.log.read_text(encoding="utf-8").partition(LISTENING)[2].split("\n")[1:-1]
+        finally:
+            await listener.stop()
 
     async def log_in(self) -> bool:
         """Return whether the controller answers, with its broker.

@@ -121,13 +121,17 @@ class Story:
         self._claim(alone.code == 1, "one signature was enough to publish policy")
         self.voice.fact(f"with one signature: {alone.err.strip().splitlines()[-1]}")
         await self.people.do("bartizan", "policy", "sign", "--change", change, "--yes", *self.installed.key(2))
-        began = self.voice.seconds
-        await self.people.do("bartizan", "policy", "publish", change)
-        await self._until("both gateways enforce it", self.measure.all_held, 30)
-        self._enforced_at = time.monotonic()
-        self.voice.fact(
-            f"both gateways enforce it, read back from their kernels, {self.voice.seconds - began:.1f} s later"
-        )
+        async with self.installed.listening() as broadcasts:
+            began = self.voice.seconds
+            await self.people.do("bartizan", "policy", "publish", change)
+            await self._until("both gateways enforce it", self.measure.all_held, 30)
+            self._enforced_at = time.monotonic()
+            self.voice.fact(
+                f"both gateways enforce it, read back from their kernels, {self.voice.seconds - began:.1f} s later"
+            )
+            heard = broadcasts()
+        self._claim(len(heard) == 1, f"the catalogue was broadcast {len(heard)} times: {heard}")
+        self.voice.fact(f"a listener at the broker heard one broadcast: {heard[0]} octets")
 
     async def nothing_leaves(self) -> None:
         """Watch the internet for a while: contained devices reach it no more, recorders lose nothing."""
