@@ -21,6 +21,8 @@ from bartizan_lab.network import HostNetwork
 pytestmark = pytest.mark.netns
 CAMERA, OTHER, OFFICE = "44:19:b6:00:00:11", "44:19:b6:00:00:12", "44:19:b6:00:00:13"
 LIMIT_SECONDS = 20.0
+ROOM_OCTETS = 64 << 20
+_SO_RCVBUFFORCE = 33
 
 
 class Site:
@@ -85,6 +87,8 @@ def tap(site: Site, port: str) -> Iterator[list[bytes]]:
     with site.gateway.entered():
         ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
     with ear:
+        # By default it holds some 200 frames: fewer than are said in UDP before anybody connects.
+        ear.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, ROOM_OCTETS)
         ear.bind((port, 3))
         ear.setblocking(False)
         yield left
