@@ -67,7 +67,6 @@ class Product:
             self._site,
             socket.SOCK_DGRAM,
             lambda: self._desk.publish(down(SITE), message),
-            within=LATE_SECONDS,
         )
         self._desk.wait_for_reports_of(generation)
         return took
@@ -93,7 +92,6 @@ class Floor:
             self._site,
             socket.SOCK_DGRAM,
             lambda: self._desk.publish(bare_subscriber.TOPIC, self._to_shut),
-            within=LATE_SECONDS,
         )
 
 

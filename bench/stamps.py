@@ -17,12 +17,14 @@ from bench.filter_site import CLOUD, Site
 
 SETTLE_SECONDS = 0.05
 """Between one change and the next: the kernel clears away what one transaction replaced, and the next waits for it."""
+CLOSED_SECONDS = 5.0
+"""What is not closed by then was not closed. An order may have to wait for what the agent is at."""
 PACE_SECONDS = 0.00005
 STAMPS = 200_000  # ten seconds of them
 STAMP = struct.Struct("=Q")
 
 
-def first_dropped(site: Site, kind: socket.SocketKind, close: Callable[[], None], *, within: float = 0.0) -> float:
+def first_dropped(site: Site, kind: socket.SocketKind, close: Callable[[], None]) -> float:
     """Return milliseconds from the call of `close` to when the first packet was sent that did not pass any more.
 
     The last one that passed would make a filter look fast whenever the sender itself had to wait.
@@ -30,27 +32,33 @@ def first_dropped(site: Site, kind: socket.SocketKind, close: Callable[[], None]
     Args:
         site: Whose camera sends to the far host.
         kind: As datagrams, or as one open stream.
-        close: Closes the filter, or has it closed within so many seconds.
-        within: So many.
+        close: Closes the filter, or has it closed soon.
+
+    Raises:
+        TimeoutError: It was not closed.
     """
     with _stamps(site, kind) as (receiver, sent):
         time.sleep(SETTLE_SECONDS)
         receiver.recv(STAMP.size)
         began = time.monotonic_ns()
         close()
-        time.sleep(within + SETTLE_SECONDS)
-        newest = _newest(receiver)
-        stamps: Iterator[tuple[int]] = STAMP.iter_unpack(sent)
-        return (min(stamp for (stamp,) in stamps if stamp > newest) - began) / 1e6
+        return (_oldest_dropped(receiver, sent) - began) / 1e6
 
 
-def _newest(receiver: socket.socket) -> int:
-    receiver.setblocking(False)
+def _oldest_dropped(receiver: socket.socket, sent: mmap.mmap) -> int:
+    """Return the oldest stamp that did not arrive, once nothing arrives any more although stamps are sent."""
+    gives_up_at = time.monotonic() + CLOSED_SECONDS
+    receiver.settimeout(SETTLE_SECONDS)
     newest = 0
-    with contextlib.suppress(BlockingIOError):
-        while data := receiver.recv(STAMP.size):
-            newest = max(newest, STAMP.unpack(data)[0])
-    return newest
+    while time.monotonic() < gives_up_at:
+        try:
+            while time.monotonic() < gives_up_at and (data := receiver.recv(STAMP.size)):
+                newest = max(newest, STAMP.unpack(data)[0])
+        except TimeoutError:
+            stamps: Iterator[tuple[int]] = STAMP.iter_unpack(sent)
+            if (dropped := min((stamp for (stamp,) in stamps if stamp > newest), default=0)) and newest:
+                return dropped
+    raise TimeoutError(f"packets still pass after {CLOSED_SECONDS:g} s: the filter was not closed")
 
 
 @contextlib.contextmanager
