@@ -2,6 +2,7 @@
 
 import enum
 import fnmatch
+import sys
 from pathlib import Path
 
 import msgspec
@@ -53,11 +54,9 @@ def load_families(package: str) -> tuple[Family, ...]:
     Raises:
         msgspec.ValidationError: The file has an unknown key or lacks one. It is part of the program.
     """
-    text = (_DRIVERS / package.rpartition(".")[2] / "models.toml").read_bytes()
-    return msgspec.toml.decode(text, type=_Models).family
-
-
-_DRIVERS = Path(__file__).parent  # not `importlib.resources`, which brings half a megabyte for archives
+    # Not `importlib.resources`, which brings half a megabyte for archives.
+    (folder,) = sys.modules[package].__path__
+    return msgspec.toml.decode((Path(folder) / "models.toml").read_bytes(), type=_Models).family
 
 
 class _Models(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
