@@ -134,7 +134,7 @@ def pages(controller: Controller, path: str, **wanted: Any) -> list[Json]:
 
 def walk(controller: Controller, path: str, **wanted: Any) -> Iterator[Json]:
     """Yield everything of a paged list, page by page."""
-    after = ""
+    after: str | int | None = None  # numbers in some lists, names in others
     while True:
         page = controller.get(path, Json, after=after, limit=1000, **wanted)
         yield from page["items"]
