@@ -40,6 +40,10 @@ TIERS: dict[Source, Tier] = {
     Source.FOSCAM: Tier.ANSWER,  # others' cameras of the same origin speak it, too
     Source.PANASONIC: Tier.PROTOCOL,
     Source.UBIQUITI: Tier.PROTOCOL,
+    Source.VISION360: Tier.PROTOCOL,
+    Source.VSTARCAM: Tier.ANSWER,  # sold under many badges
+    Source.NICEVISION: Tier.PROTOCOL,
+    Source.EDEN: Tier.PROTOCOL,
     Source.OPERATOR: Tier.OPERATOR,
     Source.HTTP: Tier.ANSWER,
     Source.RTSP: Tier.ANSWER,
@@ -71,6 +75,10 @@ NAMES: dict[Source, str] = {
     Source.FOSCAM: "Foscam discovery",
     Source.PANASONIC: "Panasonic discovery",
     Source.UBIQUITI: "Ubiquiti discovery",
+    Source.VISION360: "360 Vision discovery",
+    Source.VSTARCAM: "VStarcam discovery",
+    Source.NICEVISION: "NiceVision discovery",
+    Source.EDEN: "Eden Optima discovery",
     Source.OPERATOR: "operator",
     Source.HTTP: "HTTP",
     Source.RTSP: "RTSP",

@@ -77,7 +77,7 @@ of other projects, where such exist.
 | mDNS | Axis among others (needs the extra `bartizan-agent[mdns]`) |
 | SSDP | whatever has UPnP on |
 | DHCP requests, overheard | Axis: model and firmware |
-| vendors' own broadcasts | Hanwha, Bosch, Vivotek, Foscam, Sony, Panasonic (i-PRO), Ubiquiti |
+| vendors' own broadcasts | Hanwha, Bosch, Vivotek, Foscam, Sony, Panasonic (i-PRO), Ubiquiti, 360 Vision, VStarcam, NiceVision, Eden Optima |
 | neighbour table and sweep | everything that has an address |
 | HTTP, HTTPS and RTSP greetings, open ports | cameras that answer nothing else |
 """

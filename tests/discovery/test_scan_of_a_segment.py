@@ -65,6 +65,10 @@ KINDS = {
     "sony": ("sony", "SNC-VB770", "2.7.0"),
     "panasonic": ("panasonic", "WV-S2136L", "3.00"),
     "ubiquiti": ("ubiquiti", "UVC", "3.10.13"),
+    "vision360": ("360vision", "IPDOME", ""),
+    "vstarcam": ("vstarcam", "", "66.81.204.19"),
+    "nicevision": ("nice", "NVE1008", ""),
+    "eden": ("eden", "Optima box", ""),
     "printer": ("", "Example LaserJob 400", ""),
 }
 

@@ -9,7 +9,19 @@ import pytest
 
 from bartizan.identity.model import Fact, Source
 from bartizan.ids import Address, Mac
-from bartizan_agent.discovery import bosch, foscam, hanwha, panasonic, sony, ubiquiti, vivotek
+from bartizan_agent.discovery import (
+    bosch,
+    eden,
+    foscam,
+    hanwha,
+    nicevision,
+    panasonic,
+    sony,
+    ubiquiti,
+    vision360,
+    vivotek,
+    vstarcam,
+)
 from bartizan_agent.discovery.answer import Answer, Heard, Rubbish
 from bartizan_agent.discovery.interfaces import Interface
 
@@ -78,6 +90,28 @@ UBIQUITI = b"\x01\x00\x00\x40" + listed(
 )
 
 
+VISION360 = b"DISCOVER TYPE=IPDOME KEY='00:09:18:11:22:33' ID=2210376922\n"
+VSTARCAM = (
+    b"DH\x01\x08"
+    + b"".join(text.ljust(16, b"\0") for text in (b"10.9.0.20", b"255.255.255.0", *[b"10.9.0.1"] * 3))
+    + OCTETS
+    + b"\x90\x1f"
+    + b"VSTA000007ABCDE".ljust(32, b"\0")
+    + b"Yard".ljust(80, b"\0")
+    + b"66.81.204.19".ljust(320, b"\0")
+)
+NICEVISION = (
+    bytes.fromhex("4e494345 0001 01090050")
+    + OCTETS
+    + bytes.fromhex("0a090014 ffffff00 0a090001").ljust(58, b"\0")
+    + b"NVE1008".ljust(16, b"\0")
+)
+EDEN = (
+    b"BOX|<root><serialNumber>00:09:18:11:22:33</serialNumber><network><dhcp>0</dhcp>"
+    b"<adresseIP>10.9.0.20</adresseIP></network><portWeb>8080</portWeb></root>"
+)
+
+
 class Told(NamedTuple):
     maker: str
     model: str
@@ -96,6 +130,14 @@ ANSWERS: dict[str, tuple[Callable[[bytes], Answer], bytes, Told]] = {
     "sony": (sony.parse, SONY, Told("sony", "SNC-VB770", "1234567", "2.7.0", ports=(8080,))),
     "panasonic": (panasonic.parse, PANASONIC, Told("panasonic", "WV-S2136L", "XAV51428", "3.00", "camera", (8080,))),
     "ubiquiti": (ubiquiti.parse, UBIQUITI, Told("ubiquiti", "AirCam", firmware="3.1.4", kind="camera")),
+    "360 vision": (vision360.parse, VISION360, Told("360vision", "IPDOME", kind="camera")),
+    "vstarcam": (
+        vstarcam.parse,
+        VSTARCAM,
+        Told("vstarcam", "", "VSTA000007ABCDE", "66.81.204.19", "camera", (8080,)),
+    ),
+    "nicevision": (nicevision.parse, NICEVISION, Told("nice", "NVE1008")),
+    "eden": (eden.parse, EDEN, Told("eden", "Optima box", kind="access controller", ports=(8080,))),
 }
 
 
@@ -137,6 +179,10 @@ def test_no_answer_that_is_cut_short_says_something_else(name: str) -> None:
         pytest.param(sony.parse, sony.request(), id="sony"),
         pytest.param(panasonic.parse, panasonic.request(CAM0), id="panasonic"),
         pytest.param(ubiquiti.parse, ubiquiti.request(), id="ubiquiti"),
+        pytest.param(vision360.parse, vision360.request(), id="360 vision"),
+        pytest.param(vstarcam.parse, vstarcam.request(), id="vstarcam"),
+        pytest.param(nicevision.parse, nicevision.request(0), id="nicevision"),
+        pytest.param(eden.parse, eden.request(), id="eden"),
     ],
 )
 def test_the_search_of_somebody_else_is_no_device(parse: Callable[[bytes], Answer], search: bytes) -> None:
@@ -158,6 +204,10 @@ def test_searches_are_octet_for_octet_what_devices_answer() -> None:
     assert foscam.request() == bytes.fromhex("4d4f5f49 0000 00 0000000000000000 04000000 04000000 00000001")
     assert sony.request() == b"\x02ENQ:allinfo\xff\x03"
     assert ubiquiti.request() == bytes.fromhex("01000000")
+    assert vision360.request() == b"DISCOVER\n"
+    assert vstarcam.request() == bytes.fromhex("44480101")
+    assert nicevision.request(0) == bytes.fromhex("4e494345 0001 01080000 0000 07d7")
+    assert eden.request() == b"DETECT BOX"
 
 
 def test_the_search_for_panasonic_says_who_asks() -> None:

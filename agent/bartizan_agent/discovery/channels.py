@@ -8,15 +8,19 @@ import msgspec
 from bartizan_agent.discovery import (
     bosch,
     dhdiscover,
+    eden,
     foscam,
     hanwha,
     mdns,
+    nicevision,
     panasonic,
     sadp,
     sony,
     ssdp,
     ubiquiti,
+    vision360,
     vivotek,
+    vstarcam,
     ws_discovery,
 )
 from bartizan_agent.discovery.answer import Answer
@@ -184,5 +188,37 @@ _ALL = (
         request=lambda _: ubiquiti.request(),
         parse=ubiquiti.parse,
         answer_port=ubiquiti.PORT,  # they answer by broadcast, and announce themselves there
+    ),
+    Channel(
+        name="360 Vision",
+        port=vision360.PORT,
+        destinations=(BROADCAST,),
+        request=lambda _: vision360.request(),
+        parse=vision360.parse,
+        answer_port=vision360.PORT,
+    ),
+    Channel(
+        name="VStarcam",
+        port=vstarcam.PORT,
+        destinations=(BROADCAST,),
+        request=lambda _: vstarcam.request(),
+        parse=vstarcam.parse,
+        answer_port=vstarcam.ANSWER_PORT,
+    ),
+    Channel(
+        name="NiceVision",
+        port=nicevision.PORT,
+        destinations=(BROADCAST,),
+        request=lambda asked: nicevision.request(asked.number),
+        parse=nicevision.parse,
+        answer_port=nicevision.PORT,
+    ),
+    Channel(
+        name="Eden Optima",
+        port=eden.PORT,
+        destinations=(BROADCAST,),
+        request=lambda _: eden.request(),
+        parse=eden.parse,
+        answer_port=eden.PORT,
     ),
 )

@@ -21,6 +21,7 @@ from bartizan_lab.cameras.lineage.camera import LineageRecorder
 from bartizan_lab.cameras.lineage.traits import LineageTraits
 from bartizan_lab.cameras.onvif.camera import OnvifCamera, OnvifTraits
 from bartizan_lab.cameras.printer import Printer
+from bartizan_lab.cameras.rarer_discovery import EDEN, NICEVISION, VISION360, VSTARCAM
 from bartizan_lab.cameras.simple import SimpleCamera, SimpleTraits
 from bartizan_lab.cameras.state import DeviceState, Setting
 from bartizan_lab.cameras.uniview.camera import UniviewCamera
@@ -249,6 +250,42 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
             "{mac}",
             "dc:9f:db",
             user="ubnt",
+        ),
+        "vision360": Blueprint(
+            SimpleCamera,
+            SimpleTraits(VISION360, "360 Vision Technology"),
+            "IPDOME",
+            "5.12",
+            date(2017, 6, 1),
+            "{mac}",
+            "02:36:0a",  # of no maker: 360 Vision has no prefix that is known here
+        ),
+        "vstarcam": Blueprint(
+            SimpleCamera,
+            SimpleTraits(VSTARCAM, "VStarcam"),
+            "C7824WIP",
+            "66.81.204.19",
+            date(2016, 4, 8),
+            "VSTA{number:06}ABCDE",
+            "02:86:00",  # as above
+        ),
+        "nicevision": Blueprint(
+            SimpleCamera,
+            SimpleTraits(NICEVISION, "NICE Systems"),
+            "NVE1008",
+            "4.1.0.12",
+            date(2013, 9, 16),
+            "{mac}",
+            "02:20:07",  # as above
+        ),
+        "eden": Blueprint(
+            SimpleCamera,
+            SimpleTraits(EDEN, "Eden Innovations"),
+            "Optima box",
+            "3.0",
+            date(2019, 2, 4),
+            "{mac}",
+            "02:80:88",  # as above
         ),
         "printer": Blueprint(
             lambda state, _, setting: Printer(state, setting),
