@@ -28,11 +28,10 @@ def site() -> None:
 def list_sites(terminal: Terminal, controller: Controller, organisation: str | None) -> None:
     """List sites, and how their gateways are."""
     sites = pages(controller, "sites", organisation=organisation)
-    postures = [controller.get(f"sites/{each['id']}/posture", Json) for each in sites]
     terminal.table(
         ("site", "organisation", "gateway", "devices", "as wanted", "measured"),
-        [_site_row(each, posture) for each, posture in zip(sites, postures, strict=True)],
-        value=[{**each, "posture": posture} for each, posture in zip(sites, postures, strict=True)],
+        [_site_row(each) for each in sites],
+        value=sites,
         nothing="There are no sites. Make one with: bartizan site add NAME --organisation ORGANISATION",
     )
 
@@ -143,13 +142,13 @@ def walk(controller: Controller, path: str, **wanted: Any) -> Iterator[Json]:
         after = page["next"]
 
 
-def _site_row(each: Json, posture: Json) -> tuple[object, ...]:
-    gateway = posture["gateway"]
+def _site_row(each: Json) -> tuple[object, ...]:
+    gateway = each["gateway"]
     state = "none enrolled" if gateway is None else "connected" if gateway["connected"] else "away"
-    counts = posture["counts"]
+    counts = each["counts"]
     devices = counts.get("devices", {}).get("", 0)
     agree = counts.get("agrees", {}).get("true", 0)
-    age = posture["age_seconds"]
+    age = each["age_seconds"]
     return (
         each["id"],
         each["organisation"],

@@ -191,13 +191,8 @@ def _bound(subject: Subject, operator: Operator, value: str | None) -> Selector 
 
 
 def _filter(connection: Connection, query: DeviceQuery, scope: Scope) -> Filter:
-    within = scope
-    if query.organisation is not None:
-        organisations.find_organisation(connection, query.organisation, scope)
-        below = organisations.descendants(connection, query.organisation)
-        within = below if scope is None else below & scope
     return Filter(
-        organisations=within,
+        organisations=organisations.narrowed(connection, query.organisation, scope),
         level=query.level,
         enforced=query.enforced,
         agrees=query.agrees,

@@ -59,11 +59,7 @@ def totals(
     Raises:
         NotFound: The site or organisation is unknown, or not within `scope`.
     """
-    within = scope
-    if organisation is not None:
-        organisations.find_organisation(connection, organisation, scope)
-        below = organisations.descendants(connection, organisation)
-        within = below if scope is None else below & scope
+    within = organisations.narrowed(connection, organisation, scope)
     if site is not None:
         organisations.find_site(connection, site, within)
     scopes = _scopes(within, site)

@@ -14,7 +14,7 @@ from bartizan_controller import enrolment, estate
 from bartizan_controller.access import ApiToken, Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.errors import NotAllowed
-from bartizan_controller.store import audit, gateways, organisations, tokens
+from bartizan_controller.store import audit, counters, gateways, organisations, tokens
 from bartizan_controller.store.gateways import Gateway
 from bartizan_controller.store.organisations import Organisation, Site
 
@@ -38,10 +38,21 @@ class NewSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
 
 
+class SiteSummary(Site, frozen=True, kw_only=True):
+    """A site, and how its gateway and its devices are."""
+
+    gateway: Gateway | None
+    """Null: none was enrolled."""
+    age_seconds: float | None
+    """Since its gateway's last report was taken; null: there is none."""
+    counts: dict[str, dict[str, int]]
+    """Devices by dimension (`wanted`, `enforced`, `agrees`, …) and value."""
+
+
 class SitePage(msgspec.Struct, frozen=True):
     """Some sites."""
 
-    items: tuple[Site, ...]
+    items: tuple[SiteSummary, ...]
     next: str | None
     """Give it as `after` for the next page; null: there are no more."""
 
@@ -100,12 +111,14 @@ async def list_sites(
     after: FromQuery[str] = "",
     limit: Limit = PAGE,
 ) -> SitePage:
-    """Those that you may see, by id."""
-    sites = await parts.database.read(
-        lambda c: organisations.page_of_sites(
-            c, request.user.scope, organisation=organisation, after=after, limit=limit
-        )
-    )
+    """Those that you may see, by id; of an organisation and those below it, if one is named."""
+    now = parts.clock()
+
+    def query(connection: Connection) -> tuple[SiteSummary, ...]:
+        within = organisations.narrowed(connection, organisation, request.user.scope)
+        return _summaries(connection, organisations.page_of_sites(connection, within, after=after, limit=limit), now)
+
+    sites = await parts.database.read(query)
     return SitePage(sites, sites[-1].id if len(sites) == limit else None)
 
 
@@ -218,6 +231,20 @@ async def revoke_token(request: Asking, parts: TheParts, token: FromPath[str]) -
     """From now on."""
     require_whole_estate(request.user)
     await parts.database.write(lambda c: estate.revoke_token(c, token, by=request.user.name, now=parts.clock()))
+
+
+def _summaries(connection: Connection, sites: tuple[Site, ...], now: float) -> tuple[SiteSummary, ...]:
+    named = [site.id for site in sites]
+    known, counts = gateways.load(connection, named), counters.counted_at(connection, named)
+    return tuple(
+        SiteSummary(
+            **msgspec.structs.asdict(site),
+            gateway=known.get(site.id),
+            age_seconds=gateways.report_age(known.get(site.id), now),
+            counts=counts.get(site.id, {}),
+        )
+        for site in sites
+    )
 
 
 router = Router(

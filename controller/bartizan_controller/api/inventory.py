@@ -165,7 +165,7 @@ async def show_posture(request: Asking, parts: TheParts, site: FromPath[SiteId])
             site=site,
             gateway=gateway,
             posture=gateways.posture(connection, site),
-            age_seconds=now - gateway.taken_at if gateway and gateway.taken_at is not None else None,
+            age_seconds=gateways.report_age(gateway, now),
             estate_orders=held[None].generation if None in held else 0,
             site_orders=held[site].generation if site in held else 0,
             catalogue=parts.publication.versions,

@@ -69,6 +69,14 @@ def counted(connection: Connection, scopes: Iterable[str]) -> dict[str, dict[str
     return found
 
 
+def counted_at(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, dict[str, dict[str, int]]]:
+    """Return how many devices there are by dimension and value, at each of these sites that has any."""
+    found: dict[SiteId, dict[str, dict[str, int]]] = {}
+    for scope, dimension, value, count in dialect.rows_of(connection, _AT_SITES, "scopes", map(of_site, sites)):
+        found.setdefault(SiteId(scope.removeprefix(_SITE)), {}).setdefault(dimension, {})[value] = count
+    return found
+
+
 def by_value(connection: Connection, scopes: Iterable[str], dimension: str) -> dict[str, int]:
     """Return how many devices there are by the values of one dimension, summed over scopes."""
     return {value: count for (_, value), count in _summed(connection, scopes, dimension).items()}
@@ -166,6 +174,9 @@ _SUMMED = (
     .where(counters.c.scope.in_(bindparam("scopes", expanding=True)), counters.c.count != 0)
     .group_by(counters.c.dimension, counters.c.value)
     .order_by(counters.c.dimension, counters.c.value)
+)
+_AT_SITES = select(counters.c.scope, counters.c.dimension, counters.c.value, counters.c.count).where(
+    counters.c.scope.in_(bindparam("scopes", expanding=True)), counters.c.count != 0
 )
 _SUMMED_BY_VALUE = _SUMMED.where(counters.c.dimension == bindparam("of_dimension"))
 _KEPT = select(counters.c.scope, counters.c.dimension, counters.c.value, counters.c.count.label("total"))

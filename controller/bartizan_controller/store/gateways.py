@@ -80,6 +80,11 @@ def load(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Gatewa
     return found
 
 
+def report_age(gateway: Gateway | None, now: float) -> float | None:
+    """Return the seconds since a gateway's last report was taken, or None if there is no report."""
+    return now - gateway.taken_at if gateway is not None and gateway.taken_at is not None else None
+
+
 def posture(connection: Connection, site: SiteId) -> Posture | None:
     """Return what a gateway last measured, without its devices, or None if it has not reported."""
     document = connection.execute(select(gateways.c.posture).where(gateways.c.site == site)).scalar()

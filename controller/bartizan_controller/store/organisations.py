@@ -74,6 +74,19 @@ def descendants(connection: Connection, identifier: OrganisationId) -> frozenset
     return frozenset(OrganisationId(row.id) for row in connection.execute(select(tree.c.id)))
 
 
+def narrowed(connection: Connection, organisation: OrganisationId | None, scope: Scope) -> Scope:
+    """Return what of `scope` lies within an organisation and those below it; all of it if none is named.
+
+    Raises:
+        NotFound: The organisation is unknown, or not within `scope`.
+    """
+    if organisation is None:
+        return scope
+    find_organisation(connection, organisation, scope)
+    below = descendants(connection, organisation)
+    return below if scope is None else below & scope
+
+
 def add_site(connection: Connection, site: Site) -> None:
     """Keep a new site.
 
@@ -110,18 +123,9 @@ def of_sites(connection: Connection, wanted: Iterable[SiteId]) -> dict[SiteId, O
     return {SiteId(row[0]): OrganisationId(row[1]) for row in rows}
 
 
-def page_of_sites(
-    connection: Connection,
-    scope: Scope,
-    *,
-    organisation: OrganisationId | None = None,
-    after: str = "",
-    limit: int,
-) -> tuple[Site, ...]:
+def page_of_sites(connection: Connection, scope: Scope, *, after: str = "", limit: int) -> tuple[Site, ...]:
     """Return sites by id, beginning after `after`."""
     query = select(sites).where(sites.c.id > after, _within(sites.c.organisation, scope))
-    if organisation is not None:
-        query = query.where(sites.c.organisation == organisation)
     return tuple(Site(**row) for row in connection.execute(query.order_by(sites.c.id).limit(limit)).mappings())
 
 

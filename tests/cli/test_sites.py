@@ -1,0 +1,109 @@
+"""`bartizan site list` on an estate of more sites than one page of the API holds."""
+
+import contextlib
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import Connection
+
+from bartizan.cli.connection import Controller, Profile, load_profile
+from bartizan.cli.inventory import list_sites
+from bartizan.cli.terminal import Terminal
+from bartizan.containment.level import Level
+from bartizan.ids import BootId, OrganisationId, SiteId
+from bartizan_controller import inventory
+from bartizan_controller.store import devices, dialect, gateways, migrate, organisations
+from bartizan_controller.store.database import Database
+from bartizan_controller.store.organisations import Organisation, Site
+from tests.cli.people import Person, make_controller, serving
+from tests.controller.gateway import Gateway, device, report
+
+T = TypeVar("T")
+
+COUNTY, SCHOOLS = OrganisationId("county"), OrganisationId("schools")
+SITES = tuple(SiteId(f"site-{number:04d}") for number in range(1, 1202))
+"""The API gives 1,000 at a time."""
+SCHOOL_SITES = SITES[::100]
+"""Are schools, with three cameras each, one of which was not judged yet."""
+TAKEN = 1_769_904_000.0
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """An administrator of a county with 1,201 sites, 13 of them schools with a gateway that has reported."""
+    folder = tmp_path_factory.mktemp("estate") / "controller"
+    make_controller(folder)
+    url = dialect.sqlite_url(folder / "controller.db")
+    migrate.upgrade(url)
+    with Database(url) as database:
+        database.change(lambda c: organisations.add_organisation(c, Organisation(COUNTY, "County")))
+        database.change(lambda c: organisations.add_organisation(c, Organisation(SCHOOLS, "Schools", COUNTY)))
+        database.change(make_sites)
+        for site in SCHOOL_SITES:
+            report_of(database, site)
+    with serving(folder) as somebody:
+        yield somebody
+
+
+def make_sites(connection: Connection) -> None:
+    """Make them all, in one transaction."""
+    for site in SITES:
+        owner = SCHOOLS if site in SCHOOL_SITES else COUNTY
+        organisations.add_site(connection, Site(site, owner, site))
+
+
+def report_of(database: Database, site: SiteId) -> None:
+    """Keep that a gateway was enrolled, and what it measured."""
+    held = report(Gateway(site, Path(), BootId("b")), (device(1), device(2)), level=Level.ISOLATE, taken_at=TAKEN)
+    seen = inventory.join(held.devices, held.posture)
+    unjudged = {each.id: inventory.SeenDevice(each) for each in (device(3),)}
+    database.change(lambda c: gateways.enrol(c, gateways.Gateway(site, "1", "", TAKEN)))
+    database.change(lambda c: gateways.save_reports(c, [held], now=TAKEN))
+    database.change(lambda c: devices.replace(c, site, SCHOOLS, {**seen, **unjudged}, now=TAKEN))
+
+
+class Counting(Controller):
+    """A controller that is asked as ever, and each time is kept."""
+
+    def __init__(self, profile: Profile) -> None:
+        super().__init__(profile)
+        self.asked: list[str] = []
+
+    def get(self, path: str, kind: type[T], /, **parameters: Any) -> T:
+        """Ask."""
+        self.asked.append(path)
+        return super().get(path, kind, **parameters)
+
+
+def test_a_thousand_sites_are_listed_with_one_request(
+    person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many gateways and devices there are: asked once per site, an estate's list would take minutes."""
+    monkeypatch.setenv("BARTIZAN_PROFILE", str(person.profile))
+    with contextlib.closing(Counting(load_profile())) as controller:
+        inspect.unwrap(list_sites.callback)(Terminal(as_json=True), controller, None)  # type: ignore[arg-type]
+
+    assert [each["id"] for each in json.loads(capsys.readouterr().out)] == list(SITES)
+    assert controller.asked == ["sites", "sites"]
+
+
+def test_the_list_says_how_each_gateway_is(person: Person) -> None:
+    """One that was enrolled and has reported, one that was not; devices, and how many are held as wanted."""
+    lines = {line.split()[0]: line for line in person.do("site", "list").splitlines()[1:]}
+    assert len(lines) == len(SITES)
+    assert re.fullmatch(r"site-0001 +schools +away +3 +2 of 3 +\d+ s ago *", lines["site-0001"])
+    assert re.fullmatch(r"site-0002 +county +none enrolled +0 +0 of 0 +never *", lines["site-0002"])
+
+
+def test_sites_are_listed_of_an_organisation_and_those_below_it(person: Person) -> None:
+    """As the help says; an organisation that does not exist is no empty list."""
+    assert [each["id"] for each in person.ask("site", "list", "--organisation", "schools")] == list(SCHOOL_SITES)
+    assert len(person.ask("site", "list", "--organisation", "county")) == len(SITES)
+    unknown = person.run("site", "list", "--organisation", "scools")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "there is no organisation 'scools'" in unknown.stderr
