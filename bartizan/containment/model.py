@@ -73,3 +73,5 @@ class DeviceDrops(msgspec.Struct, frozen=True):
     """Packets it sent."""
     received: int
     """Packets sent to it that its own level kept away."""
+    unlisted: int = 0
+    """Packets it sent that were dropped and counted, but whose destinations are not listed: there were too many."""

@@ -13,6 +13,7 @@ from bartizan.containment.words import (
     Layout,
     LookUp,
     NoneOf,
+    Often,
     OneOf,
     Record,
     Rule,
@@ -129,7 +130,7 @@ def _rule(rule: Rule) -> str:
     return " ".join(_statement(statement) for statement in rule)
 
 
-def _statement(statement: Statement) -> str:  # noqa: PLR0911 - one return for each of the seven words
+def _statement(statement: Statement) -> str:
     match statement:
         case InSet(fields, name, negated):
             return f"{_fields(fields)} {'!= ' if negated else ''}@{name}"
@@ -139,12 +140,20 @@ def _statement(statement: Statement) -> str:  # noqa: PLR0911 - one return for e
             return f"{field.value} != {_values(values)}"
         case LookUp(fields, name):
             return f"{_fields(fields)} vmap @{name}"
+        case Verdict():
+            return verdict_text(statement)
+        case _:
+            return _counting(statement)
+
+
+def _counting(statement: Record | Count | Often) -> str:
+    match statement:
         case Record(name, fields):
             return f"update @{name} {{ {_fields(fields)} counter }}"
         case Count():
             return "counter"
-        case Verdict():
-            return verdict_text(statement)
+        case Often(name, fields, an_hour, at_once):
+            return f"update @{name} {{ {_fields(fields)} limit rate over {an_hour}/hour burst {at_once} packets }}"
 
 
 def _fields(fields: tuple[Field, ...]) -> str:

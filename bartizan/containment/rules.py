@@ -43,7 +43,8 @@ clamp the MSS where the path to a recorder has a small MTU.
 **What it cannot hold**: frames between two devices of one switch, which never reach the gateway, and flows that
 another table's flowtable takes past the forward hook; the enforcer looks for those.
 
-A full evidence set never opens the filter: recording and dropping are separate rules.
+A full evidence set never opens the filter: recording and dropping are separate rules. One device lists so many new
+destinations an hour and no more; what is not listed is counted as such, so that a list that is cut short says so.
 """
 
 from typing import NamedTuple
@@ -57,10 +58,12 @@ from bartizan.containment.words import (
     Layout,
     LookUp,
     NoneOf,
+    Often,
     OneOf,
     Record,
     Rule,
     Set,
+    Statement,
     Verdict,
 )
 
@@ -90,6 +93,10 @@ class Role(NamedTuple):
 
 EVIDENCE_SIZE = 4096  # destinations; what it takes to read them counts against the agent's memory
 TOTALS_SIZE = 65536
+DESTINATIONS_AT_ONCE, DESTINATIONS_AN_HOUR = 200, 12
+"""How many new destinations of one device are listed; a device that tries everything must leave room for others."""
+UNLISTED = "unlisted"
+"""The set in which packets are counted, by MAC, whose destinations are not listed: there were too many."""
 SPARED = "spared"
 """The set in which packets of the management path are counted that would have been dropped."""
 
@@ -117,6 +124,8 @@ SETS = (
     Set("tried6", ("ipv6_addr", "ether_addr", "inet_proto", "inet_service"), size=EVIDENCE_SIZE, days=1),
     Set("tried_portless4", ("ipv4_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, days=1),
     Set("tried_portless6", ("ipv6_addr", "ether_addr", "inet_proto"), size=EVIDENCE_SIZE, days=1),
+    Set("sprayers", ("ether_addr",), size=EVIDENCE_SIZE, days=1, counts=False),
+    Set(UNLISTED, ("ether_addr",), size=EVIDENCE_SIZE, days=30),
     Set("management4", ("ipv4_addr", "ipv4_addr", "inet_service")),
     Set("management6", ("ipv6_addr", "ipv6_addr", "inet_service")),
     Set(SPARED, ("inet_proto",), size=16, days=1),
@@ -180,6 +189,19 @@ def _estate(role: Role) -> tuple[Rule, ...]:
         )
     )
 
+
+_WITH_PORTS, _PORTLESS = OneOf(F.PROTOCOL, WITH_PORTS), NoneOf(F.PROTOCOL, WITH_PORTS)
+_TRIED: tuple[tuple[Statement, str, tuple[Field, ...]], ...] = (
+    (_WITH_PORTS, "tried4", (F.TO4, F.FROM_MAC, F.PROTOCOL, F.TO_PORT)),
+    (_WITH_PORTS, "tried6", (F.TO6, F.FROM_MAC, F.PROTOCOL, F.TO_PORT)),
+    (_PORTLESS, "tried_portless4", (F.TO4, F.FROM_MAC, F.PROTOCOL)),
+    (_PORTLESS, "tried_portless6", (F.TO6, F.FROM_MAC, F.PROTOCOL)),
+    (NoneOf(F.OFFSET4, (0,)), "tried_portless4", (F.TO4, F.FROM_MAC, F.PROTOCOL)),
+    (NoneOf(F.OFFSET6, (0,)), "tried_portless6", (F.TO6, F.FROM_MAC, F.PROTOCOL)),
+)
+_OF_IP = NoneOf(F.PROTOCOL, (255,))
+"""255 is reserved: any packet of IP has another, and ARP has none."""
+_UNLISTED = Verdict("goto", UNLISTED)
 
 CHAINS = (
     Chain(
@@ -246,12 +268,20 @@ CHAINS = (
         "record",
         (
             (InSet((F.FROM_INTERFACE, F.FROM_MAC), "known_macs"), Record("dropped_from", (F.FROM_MAC,))),
-            (OneOf(F.PROTOCOL, WITH_PORTS), Record("tried4", (F.TO4, F.FROM_MAC, F.PROTOCOL, F.TO_PORT))),
-            (OneOf(F.PROTOCOL, WITH_PORTS), Record("tried6", (F.TO6, F.FROM_MAC, F.PROTOCOL, F.TO_PORT))),
-            (NoneOf(F.PROTOCOL, WITH_PORTS), Record("tried_portless4", (F.TO4, F.FROM_MAC, F.PROTOCOL))),
-            (NoneOf(F.PROTOCOL, WITH_PORTS), Record("tried_portless6", (F.TO6, F.FROM_MAC, F.PROTOCOL))),
+            # A look into a set counts the packet in what it finds there; one for what is not there counts nothing.
+            *((which, InSet(key, name, negated=True), Verdict("goto", "fresh")) for which, name, key in _TRIED),
+            (Verdict("goto", "listed"),),
         ),
     ),
+    Chain(
+        "fresh",
+        (
+            (_OF_IP, Often("sprayers", (F.FROM_MAC,), DESTINATIONS_AN_HOUR, DESTINATIONS_AT_ONCE), _UNLISTED),
+            (Verdict("goto", "listed"),),
+        ),
+    ),
+    Chain("listed", (*((which, Record(name, key), _RETURN) for which, name, key in _TRIED), (_UNLISTED,))),
+    Chain(UNLISTED, ((_OF_IP, Record(UNLISTED, (F.FROM_MAC,))),)),
 )
 
 ROUTED = Layout(FAMILY, PRIORITY, SETS, CHAINS)

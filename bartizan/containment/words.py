@@ -76,7 +76,17 @@ class Count(NamedTuple):
     """Count the packet."""
 
 
-Statement = InSet | OneOf | NoneOf | LookUp | Record | Count | Verdict
+class Often(NamedTuple):
+    """Go on if packets with these fields come more often than this; a dynamic set remembers. Not if that is full."""
+
+    name: str
+    fields: tuple[Field, ...]
+    an_hour: int
+    at_once: int
+    """So many go uncounted before the hourly rate is looked at."""
+
+
+Statement = InSet | OneOf | NoneOf | LookUp | Record | Count | Often | Verdict
 Rule = tuple[Statement, ...]
 
 
@@ -100,6 +110,8 @@ class Set(NamedTuple):
     """Elements at most, of a set that packets fill; 0 for one that only we fill."""
     days: int = 0
     """After how many days without a packet an element of such a set goes."""
+    counts: bool = True
+    """Whether such a set counts packets; else it remembers how often they came."""
 
 
 class Layout(NamedTuple):

@@ -296,16 +296,59 @@ def test_drops_are_counted_by_device_and_destination_and_survive(cables: Wire, t
         assert firewall.counters()[0].packets == 4
 
 
-def test_full_evidence_does_not_open_the_filter(cables: Wire, tmp_path: Path) -> None:
-    site = Ruleset(segments=(Segment("cam0", Level.ISOLATE),), estate_networks=(), devices=())
-    probe = Packet("cam0", "core0", "02:00:00:00:00:01", "10.9.0.11", "198.51.100.7", "udp", 1, 1)
-    ports = [dataclasses.replace(probe, from_port=port, to_port=port) for port in range(1, 5001)]
+def test_a_device_that_tries_everything_hides_no_other_and_what_is_not_listed_is_counted(
+    cables: Wire, tmp_path: Path
+) -> None:
+    sprayer, quiet = (
+        msgspec.structs.replace(camera(number), interface="cam0", addresses=(Address(f"10.9.0.{10 + number}"),))
+        for number in (1, 2)
+    )
+    site = Ruleset(segments=(Segment("cam0", Level.ISOLATE),), estate_networks=(), devices=(sprayer, quiet))
+    probe = Packet("cam0", "core0", sprayer.macs[0], sprayer.addresses[0], "198.51.100.7", "udp", 1, 1)
+    everything = [dataclasses.replace(probe, to_port=port) for port in range(1, 1001)]
+    beacon = dataclasses.replace(probe, from_mac=quiet.macs[0], source=quiet.addresses[0], to_port=8800)
     with cables.gateway.entered():
         firewall = Nftables(tmp_path)
     with contextlib.closing(firewall):
         firewall.apply(site)
 
-        assert not any(cables.forwarded(ports))
+        assert not any(cables.forwarded([*everything, *everything, beacon]))
+
+        listed = [drop for drop in firewall.counters() if drop.mac == sprayer.macs[0]]
+        (of_sprayer, of_quiet) = firewall.totals()
+        assert (len(listed), [drop.packets for drop in listed]) == (200, [2] * 200)
+        assert of_sprayer == DeviceDrops(sprayer.id, sent=2000, received=0, unlisted=1600)
+        assert of_quiet == DeviceDrops(quiet.id, sent=1, received=0)
+        assert [drop.port for drop in firewall.counters() if drop.mac == quiet.macs[0]] == [8800]
+
+
+def test_a_later_fragment_is_listed_without_a_port_and_once(cables: Wire, tmp_path: Path) -> None:
+    site = Ruleset(segments=(Segment("cam0", Level.ISOLATE),), estate_networks=(), devices=())
+    mac = "02:00:00:00:00:01"
+    fragments = [
+        Packet("cam0", "core0", mac, "10.9.0.11", "198.51.100.7", "udp", later_fragment=True),
+        Packet("cam0", "core0", mac, "fd00:a::13", "2001:db8::7", "tcp", later_fragment=True),
+    ]
+    with cables.gateway.entered():
+        firewall = Nftables(tmp_path)
+    with contextlib.closing(firewall):
+        firewall.apply(site)
+
+        assert not any(cables.forwarded(fragments))
+        listed = {(drop.destination, drop.protocol, drop.port, drop.packets) for drop in firewall.counters()}
+        assert listed == {("198.51.100.7", "udp", 0, 1), ("2001:db8::7", "tcp", 0, 1)}
+
+
+def test_full_evidence_does_not_open_the_filter(cables: Wire, tmp_path: Path) -> None:
+    site = Ruleset(segments=(Segment("cam0", Level.ISOLATE),), estate_networks=(), devices=())
+    probe = Packet("cam0", "core0", "02:00:00:00:00:01", "10.9.0.11", "198.51.100.7", "udp", 1, 1)
+    macs = [f"02:00:00:00:{number // 250:02x}:{number % 250:02x}" for number in range(5000)]
+    with cables.gateway.entered():
+        firewall = Nftables(tmp_path)
+    with contextlib.closing(firewall):
+        firewall.apply(site)
+
+        assert not any(cables.forwarded([dataclasses.replace(probe, from_mac=mac) for mac in macs]))
         assert len(firewall.counters()) == 4096
 
 

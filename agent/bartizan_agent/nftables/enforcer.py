@@ -6,6 +6,8 @@ stands: then the table is what it was plus what we sent. Where it does not stand
 """
 
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ from bartizan.containment.elements import elements
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
 from bartizan.containment.render import Marked, differing, marked, render, text_of
 from bartizan.containment.rules import ROUTED, SPARED, TABLE
-from bartizan.containment.words import Layout
+from bartizan.containment.words import Key, Layout
 from bartizan.errors import Unavailable
 from bartizan_agent.firewall import Enforced, FirewallRefused
 from bartizan_agent.nftables import comparison, evidence
@@ -79,7 +81,7 @@ class Nftables:
         self._kept: Ruleset | None = None
         self._applied: _Applied | None = None
         self._read: _Read | None = None
-        self._evidence: Evidence = {}
+        self._evidence: dict[str, Mapping[Key, tuple[int, int]]] = {}
 
     @property
     def verified_generation(self) -> int:
@@ -227,13 +229,11 @@ class Nftables:
         return tuple(table["family"] for table in tables if table.get("name") == TABLE)
 
     def _read_evidence(self) -> Evidence:
-        """Return the evidence in the kernel, or, where our table is gone, what was there when last looked."""
-        try:
-            where = f"{self._layout.family} {TABLE}"
-            listings = [self._nft.listing(f"list set {where} {spec.name}") for spec in self._layout.sets if spec.size]
-        except FirewallRefused:
-            return self._evidence
-        self._evidence = parse(entry for listing in listings for entry in listing).evidence
+        """Return the evidence in the kernel; of a set that is not there, what was in it when last looked."""
+        for name in (spec.name for spec in self._layout.sets if spec.size and spec.counts):
+            with suppress(FirewallRefused):
+                listing = self._nft.listing(f"list set {self._layout.family} {TABLE} {name}")
+                self._evidence |= parse(listing).evidence
         return self._evidence
 
     def _put_back(self, counted: Evidence) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from bartizan.containment.model import ContainedDevice, DeviceDrops, DropCounter
+from bartizan.containment.rules import UNLISTED
 from bartizan.ids import Address, Mac
 from bartizan_agent.nftables.listing import Evidence
 
@@ -19,16 +20,18 @@ def device_drops(devices: Iterable[ContainedDevice], evidence: Evidence) -> tupl
     """Return the totals of each device that has any."""
     sent = evidence.get("dropped_from", {})
     received = {**evidence.get("dropped_to4", {}), **evidence.get("dropped_to6", {})}
+    unlisted = evidence.get(UNLISTED, {})
     nothing = (0, 0)
     totals = (
         DeviceDrops(
             device.id,
             sum(sent.get((mac,), nothing)[0] for mac in device.macs),
             sum(received.get((address,), nothing)[0] for address in device.addresses),
+            sum(unlisted.get((mac,), nothing)[0] for mac in device.macs),
         )
         for device in devices
     )
-    return tuple(total for total in totals if total.sent or total.received)
+    return tuple(total for total in totals if total.sent or total.received or total.unlisted)
 
 
 def _drop_counters(evidence: Evidence) -> Iterator[DropCounter]:
