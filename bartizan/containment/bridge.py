@@ -7,7 +7,8 @@ besides is added:
 * **ARP** is judged like IPv4, by the addresses it speaks of. Nobody who is held may claim to be a router.
 * **Neighbour discovery, DHCP**: at `block-egress` and `isolate` these pass between a device and the link's routers,
   and neighbour solicitations to the groups of the addresses that a device may reach; nothing else passes to a group.
-* **Everything that is neither IPv4, IPv6 nor ARP** passes at `watch` alone. A VLAN tag around IP changes nothing.
+* **Everything that is neither IPv4, IPv6 nor ARP** passes at `watch` alone. One VLAN tag around these changes nothing;
+  behind two, or in another wrapping, nobody looks for them.
 
 What the gateway's own addresses send and receive passes other hooks: it stays reachable at every level. Nothing asks
 for connection tracking, which bridges need not have; flows in progress are cut by their next frame.

@@ -122,12 +122,33 @@ def _chain(layout: Layout, chain: Chain) -> Iterator[str]:
     if chain.base:
         yield f"\t\ttype filter hook forward priority {layout.priority}; policy accept;"
     for rule in chain.rules:
-        yield f"\t\t{_rule(rule)}"
+        yield f"\t\t{_read_inside_tags(rule) if layout is BRIDGED else ''}{_rule(rule)}"
     yield "\t}"
 
 
 def _rule(rule: Rule) -> str:
     return " ".join(_statement(statement) for statement in rule)
+
+
+def _read_inside_tags(rule: Rule) -> str:
+    """Return what makes nft ask for a frame's protocol as the kernel knows it, where it would read the Ethertype.
+
+    Of a frame with a VLAN tag the Ethertype is that of the tag, so the rule would never match.
+    """
+    read = {field for statement in rule for field in _fields_of(statement)}
+    if not read.isdisjoint((Field.ARP_FROM, Field.ARP_TO)):
+        return "meta protocol arp "
+    return "meta protocol ip6 " if not read.isdisjoint((Field.ICMPV6_TYPE, Field.OFFSET6)) else ""
+
+
+def _fields_of(statement: Statement) -> tuple[Field, ...]:
+    match statement:
+        case InSet() | LookUp() | Record():
+            return statement.fields
+        case OneOf() | NoneOf():
+            return (statement.field,)
+        case _:
+            return ()
 
 
 def _statement(statement: Statement) -> str:

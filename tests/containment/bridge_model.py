@@ -3,7 +3,7 @@
 Nothing here is shared with the product but the model's own types.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from bartizan.containment.level import Level
@@ -21,10 +21,16 @@ class Frame(Packet):
 
     to_mac: str = ""
     icmpv6_type: int = 0
+    tags: tuple[tuple[int, int], ...] = ()
+    """VLAN tags from the outside in: Ethertype, and priority and identifier."""
+    wrapping: str = ""
+    """What stands between the Ethernet header and the addresses besides: `snap`, `ppp`, `mpls`, `jumbo`; or nothing."""
 
 
 def passes(ruleset: Ruleset, frame: Frame) -> bool:
     """Return whether every judgement lets the frame through."""
+    if frame.wrapping or len(frame.tags) > 1:
+        frame = replace(frame, protocol="other", icmpv6_type=0, from_port=0, to_port=0, source="", destination="")
     return _is_way(ruleset, frame) or (
         _sender_lets(ruleset, frame) and _source_lets(ruleset, frame) and _receiver_lets(ruleset, frame)
     )
@@ -86,7 +92,7 @@ def _outward(ruleset: Ruleset, frame: Frame, level: Level, recorders: set[str]) 
         return True
     if frame.protocol == "arp" and frame.source in ruleset.routers:
         return False
-    if _is_within(frame.destination, LINK[3:]):
+    if frame.protocol != "other" and _is_within(frame.destination, LINK[3:]):
         peers = {*recorders, *ruleset.segment_recorders, *ruleset.routers}
         asked = frame.destination in {group_of(peer) for peer in peers if ":" in peer}
         is_asking = frame.icmpv6_type == ASKING and not frame.later_fragment

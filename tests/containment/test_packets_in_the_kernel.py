@@ -16,6 +16,8 @@ from tests.containment.wire import Wire, wire
 pytestmark = pytest.mark.netns
 
 Site = tuple[Wire, Nftables]
+VLAN, SERVICE, PRIORITY = bytes.fromhex("81000014"), bytes.fromhex("88a80014"), bytes.fromhex("8100a000")
+"""Tags of 802.1Q and 802.1ad, and one of 802.1Q that names no VLAN."""
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +56,23 @@ def test_the_way_to_the_controller_is_let_through_and_nothing_near_it(
     spared = [packet for packet in sent if passes(amended, packet) and not passes(bare, packet)]
     assert all(is_management(amended, packet) for packet in spared)
     assert firewall.spared() - before == len(spared)
+
+
+@given(rulesets(), st.lists(packets(), min_size=20, max_size=20))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+def test_a_priority_without_a_vlan_changes_nothing(site: Site, ruleset: Ruleset, sent: list[Packet]) -> None:
+    cables, firewall = site
+
+    firewall.apply(ruleset)
+
+    assert cables.forwarded(sent, tags=PRIORITY) == [passes(ruleset, packet) for packet in sent]
+
+
+@pytest.mark.parametrize("tags", [VLAN, SERVICE, PRIORITY + VLAN, PRIORITY + SERVICE, VLAN + PRIORITY, VLAN + VLAN])
+def test_nothing_of_a_vlan_is_routed_that_no_interface_stands_for(site: Site, tags: bytes) -> None:
+    cables, firewall = site
+    firewall.apply(Ruleset(segments=(), estate_networks=(), devices=()))
+    packet = Packet("cam0", "core0", "02:00:00:00:00:01", "10.9.0.11", "10.1.0.5", "tcp", 40000, 554)
+    assert cables.forwarded([packet]) == [True]
+
+    assert cables.forwarded([packet], tags=tags) == [False]

@@ -21,11 +21,14 @@ Passage = tuple[str, bytes]
 """An interface, and what came out of it from the addresses on."""
 
 _UNCHANGED = 26  # forwarding rewrites MACs, hop limit and IPv4 checksum, all before this octet
+_MACS = 12
 _PORTS = (*SEGMENTS, UPLINK)
 _GATEWAY_MAC = {port: f"02:00:00:00:ff:{number:02x}" for number, port in enumerate(_PORTS)}
 _ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 _PROTOCOL = {("tcp", 4): 6, ("tcp", 6): 6, ("udp", 4): 17, ("udp", 6): 17, ("icmp", 4): 1, ("icmp", 6): 58}
-_SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
+_SOL_PACKET, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING = 263, 8, 23
+_AUXDATA = struct.Struct("=IIIHHHH")  # tpacket_auxdata
+_TAG_IS_VALID = 0x10
 _EVERYTHING = 3  # ETH_P_ALL
 WAIT_SECONDS = 30.0
 
@@ -41,13 +44,18 @@ class Wire:
         self._ends = ends
         self._numbers = itertools.count(1)
 
-    def forwarded(self, packets: Iterable[Packet]) -> list[bool]:
-        """Send the packets and return, for each, whether the gateway passed it on by the interface it should."""
+    def forwarded(self, packets: Iterable[Packet], *, tags: bytes = b"") -> list[bool]:
+        """Send the packets and return, for each, whether the gateway passed it on by the interface it should.
+
+        Args:
+            packets: To send, each in a frame of its own.
+            tags: What to put in front of their Ethertype.
+        """
         sent: list[Passage] = []
-        for packet in (*packets, _UNTOUCHED):
+        for packet, between in (*((packet, tags) for packet in packets), (_UNTOUCHED, b"")):
             data = frame(packet, next(self._numbers))
             sent.append((packet.to_interface, data[_UNCHANGED:]))
-            self._ends[packet.from_interface].send(data)
+            self._ends[packet.from_interface].send(data[:_MACS] + between + data[_MACS:])
         heard = self._heard(until=sent[-1])
         return [passage in heard for passage in sent[:-1]]
 
@@ -154,5 +162,16 @@ def end(port: str) -> socket.socket:
     end.setblocking(False)
     end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     end.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+    end.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
     end.bind((port, _EVERYTHING))
     return end
+
+
+def heard_frame(end: socket.socket) -> bytes:
+    """Return the next frame as it was on the wire: the kernel takes its outer VLAN tag off and tells it beside it."""
+    data, beside, _, _ = end.recvmsg(4096, socket.CMSG_SPACE(_AUXDATA.size))
+    for _, _, value in beside:
+        status, _, _, _, _, tag, ethertype = _AUXDATA.unpack_from(value)
+        if status & _TAG_IS_VALID:
+            return data[:12] + struct.pack("!HH", ethertype, tag) + data[12:]
+    return data
