@@ -39,6 +39,8 @@ NOT_NEEDED = {
     "bartizan_agent.cli.scan",
     "bartizan_agent.enrol",
     "bartizan_agent.recordings",
+    "bartizan_agent.switches.client",
+    "bartizan_agent.switches.pysnmp_names",
     "ctypes.util",
     "importlib.metadata",
     "importlib.resources",
