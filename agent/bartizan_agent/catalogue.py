@@ -6,11 +6,14 @@
 One file holds everything that must be of one version, so a crash can never leave half of it. At start it is verified
 as of the moment when it was accepted: an expired catalogue is still the last good one. It keeps enforcing, and
 nothing is flashed by it.
+
+Policy of a catalogue that goes out in stages may have to wait here (`bartizan.trust.push`). Then the same file holds
+the catalogue before as well, and the one in force is the newest with the policy role of that one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +21,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bartizan.errors import Expired, Stale, Unavailable
+from bartizan.trust import push
 from bartizan.trust.approval import require_approval
-from bartizan.trust.reading import read_catalogue, small_targets
-from bartizan.trust.tufdata import APPROVED, LIMITS, ROOT, SNAPSHOT, TARGET_LIMIT, TIMESTAMP, version_and_expiry
+from bartizan.trust.push import Because, Waiting
+from bartizan.trust.reading import read_catalogue, small_targets, with_policy_of
+from bartizan.trust.tufdata import APPROVED, LIMITS, POLICY, ROOT, SNAPSHOT, TARGET_LIMIT, TIMESTAMP, version_and_expiry
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan_agent.durable import Write, replace_file
 
 if TYPE_CHECKING:
     from bartizan.firmware.model import Image
-    from bartizan.ids import ImageId
+    from bartizan.ids import ImageId, SiteId
     from bartizan.trust.content import Catalogue
     from bartizan_agent.tuf_client import Files
 
@@ -38,7 +43,19 @@ LIMIT = 32 * 1024 * 1024  # octets of the last good catalogue on disk
 FILE_LIMIT = 1 + max(TARGET_LIMIT, *LIMITS.values())  # octets read of a file in a folder
 
 
-class LastGood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Before(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The catalogue whose policy is in force while that of a newer one waits."""
+
+    files: dict[str, bytes]
+    """Those of its files that the newer one has not."""
+    shared: tuple[str, ...]
+    """Paths of those that both have."""
+    accepted_at: float
+    since: float
+    """When the newer one came, by this gateway's clock; Unix seconds."""
+
+
+class LastGood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An accepted catalogue as it is kept."""
 
     files: dict[str, bytes]
@@ -47,6 +64,21 @@ class LastGood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What counted as now when it was accepted; Unix seconds."""
     newest_time: float
     """The latest time known to have passed; Unix seconds."""
+    before: Before | None = None
+    """None: nothing of this catalogue waits."""
+
+
+class _Verified(msgspec.Struct, frozen=True):
+    """A catalogue in memory, with what it was verified from."""
+
+    files: dict[str, bytes]
+    metadata: dict[str, bytes]
+    catalogue: Catalogue
+    accepted_at: float
+
+    @property
+    def policy(self) -> int:
+        return self.catalogue.versions[POLICY]
 
 
 def keep_first_root(folder: Path, root: bytes, write: Write = replace_file) -> None:
@@ -64,19 +96,45 @@ def keep_first_root(folder: Path, root: bytes, write: Write = replace_file) -> N
 class CatalogueClient:
     """Holds the last good catalogue and judges what arrives. Used by one task at a time."""
 
-    def __init__(self, folder: Path, *, capability: int = CAPABILITY, write: Write = replace_file) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        site: SiteId | None = None,
+        capability: int = CAPABILITY,
+        write: Write = replace_file,
+    ) -> None:
         self._folder = folder
+        self._site = site
         self._capability = capability
         self._write = write
-        self._files: dict[str, bytes] = {}
-        self._metadata: dict[str, bytes] = {}
+        self._newest: _Verified | None = None
+        self._before: _Verified | None = None
+        """Whose policy is in force while the newest's waits."""
+        self._since = 0.0
         self._newest_time = 0.0
         self._catalogue: Catalogue | None = None
 
     @property
     def catalogue(self) -> Catalogue | None:
-        """The last good catalogue, expired or not; None before the first."""
+        """The last good catalogue as it is in force, expired or not; None before the first."""
         return self._catalogue
+
+    @property
+    def newest(self) -> Catalogue | None:
+        """The last good catalogue as it came; its policy may wait."""
+        return self._newest.catalogue if self._newest else None
+
+    @property
+    def policy_in_force(self) -> int:
+        """The version of the policy role that is in force; 0 before the first."""
+        verified = self._before or self._newest
+        return verified.policy if verified else 0
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """The policy that waits, if any."""
+        return _waiting(self._newest.catalogue, self._since) if self._newest and self._before else None
 
     def versions(self) -> dict[str, int]:
         """Return the versions held, as a hello names them."""
@@ -102,7 +160,7 @@ class CatalogueClient:
         return other
 
     def load(self) -> Catalogue | None:
-        """Take up the catalogue on disk, expired or not; return None if there is none.
+        """Take up the catalogue on disk, expired or not; return it as it is in force, None if there is none.
 
         When this raises, nothing is held: the next hello asks for all, and what is enforced stays as it is.
 
@@ -114,17 +172,25 @@ class CatalogueClient:
         if data is None:
             return None
         kept = codec.decode(data, LastGood, LIMIT)
-        metadata, catalogue = self._verify(self._first_root(), kept.files, held={}, reference_time=kept.accepted_at)
-        self._hold(kept, metadata, catalogue)
-        return catalogue
+        newest = self._verify_again(kept.files, kept.accepted_at)
+        before, since = None, 0.0
+        if kept.before is not None:
+            shared = {path: _file(kept.files, path) for path in kept.before.shared}
+            before = self._verify_again({**shared, **kept.before.files}, kept.before.accepted_at)
+            since = kept.before.since
+            if push.on_arrival(newest.catalogue.push, self._site, in_force=before.policy) is not None:
+                before = None  # what was signed says that it need not wait, whatever was written here
+        self._hold(newest, before, since, kept.newest_time)
+        return self._catalogue
 
-    def update(self, files: Files, now: float) -> Catalogue:
-        """Accept a newer catalogue and return it, or raise and keep the last good one.
+    def update(self, files: Files, now: float, activated: Collection[tuple[int, str]] = ()) -> Catalogue:
+        """Accept a newer catalogue and return it, or raise and keep the last good one. Its policy may have to wait.
 
         Args:
             files: Files of the repository by repository path; those that are held already need not be among them.
                 They are asked for one by one, so they may come from a server where a bundle was too small.
             now: Unix seconds. Where this clock is behind a time that has surely passed, that time counts.
+            activated: As `settle`'s.
 
         Raises:
             BadSignature: Too few valid signatures, or a file that was not signed for.
@@ -134,20 +200,54 @@ class CatalogueClient:
             Malformed: It does not parse, is too large, or breaks a rule.
             Unavailable: A file is missing that is not held either (say hello again), or the disk refuses.
         """
-        available = _Both(files, self._files)
+        held = self._newest
+        available = _Both(files, held.files if held else {})
         reference_time = self._latest(now)
         # From the root that is held, not from the first: keys that a root took away must never count again.
-        root = self._metadata[ROOT] if self._metadata else self._first_root()
-        metadata, catalogue = self._verify(root, available, held=self._metadata, reference_time=reference_time)
+        root = held.metadata[ROOT] if held else self._first_root()
+        metadata, catalogue = self._verify(
+            root, available, held=held.metadata if held else {}, reference_time=reference_time
+        )
         self._check_not_older(catalogue)
         newest_time = max(reference_time, catalogue.prepared_at)
         if catalogue.expires_at <= newest_time:
             raise Expired("the catalogue had expired when its newest part was prepared: this clock is far behind")
-        kept = LastGood(self._needed(metadata, available), reference_time, newest_time)
-        if kept.files != self._files:
-            self._write(self._folder / LAST_GOOD_FILE, codec.encode(kept))
-        self._hold(kept, metadata, catalogue)
+        newest = _Verified(self._needed(metadata, available), metadata, catalogue, reference_time)
+        before, since = self._still_in_force(newest, now, activated)
+        if held is None or newest.files != held.files:
+            self._keep(newest, before, since, newest_time)
+        self._hold(newest, before, since, newest_time)
         return catalogue
+
+    def settle(self, now: float, activated: Collection[tuple[int, str]]) -> Because | None:
+        """Put policy in force that waits no longer; return why, or None if nothing has changed.
+
+        Args:
+            now: Unix seconds.
+            activated: What standing orders activate: versions of the policy role with their digests.
+
+        Raises:
+            Unavailable: The disk refuses.
+        """
+        waiting = self.waiting
+        because = push.no_longer(waiting, activated, now) if waiting else None
+        if because is not None and self._newest is not None:
+            self._keep(self._newest, None, 0.0, self._newest_time)
+            self._hold(self._newest, None, 0.0, self._newest_time)
+        return because
+
+    def _still_in_force(
+        self, newest: _Verified, now: float, activated: Collection[tuple[int, str]]
+    ) -> tuple[_Verified | None, float]:
+        """Return the catalogue whose policy stays in force though a newer one came, and since when that is so."""
+        held = self._newest
+        if held is not None and newest.policy == held.policy:
+            return self._before, self._since
+        present = self._before or held
+        if present is None or push.on_arrival(newest.catalogue.push, self._site, in_force=present.policy) is not None:
+            return None, 0.0
+        waiting = _waiting(newest.catalogue, now)
+        return (None, 0.0) if waiting is None or push.no_longer(waiting, activated, now) else (present, now)
 
     def _verify(
         self, root: bytes, files: Files, *, held: Mapping[str, bytes], reference_time: float
@@ -161,6 +261,10 @@ class CatalogueClient:
         contents = {path: _file(files, name) for path, name in small_targets(metadata).items()}
         return metadata, read_catalogue(metadata, contents, self._capability)
 
+    def _verify_again(self, files: dict[str, bytes], accepted_at: float) -> _Verified:
+        metadata, catalogue = self._verify(self._first_root(), files, held={}, reference_time=accepted_at)
+        return _Verified(files, metadata, catalogue, accepted_at)
+
     def _check_not_older(self, catalogue: Catalogue) -> None:
         """Check the versions that people signed; TUF forgets them when the online keys are exchanged."""
         for role in (ROOT, *APPROVED):
@@ -173,7 +277,8 @@ class CatalogueClient:
         first = version_and_expiry(ROOT, self._first_root())[0]
         last = version_and_expiry(ROOT, metadata[ROOT])[0]
         roots = [f"metadata/{number}.root.json" for number in range(first + 1, last + 1)]
-        files = {name: self._files[name] if name in self._files else available[name] for name in roots}
+        held = self._newest.files if self._newest else {}
+        files = {name: held[name] if name in held else available[name] for name in roots}
         files |= {name: available[name] for name in small_targets(metadata).values()}
         for role in (*APPROVED, SNAPSHOT):
             version, _ = version_and_expiry(role, metadata[role])
@@ -186,12 +291,29 @@ class CatalogueClient:
             raise Unavailable(f"{self._folder / ROOT_FILE} is missing: enrol this gateway again")
         return root
 
-    def _hold(self, kept: LastGood, metadata: dict[str, bytes], catalogue: Catalogue) -> None:
-        self._files, self._metadata, self._catalogue = kept.files, metadata, catalogue
-        self._newest_time = kept.newest_time
+    def _keep(self, newest: _Verified, before: _Verified | None, since: float, newest_time: float) -> None:
+        """Write both down in one step: a crash must never leave the newest without what is in force instead."""
+        kept = None if before is None else _kept_before(before, newest, since)
+        last_good = LastGood(newest.files, newest.accepted_at, newest_time, kept)
+        self._write(self._folder / LAST_GOOD_FILE, codec.encode(last_good))
+
+    def _hold(self, newest: _Verified, before: _Verified | None, since: float, newest_time: float) -> None:
+        self._newest, self._before, self._since, self._newest_time = newest, before, since, newest_time
+        self._catalogue = newest.catalogue if before is None else with_policy_of(newest.catalogue, before.catalogue)
 
     def _latest(self, now: float) -> float:
         return max(now, self._newest_time)
+
+
+def _waiting(catalogue: Catalogue, since: float) -> Waiting | None:
+    if catalogue.push is None:
+        return None
+    return Waiting(catalogue.push, catalogue.policy_digest, catalogue.policy_prepared_at, since)
+
+
+def _kept_before(before: _Verified, newest: _Verified, since: float) -> Before:
+    own = {path: data for path, data in before.files.items() if newest.files.get(path) != data}
+    return Before(own, tuple(sorted(before.files.keys() - own.keys())), before.accepted_at, since)
 
 
 class FolderFiles:

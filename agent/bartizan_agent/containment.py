@@ -160,7 +160,8 @@ class Containment:
         last_good, now = self._last_good, self._clock.now()
         by_itself = next_change_at(last_good.catalogue, last_good.books, now)
         ends = self.released.ends_at if self.released else now + self._confirmation.due_in()
-        return min(self._retry_at, ends, math.inf if by_itself is None else by_itself)
+        waits_until = last_good.waiting.ends_at if last_good.waiting else math.inf
+        return min(self._retry_at, ends, waits_until, math.inf if by_itself is None else by_itself)
 
     def _compute(self, links: tuple[Link, ...]) -> Ruleset:
         last_good, devices = self._last_good, self._roster.devices

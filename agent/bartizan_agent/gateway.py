@@ -256,6 +256,7 @@ class Gateway:
         """Enforce, look, and employ the updater by what is known now."""
         since = self._parts.clock.monotonic() if self._since is None else self._since
         self._since = None
+        self._settle()
         before = self._parts.containment.enforced.digest
         self._links = self._parts.links()
         self._parts.containment.enforce(since)
@@ -296,6 +297,7 @@ class Gateway:
         if is_new:
             versions = " ".join(f"{role}={version}" for role, version in sorted(parts.last_good.versions().items()))
             parts.outbox.record(note(events.CATALOGUE_ACCEPTED, versions=versions))
+            self._tell_of_waiting()
             if _knows_otherwise(before, parts.last_good.catalogue):
                 self._tell(parts.roster.judge_again())
             self._stir(arrived_at)
@@ -321,6 +323,28 @@ class Gateway:
         if {order.id for order in book.orders if isinstance(order, Scan)} - _ids(before):
             self.scan_wanted.set()
         self._stir(arrived_at)
+
+    def _settle(self) -> None:
+        """Put policy in force that has waited long enough."""
+        parts, before = self._parts, self._parts.last_good.catalogue
+        because = parts.last_good.settle(parts.clock.now())
+        if because is None:
+            return
+        in_force = parts.last_good.policy_in_force
+        parts.outbox.record(note(events.POLICY_ACTIVATED, policy=in_force, because=because.value))
+        self._tell_of_waiting()
+        if _knows_otherwise(before, parts.last_good.catalogue):
+            self._tell(parts.roster.judge_again())
+        self.news.set()
+
+    def _tell_of_waiting(self) -> None:
+        waiting, in_force = self._parts.last_good.waiting, self._parts.last_good.policy_in_force
+        if waiting is None:
+            self._parts.announcements.once("policy waits", "")
+            return
+        until, version = f"{waiting.ends_at:.0f}", waiting.push.policy
+        told = note(events.POLICY_WAITS, policy=version, in_force=in_force, until=until)
+        self._parts.announcements.once("policy waits", f"{version} until {until}", told)
 
     def _end_release_by(self, book: OrderBook) -> None:
         standing = release.standing(self._parts.places, self._parts.clock.now())
@@ -395,6 +419,8 @@ class Gateway:
             devices=device_postures(devices, containment.verdicts, levels, self._totals, why),
             drops=self._drops,
             policies=tuple(f"{policy.id}@{policy.version}" for policy in last_good.catalogue.policies),
+            policy=last_good.policy_in_force,
+            policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,
             released=released.sentence() if released else "",
         )
 

@@ -23,7 +23,8 @@ from bartizan.trust import dsse
 from bartizan.trust.accept import open_book, read_book, weigh
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.credentials import CredentialBook
-from bartizan.trust.orders import PAYLOAD_TYPE, OrderBook, Raise
+from bartizan.trust.orders import PAYLOAD_TYPE, Activate, OrderBook, Raise
+from bartizan.trust.push import Because, Waiting
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import SealedCredentials
@@ -63,7 +64,7 @@ class LastGood:
         self._unwritten: dict[Path, bytes] = {}
         self._unwritable: set[Path] = set()
         self._held_back: dict[Path, bytes] = {}
-        self._client = CatalogueClient(places.catalogue, write=self._held_back.__setitem__)
+        self._client = CatalogueClient(places.catalogue, site=site, write=self._held_back.__setitem__)
         self._books: dict[SiteId | None, _Held] = {}
         self.credentials = NO_CREDENTIALS
 
@@ -97,6 +98,16 @@ class LastGood:
         """Whether anything that demands levels was accepted once and cannot be read any more."""
         return bool(self.damaged.keys() & {CATALOGUE, _name(None), _name(self.site)})
 
+    @property
+    def policy_in_force(self) -> int:
+        """The version of the policy role that is in force; 0 before the first."""
+        return self._client.policy_in_force
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """The newer policy that waits for its turn, if any."""
+        return self._client.waiting
+
     def versions(self) -> dict[str, int]:
         """Return the version held of each role of the catalogue, as in a hello."""
         return self._client.versions()
@@ -127,12 +138,18 @@ class LastGood:
         # Tried on a copy, whose file is written only once its policies are known to make sense.
         self._held_back.clear()
         candidate = copy(self._client)
-        evaluate.check(candidate.update(files, now))
+        evaluate.check(candidate.update(files, now, self._activated(now)))
         before, self._client = self.versions(), candidate
-        for path, data in self._held_back.items():
-            self._keep(path, data)
+        self._keep_held_back()
         self.damaged.pop(CATALOGUE, None)
         return self.versions() != before
+
+    def settle(self, now: float) -> Because | None:
+        """Put policy in force that waits no longer; return why, or None if there is none."""
+        self._held_back.clear()
+        because = self._client.settle(now, self._activated(now))
+        self._keep_held_back()
+        return because
 
     def rehearsal(self) -> CatalogueClient:
         """Return a client of the catalogue in force, to try in any thread what an update would bring."""
@@ -181,6 +198,15 @@ class LastGood:
     def write_pending(self) -> None:
         """Write down what could not be written when it was accepted."""
         for path, data in list(self._unwritten.items()):
+            self._keep(path, data)
+
+    def _activated(self, now: float) -> frozenset[tuple[int, str]]:
+        """Return the versions of policy that orders put in force, with their digests."""
+        orders = (order for book in self.books if book.expires_at > now for order in book.orders)
+        return frozenset((order.policy, order.digest) for order in orders if isinstance(order, Activate))
+
+    def _keep_held_back(self) -> None:
+        for path, data in self._held_back.items():
             self._keep(path, data)
 
     def _keep(self, path: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ Target paths in the TUF repository, by the role that signs them:
     policy/fingerprints.json            policy     list of `Fingerprint`
     policy/advisories.json              policy     list of `Advisory`
     policy/sites-<organisation>.json    policy     list of `SiteFacts`
+    policy/push.json                    policy     `Push`
     firmware/<file name>                firmware   the image; its target's custom metadata is an `Image`
 """
 
@@ -18,6 +19,7 @@ from bartizan.firmware.model import Advisory, Image
 from bartizan.identity.fingerprints import Fingerprint
 from bartizan.ids import KeyId
 from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
+from bartizan.trust.push import Push
 
 
 class DirectorKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,3 +45,9 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advisories: tuple[Advisory, ...] = ()
     sites: tuple[SiteFacts, ...] = ()
     images: tuple[Image, ...] = ()
+    push: Push | None = None
+    """How this very version of the policy role goes out; None: to everybody at once."""
+    policy_digest: str = ""
+    """SHA-256 of what was signed of the policy role, hexadecimal."""
+    policy_prepared_at: float = 0.0
+    """When the policy role was prepared; Unix seconds."""

@@ -3,15 +3,18 @@
 The director signs whole *order books*. A book replaces the one before it, so a lost, repeated or
 reordered message never matters; its generation only rises. There is one book for the estate and one
 for each site. What a book can express is the guarantee: a level that is raised, an image of the
-catalogue that is assigned, a look that is asked for. Taking an entry out of a later book returns
-the device to what policy demands, never below.
+catalogue that is assigned, a look that is asked for, policy that two people signed and that waits no
+longer. Taking an entry out of a later book returns the device to what policy demands, never below.
 """
+
+from collections.abc import Iterable
 
 import msgspec
 
 from bartizan.containment.level import Level
 from bartizan.ids import DeviceId, ImageId, OrderId, RolloutId, SiteId
 from bartizan.policy.model import Selector
+from bartizan.wire.capability import PUSHES, SCHEDULES
 
 PAYLOAD_TYPE = "application/vnd.bartizan.orders+json"
 
@@ -49,7 +52,22 @@ class Scan(msgspec.Struct, frozen=True, tag="scan", forbid_unknown_fields=True):
     id: OrderId
 
 
-Order = Raise | Install | Scan
+class Activate(msgspec.Struct, frozen=True, tag="activate", forbid_unknown_fields=True):
+    """Put in force policy that two people signed and that waits here for its turn."""
+
+    id: OrderId
+    policy: int
+    """Version of the policy role."""
+    digest: str
+    """`Catalogue.policy_digest` of that version."""
+
+
+Order = Raise | Install | Scan | Activate
+
+
+def needed_capability(orders: Iterable[Order]) -> int:
+    """Return what a program must understand to read a book of these orders."""
+    return PUSHES if any(isinstance(order, Activate) for order in orders) else SCHEDULES
 
 
 class OrderBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

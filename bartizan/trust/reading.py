@@ -6,6 +6,7 @@ expiry and the chain of hashes around it; approvals and Bartizan's own rules are
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,7 @@ from bartizan.ids import OrganisationId, image_id, slug
 from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
 from bartizan.trust.approval import require_approval
 from bartizan.trust.content import Catalogue, DirectorKeys
+from bartizan.trust.push import Push, check_push
 from bartizan.trust.role_rules import check_roles
 from bartizan.trust.tufdata import (
     DIRECTOR_PATH,
@@ -35,6 +37,7 @@ from bartizan.trust.tufdata import (
     version_and_expiry,
 )
 from bartizan.wire import codec
+from bartizan.wire.capability import PUSHES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,7 +52,8 @@ SITES_PREFIX = "policy/sites-"
 SUFFIX = ".json"
 ADVISORIES_CAPABILITY = 2
 """What a program must understand to read the list of advisories."""
-_LISTS = frozenset({WAIVERS_PATH, MAKERS_PATH, FINGERPRINTS_PATH, ADVISORIES_PATH})
+PUSH_PATH = "policy/push.json"
+_LISTS = frozenset({WAIVERS_PATH, MAKERS_PATH, FINGERPRINTS_PATH, ADVISORIES_PATH, PUSH_PATH})
 
 _FILE_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._+ ()-]{0,127}\Z")
 
@@ -83,14 +87,19 @@ def read_catalogue(metadata: Mapping[str, bytes], contents: Mapping[str, bytes],
         check_roles(load_root(metadata[ROOT]).signed, targets, director)
 
     dates = {role: version_and_expiry(role, metadata[role]) for role in ROLES}
-    policy = load_targets(metadata[POLICY], POLICY).signed.targets
+    policy = load_targets(metadata[POLICY], POLICY)
+    targets_of_policy = {path: _verified(target, contents) for path, target in policy.signed.targets.items()}
+    policy_prepared_at = prepared(policy.signed).at
     return msgspec.structs.replace(
-        _read_policy({path: _verified(target, contents) for path, target in policy.items()}, capability),
+        _read_policy(targets_of_policy, capability),
         versions={role: version for role, (version, _) in dates.items()},
         expires_at=min(expiry for _, expiry in dates.values()),
         prepared_at=max(mark.at for mark in marks),
         director=director,
         images=_images(load_targets(metadata[FIRMWARE], FIRMWARE).signed.targets.values()),
+        push=_push(targets_of_policy, policy.signed.version, policy_prepared_at),
+        policy_digest=hashlib.sha256(policy.signed_bytes).hexdigest(),
+        policy_prepared_at=policy_prepared_at,
     )
 
 
@@ -101,15 +110,19 @@ def with_policy(present: Catalogue, contents: Mapping[str, bytes], capability: i
         TooNew: It needs a greater capability.
         Malformed: A target is unknown, too large or not of its type, or names something twice.
     """
-    read = _read_policy(contents, capability)
+    return with_policy_of(present, _read_policy(contents, capability))
+
+
+def with_policy_of(newest: Catalogue, before: Catalogue) -> Catalogue:
+    """Return a catalogue of which all but the policy role is in force, and of that role an earlier version."""
     return msgspec.structs.replace(
-        present,
-        policies=read.policies,
-        waivers=read.waivers,
-        makers=read.makers,
-        fingerprints=read.fingerprints,
-        advisories=read.advisories,
-        sites=read.sites,
+        newest,
+        policies=before.policies,
+        waivers=before.waivers,
+        makers=before.makers,
+        fingerprints=before.fingerprints,
+        advisories=before.advisories,
+        sites=before.sites,
     )
 
 
@@ -137,19 +150,24 @@ def check_content(path: str, content: bytes, capability: int) -> None:
     """
     if path == DIRECTOR_PATH:
         _decode(content, DirectorKeys, path)
+    elif path == PUSH_PATH:
+        _decode(content, Push, path)
     else:
         _read_policy({path: content}, capability)
 
 
 def needed_capability(contents: Mapping[str, bytes]) -> int:
-    """Return the greatest capability that the policies and advisories among these targets need; 1 where there are none.
+    """Return the greatest capability that any of these targets of the policy role needs; 1 where there are none.
 
     Raises:
         Malformed: A policy is none.
     """
     policies = [path for path in contents if _is_policy(path)]
     advisories = ADVISORIES_CAPABILITY if ADVISORIES_PATH in contents else 1
-    return max([advisories, *(_decode(contents[path], _PolicyHeader, path).needs_capability for path in policies)])
+    push = PUSHES if PUSH_PATH in contents else 1
+    return max(
+        [advisories, push, *(_decode(contents[path], _PolicyHeader, path).needs_capability for path in policies)]
+    )
 
 
 def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
@@ -172,6 +190,18 @@ def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
         advisories=_list(contents, ADVISORIES_PATH, Advisory, lambda advisory: f"{advisory.id} {advisory.maker}"),
         sites=_unique(sites, lambda site: site.id, "site"),
     )
+
+
+def _push(contents: Mapping[str, bytes], version: int, prepared_at: float) -> Push | None:
+    if PUSH_PATH not in contents:
+        return None
+    push = _decode(contents[PUSH_PATH], Push, PUSH_PATH)
+    if push.policy < version:  # the catalogue has moved on to all at once
+        return None
+    if push.policy > version:
+        raise Malformed(f"{PUSH_PATH!r} is about policy {push.policy}, in version {version}")
+    check_push(push, prepared_at=prepared_at)
+    return push
 
 
 def _fingerprints(contents: Mapping[str, bytes]) -> tuple[Fingerprint, ...]:

@@ -8,9 +8,13 @@ History:
        for default passwords
     3  2026-12-01  rules that begin on a day, and days by which devices must be removed; of each recorder, which camera
        is behind which channel
+    4  2026-12-01  staged pushes: policy that is verified and waits, orders that activate it, which version is in force
 """
 
-CAPABILITY = 3
+CAPABILITY = 4
 
 SCHEDULES = 3
 """The first capability whose programs read rules with a beginning or a day of removal."""
+
+PUSHES = 4
+"""The first capability whose programs hold policy back, and know orders that activate it."""

@@ -79,7 +79,7 @@ Do: Stop the deployment: have it unplugged, and find out who ordered it. Policy 
 once the catalogue lists the site: one that it does not list is held as a sensitive one, and nothing is said of it.
 """
 CATALOGUE_ACCEPTED = "catalogue.accepted"
-"""The gateway verified a new catalogue and goes by it from now on.
+"""The gateway verified a new catalogue and goes by it from now on, but for policy that waits (`policy.waits`).
 
 versions: The version of each role, as in `policy=4 firmware=2`.
 
@@ -103,6 +103,23 @@ since: When it expired, Unix seconds.
 
 Do: Find out why nothing newer arrived: is the gateway connected, and does the controller still renew its timestamp?
 If policy or firmware themselves expired, two approvers must sign them again.
+"""
+POLICY_WAITS = "policy.waits"
+"""The catalogue just accepted goes out in stages and this gateway is not of the first: it goes by the policy it had.
+
+policy: The version of the policy role that waits.
+in_force: The one that stays in force meanwhile.
+until: When it waits no longer, whatever is said or not said until then; Unix seconds.
+
+Do: Nothing. It is in force by then at the latest.
+"""
+POLICY_ACTIVATED = "policy.activated"
+"""Policy that had waited for its turn is in force.
+
+policy: The version of the policy role.
+because: `activated` by an order, or `deadline`: the time until which it may wait is over.
+
+Do: Nothing if an order said so. After `deadline`, ask why no order came: the push was stopped, or the gateway is away.
 """
 ORDERS_ACCEPTED = "orders.accepted"
 """The gateway verified a book of orders and carries it out.

@@ -10,6 +10,7 @@ from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
 from bartizan.trust.content import DirectorKeys
 from bartizan.trust.credentials import CredentialBook
 from bartizan.trust.orders import OrderBook
+from bartizan.trust.push import Push
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import Down
 from bartizan.wire.enrolment import Enrolment, EnrolmentRequest
@@ -28,6 +29,7 @@ CONTENT = {
     "target-fingerprints": tuple[Fingerprint, ...],
     "target-advisories": tuple[Advisory, ...],
     "target-sites": tuple[SiteFacts, ...],
+    "target-push": Push,
     "target-image": Image,
     "target-director": DirectorKeys,
 }

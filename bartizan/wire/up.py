@@ -73,6 +73,10 @@ class Posture(msgspec.Struct, frozen=True):
     """What was tried and dropped, by MAC and destination: all of it, or the busiest `DROPS_REPORTED`."""
     policies: tuple[str, ...] = ()
     """The policies in force, as `id@version`."""
+    policy: int = 0
+    """The version of the policy role in force; 0 from a program that never lets a newer one wait."""
+    policy_waits_until: float = 0.0
+    """When a newer one that waits is in force at the latest, Unix seconds; 0 where none waits."""
     released: str = ""
     """Why containment is lifted by hand, by whom and until when; empty where it is not."""
 

@@ -7,9 +7,8 @@ from sqlalchemy import Connection
 
 from bartizan.containment.level import Level
 from bartizan.ids import OrderId, OrganisationId, SiteId
-from bartizan.trust.orders import Order, OrderBook, Raise, Scan
+from bartizan.trust.orders import Order, OrderBook, Raise, Scan, needed_capability
 from bartizan.wire import codec
-from bartizan.wire.capability import CAPABILITY
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.store import audit, books
 from bartizan_controller.store.books import StoredBook
@@ -94,13 +93,14 @@ def _issue(
         raise Conflict(f"a book holds at most {ORDERS_AT_MOST} orders: end some, or use one selector for many devices")
     # Not below the clock: a controller restored from a backup must not reuse generations that gateways have seen.
     generation = max(held.generation + 1 if held else 1, int(now))
+    standing = tuple(each.order for each in given)
     book = OrderBook(
         generation=generation,
         issued_at=now,
         expires_at=now + LIFETIME_SECONDS,
-        capability=CAPABILITY,
+        capability=needed_capability(standing),
         site=site,
-        orders=tuple(each.order for each in given),
+        orders=standing,
     )
     stored = StoredBook(site, generation, sign(book), book.issued_at, book.expires_at)
     books.save(connection, stored)

@@ -11,10 +11,12 @@ from tuf.api.metadata import Metadata, MetaFile, Signature, Snapshot, TargetFile
 
 from bartizan.containment.level import Level
 from bartizan.firmware.model import Image
-from bartizan.ids import ImageId, PolicyId
+from bartizan.ids import ImageId, PolicyId, SiteId
 from bartizan.policy.model import Condition, Operator, Policy, Rule, Subject
 from bartizan.trust.approval import signing_payload
 from bartizan.trust.keys import SigningKey
+from bartizan.trust.push import Push
+from bartizan.trust.reading import PUSH_PATH
 from bartizan.trust.tufdata import moment
 from bartizan.wire import codec
 from bartizan_agent.catalogue import CatalogueClient, keep_first_root
@@ -45,14 +47,15 @@ class Estate:
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Estate(folder, self.keys)
 
-    def gateway(self, name: str = "gateway", *, capability: int = 1) -> CatalogueClient:
+    def gateway(self, name: str = "gateway", *, capability: int = 1, site: SiteId | None = None) -> CatalogueClient:
         """A gateway that has enrolled and received nothing."""
         folder = self.folder / name
         keep_first_root(folder, self.repository.first_root(), write_unsynced)
-        return CatalogueClient(folder, capability=capability, write=write_unsynced)
+        return CatalogueClient(folder, site=site, capability=capability, write=write_unsynced)
 
-    def propose_policy(self, *policies: Policy, now: float = NOW) -> ChangeId:
+    def propose_policy(self, *policies: Policy, now: float = NOW, push: Push | None = None) -> ChangeId:
         add = {f"policy/{each.id}.json": codec.encode(each) for each in policies}
+        add |= {PUSH_PATH: codec.encode(push)} if push else {}
         return self.repository.propose("policy", add=add, prepared_by=self.keys.approvers[0].id, now=now)
 
     def approve(self, change_id: ChangeId, *keys: SigningKey) -> None:
@@ -60,8 +63,8 @@ class Estate:
             review = self.repository.review(change_id)
             self.repository.sign(change_id, key.id, key.sign(signing_payload(review.role, review.proposed)))
 
-    def publish_policy(self, *policies: Policy, now: float = NOW) -> None:
-        change_id = self.propose_policy(*policies, now=now)
+    def publish_policy(self, *policies: Policy, now: float = NOW, push: Push | None = None) -> None:
+        change_id = self.propose_policy(*policies, now=now, push=push)
         self.approve(change_id, *self.keys.approvers[:2])
         self.repository.publish(change_id, now=now)
 

@@ -33,7 +33,8 @@ from bartizan.trust.catalogue import RoleKeys, image_path
 from bartizan.trust.content import Catalogue
 from bartizan.trust.credentials import Credential, CredentialBook
 from bartizan.trust.keys import SigningKey, from_seed
-from bartizan.trust.orders import PAYLOAD_TYPE, Install, OrderBook, Raise
+from bartizan.trust.orders import PAYLOAD_TYPE, Activate, Install, OrderBook, Raise
+from bartizan.trust.push import Because, Push
 from bartizan.trust.sealing import open_sealed, public_text, seal
 from bartizan.trust.tufdata import to_tuf_key
 from bartizan.wire import codec
@@ -277,6 +278,63 @@ class TestStolenController:
 
         with pytest.raises(BadSignature):
             heist._deliver(online=True)
+
+
+class TestStolenPush:
+    """Policy that two people signed goes out in stages, and waits at this gateway for its turn."""
+
+    @pytest.fixture
+    def waiting(self, heist: Heist) -> CatalogueClient:
+        push = Push(policy=3, base=2, canary=(LIBRARY,), not_after=NOW + DAY)
+        gateway = heist.estate.gateway("school", capability=4, site=HALL)
+        gateway.update(heist.estate.all_files(), NOW)
+        heist.estate.publish_policy(policy(level=Level.WATCH, version=2), push=push)
+        gateway.update(heist.estate.all_files(), NOW)
+        return gateway
+
+    def test_the_director_can_skip_the_canary_for_what_was_signed(self, heist: Heist, waiting: CatalogueClient) -> None:
+        assert waiting.newest is not None
+        order = Activate(OrderId("o3"), 3, waiting.newest.policy_digest)
+        signed = Director(heist.estate.keys.online.director).sign(
+            msgspec.structs.replace(book(), capability=4, orders=(order,))
+        )
+        obeyed = accept(signed, heist.held.director, held=None, scope=None, now=NOW, capability=4)
+
+        assert obeyed.orders == (order,)
+        assert waiting.settle(NOW, {(order.policy, order.digest)}) is Because.ACTIVATED
+
+    @pytest.mark.parametrize("order", [(3, "0" * 64), (2, "0" * 64), (4, "0" * 64)])
+    def test_the_director_cannot_put_another_text_in_force(
+        self, waiting: CatalogueClient, order: tuple[int, str]
+    ) -> None:
+        assert waiting.settle(NOW, {order}) is None
+        assert waiting.policy_in_force == 2
+
+    def test_the_broker_cannot_order_it(self, heist: Heist, waiting: CatalogueClient) -> None:
+        assert waiting.newest is not None
+        forged = Director(from_seed(b"x" * 32)).sign(
+            msgspec.structs.replace(
+                book(), capability=4, orders=(Activate(OrderId("o3"), 3, waiting.newest.policy_digest),)
+            )
+        )
+
+        with pytest.raises(BadSignature):
+            accept(forged, heist.held.director, held=None, scope=None, now=NOW, capability=4)
+
+    def test_the_controller_cannot_hold_it_back_for_longer_than_was_signed(self, waiting: CatalogueClient) -> None:
+        """Whatever it says or leaves unsaid."""
+        assert waiting.settle(NOW + DAY - 1, ()) is None
+        assert waiting.settle(NOW + DAY, ()) is Because.DEADLINE
+
+    def test_the_controller_cannot_change_the_stages(self, heist: Heist, waiting: CatalogueClient) -> None:
+        online, forger = heist.estate.keys.online, Forger(heist.estate.all_files())
+        wider = Push(policy=4, base=2, canary=(LIBRARY, HALL), not_after=NOW + 2 * DAY)
+        forger.put_target("policy", "policy/push.json", codec.encode(wider), online.snapshot, online.director)
+        forger.put_online(online.snapshot, online.timestamp, expires_at=NOW + DAY)
+
+        with pytest.raises(BadSignature):
+            waiting.update(forger.files, NOW)
+        assert waiting.policy_in_force == 2
 
 
 class TestStolenApprover:

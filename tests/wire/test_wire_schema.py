@@ -14,7 +14,8 @@ from bartizan.ids import BootId, DeviceId, ImageId, KeyId, OrderId, PolicyId, Ro
 from bartizan.policy.model import Condition, Operator, Policy, Rule, Subject
 from bartizan.trust.content import DirectorKeys
 from bartizan.trust.credentials import Credential, CredentialBook
-from bartizan.trust.orders import Install, OrderBook, Raise, Scan
+from bartizan.trust.orders import Activate, Install, OrderBook, Raise, Scan
+from bartizan.trust.push import Push, Wave
 from bartizan.wire import capability, codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import CatalogueBundle, Certificate, EventsAck, OrdersEnvelope, ReportAck, ReportWanted
@@ -28,6 +29,7 @@ PUBLISHED = {
     1: "21bd34da1c48876b6e76a529c9be3ffbd3ccdf747e333357a2ce07f6bbd368d8",
     2: "6d0361bea2f718a42b0fd08208353811d0d8d07923addb379a18886047f76671",
     3: "1ba5ae233fd421f25b3b0cf0cd140cf0e203f720b22fafe5e09bf885ebcfc967",
+    4: "63b9ac2aa27eaf49e0c082095c9e99da9e3c3e81557578d3d31953b43311018e",
 }
 """Digest of what each capability's schema means. An entry of a released capability is never changed."""
 
@@ -67,6 +69,7 @@ MESSAGES = {
                 Raise(OrderId("raise-2"), Level.ISOLATE, "why", "who", selector=HIKVISION),
                 Install(OrderId("install-1"), RolloutId("r"), DEVICE, ImageId("sha256:00")),
                 Scan(OrderId("scan-1")),
+                Activate(OrderId("activate-1"), 5, "ab" * 32),
             ),
         ),
     ),
@@ -74,6 +77,9 @@ MESSAGES = {
     "enrolment-request": (EnrolmentRequest("bz1.x", "-----BEGIN CERTIFICATE REQUEST-----", "AA=="),),
     "target-policy": (
         Policy(PolicyId("p"), "title", 1, 1, (Rule("r", HIKVISION, "because", contain=Level.ISOLATE),), "source"),
+    ),
+    "target-push": (
+        Push(5, 4, (SITE,), 2.0, (Wave(percent=10), Wave(selector=Condition(Subject.SITE, Operator.IS, ("south",))))),
     ),
     "target-director": (DirectorKeys({KeyId("00"): "AA=="}),),
 }

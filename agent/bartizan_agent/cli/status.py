@@ -30,6 +30,10 @@ class Status(msgspec.Struct, frozen=True):
     """Since when the controller is here or away; None if it was never tried."""
     catalogue: dict[str, int]
     catalogue_expires_at: float
+    policy_in_force: int
+    """Version of the policy role; 0 before the first catalogue."""
+    policy_waits_until: float
+    """When the policy of `catalogue` is in force at the latest, where it waits for its turn; else 0."""
     estate_orders: int
     site_orders: int
     released: str
@@ -95,6 +99,8 @@ def judge(local: "Local", now: float) -> Status:
         link_since=link.since if link else None,
         catalogue=last_good.versions(),
         catalogue_expires_at=last_good.catalogue.expires_at,
+        policy_in_force=last_good.policy_in_force,
+        policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,
         estate_orders=last_good.generation(None),
         site_orders=last_good.generation(local.settings.site),
         released=local.released.sentence() if local.released else "",
@@ -113,11 +119,15 @@ def lines(status: Status, now: float) -> list[str]:
     controller = "here" if status.connected else "away"
     since = f" for {_duration(now - status.link_since)}" if status.link_since and status.running else ""
     levels = ", ".join(f"{count} at {level}" for level, count in sorted(status.levels.items())) or "no devices held"
+    waits = (
+        f"{status.policy_in_force}; {status.catalogue.get('policy')} waits until {_minute(status.policy_waits_until)}"
+    )
     rows = [
         ("site", status.site),
         ("agent", "running" if status.running else "not running"),
         ("controller", f"{controller}{since}" if status.running else "unknown"),
         ("catalogue", f"{roles}{expires}"),
+        *([("policy", waits)] if status.policy_waits_until else []),
         ("orders", f"estate {status.estate_orders}, site {status.site_orders}"),
         ("enforced", "nothing: released" if status.released else levels),
         ("events", f"{status.events_pending} waiting for the controller"),
@@ -160,6 +170,10 @@ def _renewal_due(local: "Local", now: float) -> bool:
 
 def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _minute(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _duration(seconds: float) -> str:

@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bartizan.errors import BadSignature, Expired
+from bartizan.errors import BadSignature, Expired, Malformed
 from bartizan.trust.approval import Approval, add_signature, approval, require_approval, sign
 from bartizan.trust.catalogue import assemble_snapshot, assemble_timestamp, propose, rotate_root, signers
 from bartizan.trust.content import Catalogue
-from bartizan.trust.reading import check_content, needed_capability, read_catalogue, small_targets, with_policy
+from bartizan.trust.push import Push, check_push
+from bartizan.trust.reading import (
+    PUSH_PATH,
+    check_content,
+    needed_capability,
+    read_catalogue,
+    small_targets,
+    with_policy,
+)
 from bartizan.trust.review import Description, Review, describe
 from bartizan.trust.tufdata import (
     APPROVED,
@@ -31,6 +39,7 @@ from bartizan.trust.tufdata import (
     TIMESTAMP,
     Prepared,
     load_approved,
+    load_targets,
     prepared,
     require_online_signature,
     version_and_expiry,
@@ -153,7 +162,8 @@ class CatalogueRepository:
     ) -> ChangeId:
         """Stage the next version of targets, policy or firmware, and return its name.
 
-        With nothing to add or remove it is the present content with a new expiry.
+        With nothing to add or remove it is the present content with a new expiry. Stages of an earlier version of
+        policy say nothing of the next one and are left out.
 
         Args:
             role: Which of the three.
@@ -173,6 +183,10 @@ class CatalogueRepository:
         contents = {path: content for path, content in add.items() if isinstance(content, bytes)}
         for path, content in contents.items():
             check_content(path, content, CAPABILITY)
+        if PUSH_PATH in contents:
+            _check_push(contents[PUSH_PATH], version_and_expiry(POLICY, present[POLICY])[0] + 1, now)
+        elif role == POLICY and PUSH_PATH in load_targets(present[POLICY], POLICY).signed.targets:
+            remove = {*remove, PUSH_PATH}
         metadata = propose(
             role,
             present[role],
@@ -414,6 +428,13 @@ class CatalogueRepository:
             raise Conflict(f"{change.role} {published} is published; prepare change {change.id!r} again on top of it")
         if expires_at <= now:
             raise Expired(f"change {change.id!r} waited too long for its signatures; prepare it again")
+
+
+def _check_push(content: bytes, version: int, now: float) -> None:
+    push = codec.decode(content, Push)
+    if push.policy != version:
+        raise Malformed(f"the push is about policy {push.policy}; this will be policy {version}")
+    check_push(push, prepared_at=int(now))
 
 
 def _delegators(role: str, present: Mapping[str, bytes], following: Mapping[str, bytes]) -> list[bytes]:
