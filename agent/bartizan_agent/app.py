@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bartizan.ids import BootId
-from bartizan_agent import announcements, memory, outbox, release, roster, systemd
+from bartizan_agent import announcements, attempts, measurement, memory, outbox, release, roster, systemd
 from bartizan_agent.announcements import Announcements
+from bartizan_agent.attempts import Attempts
 from bartizan_agent.bell import rings
 from bartizan_agent.catalogue_fetch import CatalogueFetch
 from bartizan_agent.channels import Told
@@ -30,6 +31,7 @@ from bartizan_agent.gateway import CameraWork, Gateway, Parts
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
 from bartizan_agent.losses import Losses
+from bartizan_agent.measurement import Measurement
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.roster import Roster
@@ -42,7 +44,15 @@ from bartizan_agent.updates import journal
 if TYPE_CHECKING:
     import ssl
 
-SCHEMAS = (outbox.SCHEMA, announcements.SCHEMA, roster.SCHEMA, release.SCHEMA, journal.SCHEMA)
+SCHEMAS = (
+    outbox.SCHEMA,
+    announcements.SCHEMA,
+    roster.SCHEMA,
+    release.SCHEMA,
+    journal.SCHEMA,
+    attempts.SCHEMA,
+    measurement.SCHEMA,
+)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 LONGEST_SLEEP_SECONDS = 3600.0
 
@@ -167,6 +177,8 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
             confirmation=Confirmation(places, clock, settings.controller.confirm_seconds),
             lost_devices=bool(opened.damage),
         ),
+        attempts=Attempts(connection, firewall.kernel),
+        measurement=Measurement(connection, events, firewall.kernel),
         links=links,
         cameras=cameras,
         is_durable=opened.is_durable,
@@ -263,14 +275,17 @@ async def _keep_contained(parts: Parts, gateway: Gateway) -> None:
 async def _gather_evidence(gateway: Gateway, limits: Limits) -> None:
     """Read the counters, often while they move and seldom while they do not."""
     wait = limits.evidence_seconds
-    while True:
-        moved = gateway.count()
-        memory.give_back()
-        wait = limits.evidence_seconds if moved else min(2 * wait, limits.evidence_seconds_idle)
-        if await _happened(gateway.restless, wait):
-            gateway.restless.clear()
-            wait = limits.evidence_seconds
-            await asyncio.sleep(wait)
+    try:
+        while True:
+            moved = gateway.count()
+            memory.give_back()
+            wait = limits.evidence_seconds if moved else min(2 * wait, limits.evidence_seconds_idle)
+            if await _happened(gateway.restless, wait):
+                gateway.restless.clear()
+                wait = limits.evidence_seconds
+                await asyncio.sleep(wait)
+    finally:
+        gateway.settle()
 
 
 async def _scan_when_wanted(gateway: Gateway, scan_now: Callable[[], None]) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from bartizan.containment.level import Level
-from bartizan.containment.model import DeviceDrops, DropCounter
+from bartizan.containment.model import DeviceDrops
 from bartizan.hardening.rules import standing
 from bartizan.identity.model import Device
 from bartizan.ids import Address, BootId, DeviceId, SiteId
 from bartizan.policy.model import Verdict
 from bartizan.wire.codec import report_digest
-from bartizan.wire.up import DROPS_REPORTED, DevicePosture, Posture, Report
+from bartizan.wire.up import DevicePosture, Posture, Report
 from bartizan_agent.reconcile import Link
 
 FIRST_WAIT_SECONDS = 5.0
@@ -89,13 +89,6 @@ def limits(
 def _some(devices: list[DeviceId]) -> str:
     named = ", ".join(devices[:NAMED])
     return named if len(devices) <= NAMED else f"{named} and {len(devices) - NAMED} others"
-
-
-def busiest(drops: Iterable[DropCounter]) -> tuple[DropCounter, ...]:
-    """Return the destinations that most packets were dropped on the way to, in the order given."""
-    drops = tuple(drops)
-    kept = frozenset(sorted(drops, key=lambda drop: -drop.packets)[:DROPS_REPORTED])
-    return tuple(drop for drop in drops if drop in kept)
 
 
 def alike(some: Iterable[Device], others: Iterable[Device]) -> bool:

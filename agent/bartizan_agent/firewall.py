@@ -27,8 +27,22 @@ class Enforced(msgspec.Struct, frozen=True):
     """What takes packets past the table, in words. Applying again does not help: the gateway must be changed."""
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """What is known of the time between two looks at the kernel."""
+
+    since: int
+    """Generation of the ruleset at the look before; at the first, as the firewall was opened."""
+    until: int
+    """Generation at this look."""
+    broken_because: str = ""
+    """Why it cannot be told that our table was there throughout; empty: nobody else changed what it holds."""
+
+
 class Firewall(Protocol):
     """One owner of one nftables table. Nothing outside that table is ever touched."""
+
+    kernel: str
+    """Names the running kernel and the network namespace; another after each boot."""
 
     def apply(self, ruleset: Ruleset) -> None:
         """Make the kernel enforce exactly `ruleset`, in one transaction. Idempotent; counters survive.
@@ -49,6 +63,9 @@ class Firewall(Protocol):
 
     def spared(self) -> int:
         """Return the packets of the management path that were let through where they would have been dropped."""
+
+    def proof(self) -> Proof:
+        """Return what is known of the time from the last call to the last `read`."""
 
     def remove_all(self) -> None:
         """Remove the table. Works after a crash, needs no other state, succeeds if there is none."""

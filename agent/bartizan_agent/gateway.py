@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from bartizan.containment.model import DeviceDrops, DropCounter, ManagementPath
+from bartizan.containment.model import DeviceDrops, ManagementPath
 from bartizan.errors import BartizanError, Refused, Unavailable
 from bartizan.identity.model import Device, Evidence, Observation
 from bartizan.ids import BootId, DeviceId
@@ -27,6 +27,7 @@ from bartizan.wire.up import Hello, Posture, RenewCertificate, Report
 from bartizan_agent import __version__, link_state, release
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.assignments import Assigned, assigned, credential_for
+from bartizan_agent.attempts import Attempts
 from bartizan_agent.catalogue_fetch import CatalogueFetch
 from bartizan_agent.changes import Change
 from bartizan_agent.channels import Told, recorded
@@ -35,11 +36,12 @@ from bartizan_agent.containment import Containment, level_of
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
 from bartizan_agent.drivers.contract import Channel, Failure
-from bartizan_agent.evidence import Reporter, alike, busiest, device_postures, limits
+from bartizan_agent.evidence import Reporter, alike, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
 from bartizan_agent.link_state import LinkState
+from bartizan_agent.measurement import Look, Measurement
 from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
@@ -51,6 +53,7 @@ from bartizan_agent.state import LastGood
 
 _TOLD_OTHERWISE = frozenset({"login-refused", "login-withheld", "in-use"})
 """Why a device was not read, where another event says it or nothing is wrong with it."""
+OVERFLOW_SECONDS = 3600.0  # between two events of one device that tries more than is listed
 RENEWAL_SECONDS = 3600.0  # between two looks at the certificate, and two requests for a new one
 
 log = logging.getLogger(__name__)
@@ -94,6 +97,8 @@ class Parts:
     roster: Roster
     firewall: Firewall
     containment: Containment
+    attempts: Attempts
+    measurement: Measurement
     links: Callable[[], tuple[Link, ...]]
     cameras: Callable[[Told], CameraWork]
     """Makes the work on cameras, given who is told what they say."""
@@ -113,7 +118,7 @@ class Gateway:
         self._reporter = Reporter(parts.settings.site, parts.boot, longest_wait_seconds=wait)
         self._since: float | None = None
         self._links: tuple[Link, ...] = ()
-        self._drops: tuple[DropCounter, ...] = ()
+        self._overflow_told: dict[DeviceId, float] = {}
         self._totals: tuple[DeviceDrops, ...] = ()
         self._renewal_looked_at: float | None = None
         self._sealing_key = ""
@@ -268,20 +273,29 @@ class Gateway:
 
     def look(self) -> None:
         """Read back what is in force, repair it, and make it a report if it is time for one."""
-        parts = self._parts
+        parts, clock = self._parts, self._parts.clock
+        began_at, monotonic = clock.now(), clock.monotonic()
         parts.containment.look()
+        self._measure(Look(began_at, clock.now(), monotonic))
         self._totals = parts.firewall.totals()
         self._renew_report()
 
     def count(self) -> bool:
         """Read the kernel's counters as well; return whether they moved."""
-        before = (self._drops, self._totals)
-        self._drops = busiest(self._parts.firewall.counters())
+        parts, before = self._parts, self._totals
+        counters = parts.firewall.counters()
+        moved = parts.attempts.take(counters, parts.clock.now(), parts.clock.monotonic())
         self.look()
+        self._tell_of_overflow()
         self._look_at_time()
-        self._parts.last_good.write_pending()
-        self._parts.outbox.tell_losses()
-        return before != (self._drops, self._totals)
+        parts.last_good.write_pending()
+        parts.outbox.tell_losses()
+        return moved or before != self._totals
+
+    def settle(self) -> None:
+        """Write down what is kept in memory for a while."""
+        self._parts.attempts.write()
+        self._parts.measurement.write()
 
     def _accept_catalogue(self, files: dict[str, bytes], arrived_at: float) -> None:
         parts, before = self._parts, self._parts.last_good.catalogue
@@ -417,12 +431,30 @@ class Gateway:
             site_orders=last_good.generation(parts.settings.site),
             ruleset_digest=enforced.digest,
             devices=device_postures(devices, containment.verdicts, levels, self._totals, why),
-            drops=self._drops,
+            drops=parts.attempts.latest(),
             policies=tuple(f"{policy.id}@{policy.version}" for policy in last_good.catalogue.policies),
             policy=last_good.policy_in_force,
             policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,
             released=released.sentence() if released else "",
         )
+
+    def _measure(self, look: Look) -> None:
+        parts, containment = self._parts, self._parts.containment
+        not_enforced = ""
+        if containment.released is not None:
+            not_enforced = f"containment was {containment.released.sentence()}"
+        elif not containment.enforced.intact:
+            not_enforced = "; ".join(containment.enforced.missing) or "the packet filter could not be read"
+        parts.measurement.take(parts.firewall.proof(), look, not_enforced=not_enforced)
+
+    def _tell_of_overflow(self) -> None:
+        now = self._parts.clock.monotonic()
+        for total in self._totals:
+            told_at = self._overflow_told.get(total.device)
+            if total.unlisted and (told_at is None or now - told_at >= OVERFLOW_SECONDS):
+                told = note(events.EVIDENCE_OVERFLOW, total.device, packets=total.unlisted)
+                self._parts.announcements.once(f"unlisted of {total.device}", str(total.unlisted), told)
+                self._overflow_told[total.device] = now
 
     def _look_at_time(self) -> None:
         parts, clock = self._parts, self._parts.clock

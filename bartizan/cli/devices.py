@@ -137,6 +137,7 @@ def attempts(terminal: Terminal, controller: Controller, name: str, site: str | 
             ("since", when(found["since"])),
             ("means", "\n".join(textwrap.wrap(found["meaning"], 100))),
             ("held", "\n".join(_held(each) for each in found["held"]) or "nobody knew it"),
+            ("not measured", "\n".join(_gap(each) for each in found["gaps"])),
         ],
         value=found,
     )
@@ -253,6 +254,10 @@ def _attempt_row(attempt: Json) -> tuple[object, ...]:
 
 def _held(span: Json) -> str:
     return f"{when(span['since'])} to {when(span['until']) or 'now':<19}  {span['level'] or 'by nothing'}"
+
+
+def _gap(gap: Json) -> str:
+    return f"{when(gap['since'])} to {when(gap['until'])}  {gap['because']}"
 
 
 def _change(each: Json) -> str:

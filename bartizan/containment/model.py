@@ -63,6 +63,25 @@ class DropCounter(msgspec.Struct, frozen=True):
     """Destination port; 0 where the protocol has none."""
     packets: int
     octets: int
+    first_at: float = 0.0
+    """Unix seconds of the reading that first found it; 0 where only the kernel's count is known."""
+    last_at: float = 0.0
+    """Of the reading that last found it moved."""
+    header: str = ""
+    """One of its packets in words, the last whose header was heard; empty where none was."""
+
+
+class NameAsked(msgspec.Struct, frozen=True):
+    """A name of the DNS that a device asked for, whoever was to answer."""
+
+    mac: Mac
+    name: str
+    """Lower case, without the last dot."""
+    first_at: float
+    last_at: float
+    """Unix seconds."""
+    times: int
+    """Questions heard; not all are."""
 
 
 class DeviceDrops(msgspec.Struct, frozen=True):

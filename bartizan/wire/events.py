@@ -211,6 +211,23 @@ ipv6_reason: What that rests on.
 Do: `not-blocked` at another level than `watch`: act as for containment.failed. Otherwise keep it: it is the evidence
 that the block was seen to work.
 """
+EVIDENCE_GAP = "evidence.gap"
+"""For a time nobody can prove what the gateway enforced. It measures again now; what it enforces is what it should.
+
+since: Until when it was proven, Unix seconds.
+until: From when on it is proven again.
+because: Why not: the gateway was restarted, the packet filter was changed while the agent was not running, …
+
+Do: Nothing, if the gateway was restarted or serviced then. A camera that tried nothing in that time may have reached
+something in it; `bartizan device attempts` and statements name each gap.
+"""
+EVIDENCE_OVERFLOW = "evidence.overflow"
+"""A device tried more destinations than are listed. All of its packets were dropped; some are only counted.
+
+packets: How many in all, since the gateway began to count them.
+
+Do: Look at the device: it scans, or is part of a botnet. Told once an hour at most.
+"""
 LEVEL_CHANGED = "level.changed"
 """The kernel holds a device at another level than before.
 

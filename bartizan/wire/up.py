@@ -6,11 +6,14 @@ Unknown fields are ignored on reading, so that an older controller can hear a ne
 import msgspec
 
 from bartizan.containment.level import Level
-from bartizan.containment.model import DropCounter
+from bartizan.containment.model import DropCounter, NameAsked
 from bartizan.identity.model import Device
 from bartizan.ids import BootId, DeviceId, SiteId
 
-DROPS_REPORTED = 500  # the busiest; a camera that scans the Internet must not make the report as large
+DROPS_REPORTED = 500  # those that moved last; a camera that scans the Internet must not make the report as large
+
+
+NAMES_REPORTED = 500
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -70,7 +73,9 @@ class Posture(msgspec.Struct, frozen=True):
     ruleset_digest: str
     devices: tuple[DevicePosture, ...]
     drops: tuple[DropCounter, ...] = ()
-    """What was tried and dropped, by MAC and destination: all of it, or the busiest `DROPS_REPORTED`."""
+    """What was tried and dropped, by MAC and destination: all that is kept, or the `DROPS_REPORTED` that moved last."""
+    names: tuple[NameAsked, ...] = ()
+    """What devices asked the DNS for: the `NAMES_REPORTED` asked for last."""
     policies: tuple[str, ...] = ()
     """The policies in force, as `id@version`."""
     policy: int = 0

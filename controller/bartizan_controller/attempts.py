@@ -1,8 +1,8 @@
 """What devices tried to reach and were kept from, and what it means that one tried nothing. Pure.
 
-A gateway counts the packets that it drops by MAC and destination. Its counter ends after a day without a packet, and
-when the gateway restarts; what is tried after that is counted from zero. So what is kept is the sum of what reports
-add, and it is never more than what was dropped.
+A gateway sums the packets that it drops by MAC and destination, as far back as it keeps them; one of before capability
+4 tells the kernel's counters, which end. So what is kept is the sum of what reports add, and it is never more than what
+was dropped. A gateway that does not measure for a while tells of the gap, once it measures again.
 """
 
 import enum
@@ -49,6 +49,9 @@ class Rise(NamedTuple):
     packets: int
     """By how many."""
     counter: int
+    first_at: float = 0.0
+    last_at: float = 0.0
+    """As the gateway says; 0 where it does not."""
 
 
 class Movement(NamedTuple):
@@ -59,7 +62,10 @@ class Movement(NamedTuple):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """A destination that a device tried to reach and was kept from. Times are those of the reports that told of it."""
+    """A destination that a device tried to reach and was kept from.
+
+    Times are those at which the gateway found its counter moved; of one before capability 4, those of its reports.
+    """
 
     mac: Mac
     """The one that it sent from."""
@@ -85,6 +91,27 @@ class Held(msgspec.Struct, frozen=True):
     """Why part of what it sends does not pass the gateway, so that nobody drops or counts it."""
 
 
+class Gap(msgspec.Struct, frozen=True):
+    """A time for which a gateway cannot prove what it enforced."""
+
+    since: float
+    until: float
+    because: str
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What there is to judge a device's attempts by."""
+
+    attempts: Sequence[Attempt] = ()
+    held: Sequence[Held] = ()
+    """Newest first."""
+    connected: bool = True
+    """Whether its gateway is there."""
+    gaps: Sequence[Gap] = ()
+    unlisted: int = 0
+    """Packets that were dropped and counted without their destinations."""
+
+
 class Outcome(enum.Enum):
     """What is known of a device's attempts. Only the first is a block that was seen to work."""
 
@@ -95,13 +122,14 @@ class Outcome(enum.Enum):
     NOT_HELD = "not-held"
     """Nothing was dropped, but not all of the time was there anything to drop it."""
     NOT_MEASURED = "not-measured"
-    """Nothing was dropped as far as is known, and its gateway is away."""
+    """Nothing was dropped as far as is known, but its gateway is away, or did not measure all of the time."""
 
 
 def movement(running: Mapping[Target, Running], devices: Iterable[Device], drops: Sequence[DropCounter]) -> Movement:
     """Return what a report's counters add to those known to run. What names no address or MAC is left out."""
     owners = {owned: device.id for device in devices for owned in device.macs}
-    counted = {target: drop.packets for drop in drops[:DROPS_REPORTED] if (target := _target(drop)) is not None}
+    told = {target: drop for drop in drops[:DROPS_REPORTED] if (target := _target(drop)) is not None}
+    counted = {target: drop.packets for target, drop in told.items()}
     risen: list[Rise] = []
     of_device: Counter[DeviceId] = Counter()
     for target, packets in sorted(counted.items(), key=lambda one: -one[1]):
@@ -111,30 +139,39 @@ def movement(running: Mapping[Target, Running], devices: Iterable[Device], drops
         of_device[owner] += 1
         if of_device[owner] <= OF_A_DEVICE:
             added = packets - before.counter if before is not None and before.counter < packets else packets
-            risen.append(Rise(owner, target, added, packets))
+            risen.append(Rise(owner, target, added, packets, told[target].first_at, told[target].last_at))
     # Where a report holds the busiest only, one that it leaves out may run on.
     over = set(running) - set(counted) if len(drops) < DROPS_REPORTED else set()
     over |= {rise.target for rise in risen if rise.target in running and running[rise.target].device != rise.device}
     return Movement(tuple(risen), tuple((running[target].device, target) for target in sorted(over)))
 
 
-def outcome(attempts: Sequence[Attempt], held: Sequence[Held], *, since: float, connected: bool) -> Outcome:
-    """Return what is known of a device's attempts since a time, given how it was held, newest first."""
-    if attempts:
+def outcome(known: Known, *, since: float) -> Outcome:
+    """Return what is known of a device's attempts since a time."""
+    if known.attempts or known.unlisted:
         return Outcome.DROPPED
-    if not connected:
+    if not known.connected:
         return Outcome.NOT_MEASURED
-    return Outcome.UNATTEMPTED if _is_held_throughout(held, since) else Outcome.NOT_HELD
+    if not _is_held_throughout(known.held, since):
+        return Outcome.NOT_HELD
+    return Outcome.NOT_MEASURED if known.gaps else Outcome.UNATTEMPTED
 
 
-def sentence(attempts: Sequence[Attempt], held: Sequence[Held], *, since: float, connected: bool) -> str:
+def sentence(known: Known, *, since: float) -> str:
     """Return the same in words, with what nobody could have counted."""
-    told = [_WORDS[outcome(attempts, held, since=since, connected=connected)]]
-    if attempts and not connected:
+    found = outcome(known, since=since)
+    told = [_GAPS if found is Outcome.NOT_MEASURED and known.connected else _WORDS[found]]
+    if known.unlisted:
+        told.append(
+            f"It tried more than is listed: {known.unlisted} packets to other destinations were dropped as well."
+        )
+    if found is Outcome.DROPPED and not known.connected:
         told.append("Its gateway is away: what it tried since then is told when the gateway is back.")
-    if attempts and not _is_held_throughout(held, since):
+    if found is Outcome.DROPPED and not _is_held_throughout(known.held, since):
         told.append("For part of that time nothing held it, or `watch`: what it reached then was not counted.")
-    if any(span.around for span in held):
+    if found is Outcome.DROPPED and known.gaps:
+        told.append("For part of that time its gateway did not measure: what it tried then is not known.")
+    if any(span.around for span in known.held):
         told.append("Part of what it sends does not pass the gateway, and is neither dropped nor counted.")
     return " ".join(told)
 
@@ -151,6 +188,10 @@ def spans(held: Iterable[Held]) -> tuple[Held, ...]:
     return tuple(joined)
 
 
+_GAPS = (
+    "Nothing was dropped as far as was measured, but for part of that time its gateway did not measure: what it tried"
+    " then is not known."
+)
 _WORDS = {
     Outcome.DROPPED: "It tried to reach these and was kept from it: the packets were dropped.",
     Outcome.UNATTEMPTED: (

@@ -354,3 +354,86 @@ def test_full_evidence_does_not_open_the_filter(cables: Wire, tmp_path: Path) ->
 
 def test_a_ruleset_loads_in_the_kernel_as_text(gateway: Namespace) -> None:
     gateway.run("nft", "--check", "--file", "-", text_in=render(SITE))
+
+
+class TestContinuity:
+    """What is proven of the time between two looks, with everybody's transactions counted by the kernel."""
+
+    def test_our_own_changes_break_nothing(self, firewall: Nftables) -> None:
+        began = firewall.proof().until
+        firewall.apply(SITE)
+        firewall.read()
+        first = firewall.proof()
+        firewall.apply(with_level(SITE, 0, Level.QUARANTINE))
+        firewall.apply(with_level(SITE, 1, Level.QUARANTINE))
+        firewall.read()
+        second = firewall.proof()
+
+        assert (first.since, first.broken_because) == (began, "")
+        assert (second.since, second.until - second.since, second.broken_because) == (first.until, 2, "")
+
+    def test_one_change_elsewhere_breaks_nothing_and_two_may_have(self, gateway: Namespace, firewall: Nftables) -> None:
+        firewall.apply(SITE)
+        firewall.read()
+        firewall.proof()
+        gateway.run("nft", "add table inet office")
+        firewall.read()
+        assert firewall.proof().broken_because == ""
+
+        gateway.run("nft", "add table inet office2")
+        gateway.run("nft", "add table inet office3")
+        firewall.read()
+        assert "2 times" in firewall.proof().broken_because
+
+    def test_what_was_taken_away_and_put_back_is_noticed(self, gateway: Namespace, firewall: Nftables) -> None:
+        firewall.apply(SITE)
+        firewall.read()
+        firewall.proof()
+        element = f'element inet bartizan segments {{ "{SITE.segments[0].interface}" }}'
+        gateway.run("nft", f"delete {element}")
+        gateway.run("nft", f"add {element}")
+
+        assert firewall.read().intact
+        assert "2 times" in firewall.proof().broken_because
+
+    def test_a_flush_is_told_even_where_it_was_repaired_before_anybody_looked(
+        self, gateway: Namespace, firewall: Nftables
+    ) -> None:
+        firewall.apply(SITE)
+        firewall.read()
+        firewall.proof()
+        gateway.run("nft", "flush ruleset")
+        firewall.apply(with_level(SITE, 0, Level.QUARANTINE))
+
+        assert firewall.read().intact
+        assert firewall.proof().broken_because
+        firewall.read()
+        assert firewall.proof().broken_because == ""
+
+    def test_a_flush_that_is_seen_is_named(self, gateway: Namespace, firewall: Nftables) -> None:
+        firewall.apply(SITE)
+        firewall.read()
+        firewall.proof()
+        gateway.run("nft", "flush ruleset")
+        firewall.read()
+        firewall.apply(SITE)
+        firewall.read()
+
+        assert "the table is gone" in firewall.proof().broken_because
+
+    def test_a_restarted_agent_finds_the_generation_that_the_one_before_left(
+        self, firewall: Nftables, tmp_path: Path
+    ) -> None:
+        firewall.apply(SITE)
+        firewall.read()
+        left = firewall.proof()
+        with contextlib.closing(Nftables(tmp_path)) as again:
+            again.apply(SITE)
+            again.read()
+            found = again.proof()
+
+        assert (found.since, found.broken_because, again.kernel) == (left.until, "", firewall.kernel)
+
+    def test_another_namespace_is_another_kernel(self, firewall: Nftables, tmp_path: Path) -> None:
+        with Namespace("other") as other, other.entered(), contextlib.closing(Nftables(tmp_path)) as elsewhere:
+            assert elsewhere.kernel != firewall.kernel

@@ -16,7 +16,18 @@ from bartizan.ids import Address, BootId, DeviceId, Mac, OrganisationId, SiteId
 from bartizan.wire import codec, topics
 from bartizan.wire.down import CatalogueBundle, Certificate
 from bartizan.wire.up import DROPS_REPORTED, RenewCertificate
-from bartizan_controller.attempts import OF_A_DEVICE, OF_A_SITE, Attempt, Held, Outcome, outcome, sentence, spans
+from bartizan_controller.attempts import (
+    OF_A_DEVICE,
+    OF_A_SITE,
+    Attempt,
+    Gap,
+    Held,
+    Known,
+    Outcome,
+    outcome,
+    sentence,
+    spans,
+)
 from bartizan_controller.link.intake import commit
 from bartizan_controller.link.parse import parse
 from bartizan_controller.store import attempts, gateways, organisations, tables
@@ -68,6 +79,17 @@ def test_a_counter_that_began_again_is_added(site: Database) -> None:
     take(site, drop(2), now=400.0)
 
     assert tried(site) == [(CLOUD, 443, 8, 100.0, 400.0)]
+
+
+def test_a_gateway_that_says_when_is_believed_but_not_about_the_future(site: Database) -> None:
+    """One that was away for a week tells of it when it is back."""
+    timed = msgspec.structs.replace(drop(3), first_at=100.0, last_at=200.0)
+    later = msgspec.structs.replace(drop(4), first_at=100.0, last_at=9e9)
+    take(site, timed, now=700_000.0)
+    assert tried(site) == [(CLOUD, 443, 3, 100.0, 200.0)]
+
+    take(site, later, now=700_001.0)
+    assert tried(site) == [(CLOUD, 443, 4, 100.0, 700_001.0)]
 
 
 def test_where_only_the_busiest_are_reported_the_others_run_on(site: Database) -> None:
@@ -203,36 +225,44 @@ def nobody(_connection: Connection, _asked: RenewCertificate) -> Certificate:
 
 HELD = Held(0.0, None, Level.ISOLATE)
 TRIED = (Attempt(ONE.macs[0], CLOUD, "tcp", 443, 3, 100.0, 200.0),)
+GAP = Gap(120.0, 130.0, "the gateway was restarted")
 
 
 @pytest.mark.parametrize(
-    ("items", "held", "connected", "expected"),
+    ("known", "expected"),
     [
-        (TRIED, (HELD,), True, Outcome.DROPPED),
-        (TRIED, (), False, Outcome.DROPPED),
-        ((), (HELD,), True, Outcome.UNATTEMPTED),
-        ((), (HELD,), False, Outcome.NOT_MEASURED),
-        ((), (), True, Outcome.NOT_HELD),
-        ((), (Held(0.0, None, Level.WATCH),), True, Outcome.NOT_HELD),
-        ((), (Held(120.0, None, Level.ISOLATE), Held(0.0, 120.0, None)), True, Outcome.NOT_HELD),
-        ((), (Held(120.0, None, Level.ISOLATE),), True, Outcome.NOT_HELD),
-        ((), (Held(120.0, None, Level.ISOLATE), Held(0.0, 120.0, Level.QUARANTINE)), True, Outcome.UNATTEMPTED),
+        (Known(TRIED, (HELD,)), Outcome.DROPPED),
+        (Known(TRIED, (), connected=False), Outcome.DROPPED),
+        (Known(TRIED, (HELD,), gaps=(GAP,)), Outcome.DROPPED),
+        (Known((), (HELD,), unlisted=7), Outcome.DROPPED),
+        (Known((), (HELD,)), Outcome.UNATTEMPTED),
+        (Known((), (HELD,), connected=False), Outcome.NOT_MEASURED),
+        (Known((), (HELD,), gaps=(GAP,)), Outcome.NOT_MEASURED),
+        (Known((), ()), Outcome.NOT_HELD),
+        (Known((), (), gaps=(GAP,)), Outcome.NOT_HELD),
+        (Known((), (Held(0.0, None, Level.WATCH),)), Outcome.NOT_HELD),
+        (Known((), (Held(120.0, None, Level.ISOLATE), Held(0.0, 120.0, None))), Outcome.NOT_HELD),
+        (Known((), (Held(120.0, None, Level.ISOLATE),)), Outcome.NOT_HELD),
+        (Known((), (Held(120.0, None, Level.ISOLATE), Held(0.0, 120.0, Level.QUARANTINE))), Outcome.UNATTEMPTED),
     ],
 )
-def test_having_tried_nothing_is_not_a_block_and_not_having_been_held_is_neither(
-    *, items: tuple[Attempt, ...], held: tuple[Held, ...], connected: bool, expected: Outcome
+def test_having_tried_nothing_is_not_a_block_and_not_having_been_held_or_measured_is_neither(
+    known: Known, expected: Outcome
 ) -> None:
-    assert outcome(items, held, since=100.0, connected=connected) is expected
+    assert outcome(known, since=100.0) is expected
 
 
 def test_words_say_what_nobody_could_have_counted() -> None:
     around = msgspec.structs.replace(HELD, around="it shares cam0 with 2 other devices")
 
-    assert "not the same as a block" in sentence((), (HELD,), since=1.0, connected=True)
-    assert "does not pass the gateway" in sentence((), (around,), since=1.0, connected=True)
-    assert "does not pass the gateway" not in sentence(TRIED, (HELD,), since=1.0, connected=True)
-    assert "for part of that time" in sentence(TRIED, (), since=1.0, connected=True).lower()
-    assert "gateway is away" in sentence(TRIED, (HELD,), since=1.0, connected=False)
+    assert "not the same as a block" in sentence(Known((), (HELD,)), since=1.0)
+    assert "does not pass the gateway" in sentence(Known((), (around,)), since=1.0)
+    assert "does not pass the gateway" not in sentence(Known(TRIED, (HELD,)), since=1.0)
+    assert "for part of that time" in sentence(Known(TRIED), since=1.0).lower()
+    assert "gateway is away" in sentence(Known(TRIED, (HELD,), connected=False), since=1.0)
+    assert "did not measure" in sentence(Known((), (HELD,), gaps=(GAP,)), since=1.0)
+    assert "did not measure" in sentence(Known(TRIED, (HELD,), gaps=(GAP,)), since=1.0)
+    assert "7 packets to other destinations" in sentence(Known(TRIED, (HELD,), unlisted=7), since=1.0)
 
 
 def test_neighbouring_times_that_are_alike_are_one() -> None:

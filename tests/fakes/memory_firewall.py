@@ -3,7 +3,7 @@
 from bartizan.containment.check import check
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
 from bartizan.containment.render import digest
-from bartizan_agent.firewall import Enforced, FirewallRefused
+from bartizan_agent.firewall import Enforced, FirewallRefused, Proof
 
 
 class MemoryFirewall:
@@ -20,6 +20,11 @@ class MemoryFirewall:
         self.bypasses: tuple[str, ...] = ()
         self.history: list[Ruleset] = []
         """Every ruleset that `apply` made to be in force, oldest first; one that already was is not in it again."""
+        self.kernel = "kernel 1"
+        self.generation = 1
+        """Of the ruleset; whoever changes it from outside adds to it."""
+        self._own = 0
+        self._told = (1, 0)
         self._applied: Ruleset | None = None
 
     def apply(self, ruleset: Ruleset) -> None:
@@ -30,6 +35,8 @@ class MemoryFirewall:
         self._applied = ruleset
         if self.enforced != ruleset:
             self.enforced = ruleset
+            self.generation += 1
+            self._own += 1
             self.history.append(ruleset)
 
     def read(self) -> Enforced:
@@ -53,6 +60,13 @@ class MemoryFirewall:
     def spared(self) -> int:
         """Return `spared_packets`."""
         return self.spared_packets
+
+    def proof(self) -> Proof:
+        """Return whether anybody changed the generation since last asked."""
+        (since, own), self._told = self._told, (self.generation, self._own)
+        foreign = self.generation - since != self._own - own
+        wrong = "the table is gone" if self.enforced is None else ""
+        return Proof(since, self.generation, wrong or ("somebody changed the packet filter" if foreign else ""))
 
     def remove_all(self) -> None:
         """Enforce nothing."""

@@ -22,10 +22,11 @@ from bartizan.containment.render import Marked, differing, marked, render, text_
 from bartizan.containment.rules import ROUTED, SPARED, TABLE
 from bartizan.containment.words import Key, Layout
 from bartizan.errors import Unavailable
-from bartizan_agent.firewall import Enforced, FirewallRefused
+from bartizan_agent.firewall import Enforced, FirewallRefused, Proof
 from bartizan_agent.nftables import comparison, evidence
+from bartizan_agent.nftables.continuity import Continuity
 from bartizan_agent.nftables.listing import Evidence, Held, Part, parse
-from bartizan_agent.nftables.netlink import Generations
+from bartizan_agent.nftables.netlink import Generations, kernel_and_namespace
 from bartizan_agent.nftables.stored import StoredRulesets
 from bartizan_agent.nftables.tool import Nft, open_nft
 from bartizan_agent.settings import Topology
@@ -77,6 +78,8 @@ class Nftables:
         self._layout = layout_of(topology)
         self._nft = nft or open_nft()
         self._generations = Generations()
+        self._continuity = Continuity(self._generations.now())
+        self.kernel = kernel_and_namespace()
         self._stored = StoredRulesets(state)
         self._kept: Ruleset | None = None
         self._applied: _Applied | None = None
@@ -118,9 +121,13 @@ class Nftables:
         """Return the packets of the management path that would have been dropped."""
         return sum(packets for packets, _ in self._read_evidence().get(SPARED, {}).values())
 
+    def proof(self) -> Proof:
+        """Return what is known of the time from the last call to the last `read`."""
+        return self._continuity.proof()
+
     def remove_all(self) -> None:
         """Remove the table; see `Firewall.remove_all`. What is stored for the next boot stays."""
-        self._nft.transact("".join(nft_text.remove(family) for family in self._families()))
+        self._transact("".join(nft_text.remove(family) for family in self._families()))
         self._applied = None
         self._evidence = {}
 
@@ -133,8 +140,11 @@ class Nftables:
         generation, held = self._held()
         mark = held.marks[0] if held.marks else ""
         if self._applied is None:
-            return _Read(generation, None, Enforced(False, mark, (), ("nothing was applied since the agent started",)))
+            nothing = "nothing was applied since the agent started"
+            self._continuity.looked(generation, nothing)
+            return _Read(generation, None, Enforced(False, mark, (), (nothing,)))
         missing = self._unlike(self._applied, held)
+        self._continuity.looked(generation, missing[0] if missing else "")
         if not missing:
             self._applied = self._applied._replace(generation=generation)
         # Elements hold nothing where the rules that look into them were changed.
@@ -161,6 +171,7 @@ class Nftables:
         after = marked(ruleset, before.marked)
         if not self._nft.exchange(differing(before.marked, after), before.generation):
             return False
+        self._continuity.changed()
         self._applied = before._replace(marked=after, generation=_after(before.generation))
         return True
 
@@ -173,7 +184,7 @@ class Nftables:
 
     def _change(self, before: _Applied, after: Marked) -> None:
         try:
-            self._nft.transact(text_of(differing(before.marked, after, self._layout), self._layout.family))
+            self._transact(text_of(differing(before.marked, after, self._layout), self._layout.family))
         except FirewallRefused:
             # Somebody changed the table after it was looked at.
             log.warning("difference refused; replacing the table", exc_info=True)
@@ -188,9 +199,13 @@ class Nftables:
     def _replace(self, ruleset: Ruleset) -> None:
         counted = self._read_evidence()
         others = (family for family in self._families() if family != self._layout.family)
-        self._nft.transact("".join(map(nft_text.remove, others)) + render(ruleset, layout=self._layout))
+        self._transact("".join(map(nft_text.remove, others)) + render(ruleset, layout=self._layout))
         self._put_back(counted)
         self._verify(marked(ruleset), None)
+
+    def _transact(self, text: str) -> None:
+        self._nft.transact(text)
+        self._continuity.changed()
 
     def _verify(self, after: Marked, parts: tuple[Part, ...] | None) -> None:
         """Compare the whole table with what was just applied; without `parts`, take those that are complete.
@@ -240,8 +255,10 @@ class Nftables:
         text = "".join(
             nft_text.put_counted(self._layout.family, name, contents) for name, contents in counted.items() if contents
         )
+        if not text:
+            return
         try:
-            self._nft.transact(text)
+            self._transact(text)
         except FirewallRefused:
             log.warning("drop counters could not be carried over; they begin at zero", exc_info=True)
 

@@ -7,6 +7,8 @@ after every transaction of anybody (`NFT_MSG_NEWGEN`, linux/netfilter/nf_tables.
 import ctypes
 import socket
 import struct
+import sys
+from pathlib import Path
 from typing import NamedTuple
 
 _NETLINK_NETFILTER = 12
@@ -14,6 +16,7 @@ _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
 _NFNLGRP_NFTABLES = 7
 _SO_ATTACH_FILTER = 26
+_SO_NETNS_COOKIE = 71
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 _NEWGEN = _SUBSYSTEM | 15
 _GETGEN = _SUBSYSTEM | 16
@@ -48,6 +51,17 @@ class Generations:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+def kernel_and_namespace() -> str:
+    """Return what names this boot of the kernel and the network namespace of this thread; no other has the same."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    with _open() as asking:
+        try:
+            cookie = int.from_bytes(asking.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+        except OSError:  # before Linux 5.14
+            cookie = Path("/proc/thread-self/ns/net").stat().st_ino
+    return f"{boot}/{cookie}"
 
 
 def open_changes() -> socket.socket:

@@ -1,6 +1,8 @@
 """What a device tried to reach and was kept from."""
 
+import math
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -11,14 +13,17 @@ from sqlalchemy import Connection
 from bartizan.containment.level import Level
 from bartizan.ids import DeviceId, SiteId
 from bartizan.policy.fields import moment
+from bartizan.wire.events import EVIDENCE_GAP, EVIDENCE_OVERFLOW
 from bartizan_controller.api.access import Asking, TheParts
 from bartizan_controller.api.query import only
-from bartizan_controller.attempts import Attempt, Held, Outcome, outcome, sentence, spans
+from bartizan_controller.attempts import Attempt, Gap, Held, Known, Outcome, outcome, sentence, spans
 from bartizan_controller.errors import NotFound
-from bartizan_controller.store import attempts, gateways, history, organisations
+from bartizan_controller.store import attempts, events, gateways, history, organisations
+from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.history import Interval
 
 INTERVALS = 1_000
+GAPS = 200
 _AGO = re.compile(r"\A([0-9]{1,4})([hd])\Z")
 _SECONDS = {"h": 3600.0, "d": 86_400.0}
 
@@ -36,6 +41,10 @@ class DeviceAttempts(msgspec.Struct, frozen=True):
     """Latest first; of more than 200 destinations, those tried last."""
     held: tuple[Held, ...]
     """How it was held since then, newest first."""
+    gaps: tuple[Gap, ...] = ()
+    """When its gateway did not measure, newest first, 200 at most. One before capability 4 tells of none."""
+    unlisted: int = 0
+    """Packets dropped whose destinations are not listed: since the gateway began to count, if any since then."""
 
 
 @get(
@@ -59,18 +68,27 @@ async def show_attempts(
         if not history.of_device(connection, site, device, limit=1):
             raise NotFound(f"site {site!r} never had a device {device!r}")
         gateway = gateways.load(connection, [site]).get(site)
-        items = attempts.of_device(connection, site, device, since=begin)
-        intervals = history.within(connection, site, device, begin=begin, end=now, limit=INTERVALS)
-        held = spans(_held(each) for each in intervals)
-        connected = gateway is not None and gateway.connected
+        known = Known(
+            attempts=attempts.of_device(connection, site, device, since=begin),
+            held=spans(
+                _held(each) for each in history.within(connection, site, device, begin=begin, end=now, limit=INTERVALS)
+            ),
+            connected=gateway is not None and gateway.connected,
+            gaps=tuple(_gaps(events.of_kind(connection, EVIDENCE_GAP, site, since=begin, limit=GAPS))),
+            unlisted=_unlisted(
+                events.of_kind(connection, EVIDENCE_OVERFLOW, site, device=device, since=begin, limit=1)
+            ),
+        )
         return DeviceAttempts(
             site,
             device,
             begin,
-            outcome(items, held, since=begin, connected=connected),
-            sentence(items, held, since=begin, connected=connected),
-            items,
-            held,
+            outcome(known, since=begin),
+            sentence(known, since=begin),
+            tuple(known.attempts),
+            tuple(known.held),
+            tuple(known.gaps),
+            known.unlisted,
         )
 
     return await parts.database.read(query)
@@ -85,6 +103,26 @@ def _held(interval: Interval) -> Held:
     enforced = interval.facts.get("enforced")
     around = interval.facts.get("not-enforceable", "")
     return Held(interval.since, interval.until, Level(enforced) if enforced else None, around)
+
+
+def _gaps(told: Iterable[RecordedEvent]) -> Iterator[Gap]:
+    """Yield the gaps that events tell of; one that a gateway spells wrongly counts from the event's own time."""
+    for event in told:
+        since, until = (_seconds(event.detail.get(name, ""), event.at) for name in ("since", "until"))
+        yield Gap(min(since, until), until, event.detail.get("because", ""))
+
+
+def _seconds(text: str, otherwise: float) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        return otherwise
+    return found if math.isfinite(found) else otherwise
+
+
+def _unlisted(told: Sequence[RecordedEvent]) -> int:
+    packets = told[0].detail.get("packets", "") if told else ""
+    return int(packets) if packets.isdecimal() and len(packets) < 20 else 0
 
 
 router = Router("/", tags=["inventory"], route_handlers=[show_attempts])

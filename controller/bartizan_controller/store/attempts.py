@@ -58,8 +58,8 @@ def take(
                 "site": site,
                 "device": rise.device,
                 **rise.target._asdict(),
-                "first_at": now,
-                "last_at": now,
+                "first_at": min(rise.first_at or now, now),
+                "last_at": min(rise.last_at or now, now),
                 "packets": rise.packets,
                 "counter": rise.counter,
             }

@@ -92,6 +92,17 @@ def last_of(connection: Connection, kind: str, site: SiteId, device: DeviceId) -
     return _event(row) if row else None
 
 
+def of_kind(
+    connection: Connection, kind: str, site: SiteId, *, device: DeviceId | None = None, since: float, limit: int
+) -> tuple[RecordedEvent, ...]:
+    """Return the latest events of a kind that a site's gateway told of since a time, newest first."""
+    query = select(events).where(events.c.kind == kind, events.c.site == site, events.c.at >= since)
+    if device is not None:
+        query = query.where(events.c.device == device)
+    rows = connection.execute(query.order_by(events.c.number.desc()).limit(limit))
+    return tuple(_event(row) for row in rows.mappings())
+
+
 def last_sequences(connection: Connection, boots: Mapping[SiteId, BootId]) -> dict[SiteId, int]:
     """Return the greatest sequence kept of each site's boot; boots without events are left out."""
     found: dict[SiteId, int] = {}
