@@ -182,9 +182,9 @@ class Gateway:
         wants, self._clock_was_set = self._clock_was_set, False
         return wants
 
-    def linked(self, *, connected: bool) -> None:
+    def linked(self, *, connected: bool, tls: str = "") -> None:
         """Leave word for `bartizan-agent status`."""
-        link_state.write(self._parts.places.link, LinkState(connected, self._parts.clock.now()))
+        link_state.write(self._parts.places.link, LinkState(connected, self._parts.clock.now(), tls))
         self._parts.fetch.linked(connected=connected)
 
     def answered(self, path: ManagementPath, asked_at: float) -> None:

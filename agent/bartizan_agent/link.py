@@ -61,8 +61,8 @@ class Voice(Protocol):
     def wants_all_again(self) -> bool:
         """Return, once, whether what was refused before may be acceptable now: hello is said, and all of it comes."""
 
-    def linked(self, *, connected: bool) -> None:
-        """Take note that the controller can be reached, or no longer can."""
+    def linked(self, *, connected: bool, tls: str = "") -> None:
+        """Take note that the controller can be reached, by this version of TLS, or no longer can."""
 
     def answered(self, path: ManagementPath, asked_at: float) -> None:
         """Take note that the broker answered, by this path, to what was asked at this monotonic time."""
@@ -167,7 +167,7 @@ class Link:
                     await connection.say(up(self._site, _KINDS[type(word)]), codec.encode(word))
                     if connection.path is not None:
                         self._voice.answered(connection.path, began)
-            self._log_back()
+            self._log_back(connection.tls)
             digest = report.digest if report else ""
             await self._until(self._conversation.due_at(digest, events_pending=head is not None))
 
@@ -210,11 +210,11 @@ class Link:
             self._voice.linked(connected=False)
             log.warning("the controller is away; what was last accepted stays in force", exc_info=reasons)
 
-    def _log_back(self) -> None:
+    def _log_back(self, tls: str) -> None:
         if not self._connected:
             self._connected = True
-            self._voice.linked(connected=True)
-            log.warning("the controller is here")
+            self._voice.linked(connected=True, tls=tls)
+            log.warning("the controller is here", extra={"tls": tls})
 
 
 def _heed_cancellation() -> None:

@@ -15,6 +15,8 @@ class LinkState(msgspec.Struct, frozen=True):
     connected: bool
     since: float
     """Unix seconds."""
+    tls: str = ""
+    """The version of TLS that was agreed on with the broker, as OpenSSL calls it; empty while it is away."""
 
 
 def write(path: Path, state: LinkState) -> None:

@@ -66,6 +66,8 @@ class Connection(aiomqtt.Client):
         self._refusal: ReasonCode | None = None
         self.path: ManagementPath | None = None
         """The two ends of the connection, once it is there."""
+        self.tls = ""
+        """The version of TLS that was agreed on, once it is there."""
         self._one_at_a_time = asyncio.Lock()
         self._client.connect_timeout = HANDSHAKE_SECONDS
         self._client.manual_ack_set(on=True)
@@ -94,7 +96,7 @@ class Connection(aiomqtt.Client):
             # Between the broker's welcome and this line; aiomqtt forgets it and would wait for ever.
             self._client._sock_close()  # noqa: SLF001
             raise LinkLost("the broker cut the connection at once")
-        self.path = _path(self._client.socket())
+        self.path, self.tls = _path(self._client.socket()), _tls(self._client.socket())
         return self
 
     async def __aexit__(
@@ -168,6 +170,10 @@ def _path(connected: Any) -> ManagementPath | None:
         return path_between(address(own[0]), address(peer[0]), peer[1])
     except (OSError, AttributeError):
         return None  # cut meanwhile
+
+
+def _tls(connected: Any) -> str:
+    return connected.version() or "" if isinstance(connected, ssl.SSLSocket) else ""
 
 
 def _is_absence(error: BaseException | None) -> bool:

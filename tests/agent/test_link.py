@@ -65,8 +65,8 @@ class Agent:
         wants, self.clock_was_set = self.clock_was_set, False
         return wants
 
-    def linked(self, *, connected: bool) -> None:
-        self.connected = connected
+    def linked(self, *, connected: bool, tls: str = "") -> None:
+        self.connected, self.tls = connected, tls
 
     def answered(self, path: ManagementPath, asked_at: float) -> None:
         self.answers.append((path, asked_at))
@@ -137,6 +137,7 @@ async def test_the_first_words_are_hello_and_then_what_is_owed(
 
         assert isinstance(controller.heard[0][1], Hello)
         assert controller.all(Events)[0].events[0].kind == events.AGENT_STARTED
+        assert (agent.connected, agent.tls) == (True, "TLSv1.3")
 
 
 async def test_events_stay_until_the_controller_has_committed_them(

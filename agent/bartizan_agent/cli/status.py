@@ -28,6 +28,8 @@ class Status(msgspec.Struct, frozen=True):
     connected: bool
     link_since: float | None
     """Since when the controller is here or away; None if it was never tried."""
+    tls: str
+    """The version of TLS by which the controller is here, both sides with certificates; empty while it is not."""
     catalogue: dict[str, int]
     catalogue_expires_at: float
     policy_in_force: int
@@ -97,6 +99,7 @@ def judge(local: "Local", now: float) -> Status:
         running=local.is_running,
         connected=connected,
         link_since=link.since if link else None,
+        tls=link.tls if link and connected else "",
         catalogue=last_good.versions(),
         catalogue_expires_at=last_good.catalogue.expires_at,
         policy_in_force=last_good.policy_in_force,
@@ -118,6 +121,7 @@ def lines(status: Status, now: float) -> list[str]:
     expires = f", expires {_day(status.catalogue_expires_at)}" if status.catalogue else ""
     controller = "here" if status.connected else "away"
     since = f" for {_duration(now - status.link_since)}" if status.link_since and status.running else ""
+    secured = f", mutual {status.tls}" if status.tls else ""
     levels = ", ".join(f"{count} at {level}" for level, count in sorted(status.levels.items())) or "no devices held"
     waits = (
         f"{status.policy_in_force}; {status.catalogue.get('policy')} waits until {_minute(status.policy_waits_until)}"
@@ -125,7 +129,7 @@ def lines(status: Status, now: float) -> list[str]:
     rows = [
         ("site", status.site),
         ("agent", "running" if status.running else "not running"),
-        ("controller", f"{controller}{since}" if status.running else "unknown"),
+        ("controller", f"{controller}{since}{secured}" if status.running else "unknown"),
         ("catalogue", f"{roles}{expires}"),
         *([("policy", waits)] if status.policy_waits_until else []),
         ("orders", f"estate {status.estate_orders}, site {status.site_orders}"),
