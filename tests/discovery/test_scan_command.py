@@ -72,6 +72,28 @@ def test_without_a_choice_of_interface_nothing_is_scanned(segment: Any, capsys: 
 
 
 @pytest.mark.netns
+def test_a_network_alone_says_where_to_look(segment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is asked for as plainly as by the name of the interface that is on it."""
+    assert run_beside_cameras(segment, "--network", "10.9.0.0/28", "--network", "10.9.0.16/29", "--json") == 0
+
+    found = msgspec.json.decode(capsys.readouterr().out)["devices"]
+    assert {device["interface"] for device in found} == {"cam0"}
+    assert "10.9.0.20" in {address for device in found for address in device["addresses"]}
+
+
+@pytest.mark.netns
+def test_a_network_that_no_interface_is_on_is_not_guessed_at(segment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with segment.gateway.entered():
+        assert main(["scan", "--network", "10.9.0.0/28", "--network", "10.8.0.0/16"]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        "bartizan-agent: no interface is on 10.8.0.0/16",
+        "Choose where to look:",
+        "  --interface cam0              10.9.0.0/24",
+    ]
+
+
+@pytest.mark.netns
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -36,7 +36,12 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
     )
     parser.add_argument(
-        "--interface", "-i", action="append", default=[], metavar="NAME", help="where to look; may be repeated"
+        "--interface",
+        "-i",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="where to look; may be repeated (default: the interfaces that the given networks are on)",
     )
     parser.add_argument(
         "--network",
@@ -44,7 +49,7 @@ def add_parser(subparsers: Subparsers) -> None:
         default=[],
         type=_network,
         metavar="CIDR",
-        help="try only the addresses of this network; may be repeated (default: all networks of the interface)",
+        help="try only the addresses of this network; may be repeated (default: all networks of the interfaces)",
     )
     parser.add_argument("--no-sweep", action="store_true", help="only ask by multicast and listen; connect to nothing")
     parser.add_argument(
@@ -57,8 +62,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Scan and print. Returns 0 whatever was found; ends with 1 if nothing could be scanned, with 2 for usage."""
-    if not arguments.interface:
-        raise Ended(_choose(), USAGE)
+    arguments.interface = list(dict.fromkeys(arguments.interface)) or _on(arguments.network)
     limits = Limits(total_seconds=arguments.timeout)
     targets, refusals = _targets(arguments, limits)
     if not targets:
@@ -105,7 +109,7 @@ def as_table(found: Iterable[Known], explained_by: Knowledge | None = None) -> s
 
 def _targets(arguments: argparse.Namespace, limits: Limits) -> tuple[list[Target], list[str]]:
     targets, refusals = [], []
-    for name in dict.fromkeys(arguments.interface):
+    for name in arguments.interface:
         try:
             targets.append(_target(named(name), arguments, limits))
         except CannotScan as error:
@@ -126,8 +130,24 @@ def _is_on_link(network: IPv4Network, interface: Interface) -> bool:
     return any(network.subnet_of(own) for own in interface.networks)
 
 
+def _on(networks: list[IPv4Network]) -> list[str]:
+    """Return the interfaces on whose links these networks are.
+
+    Scanning is done only where it was asked for: a gateway has links to networks that are none of our business.
+
+    Raises:
+        Ended: There are none, or one of them is on no link.
+    """
+    found = scannable()
+    strange = [network for network in networks if not any(_is_on_link(network, interface) for interface in found)]
+    if strange:
+        raise Ended(f"no interface is on {', '.join(map(str, strange))}\n{_choose()}", USAGE)
+    if not networks:
+        raise Ended(_choose(), USAGE)
+    return [each.name for each in found if any(_is_on_link(network, each) for network in networks)]
+
+
 def _choose() -> str:
-    """Scanning is done only where it was asked for: a gateway has links to networks that are none of our business."""
     lines = [
         f"  --interface {found.name}\t{', '.join(str(network) for network in found.networks) or 'no IPv4 network'}"
         for found in scannable()
