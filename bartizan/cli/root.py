@@ -24,6 +24,7 @@ from bartizan.cli.keys import key
 from bartizan.cli.options import PATH, asking, speaking
 from bartizan.cli.policy import policy
 from bartizan.cli.rollout import rollout
+from bartizan.cli.site_show import show as show_site
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.cli.views import view
 from bartizan.errors import Unavailable
@@ -111,6 +112,7 @@ for command in (
 ):
     bartizan.add_command(command)
 device.add_command(hardening)
+site.add_command(show_site)
 
 
 def run() -> None:

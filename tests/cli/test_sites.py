@@ -107,3 +107,37 @@ def test_sites_are_listed_of_an_organisation_and_those_below_it(person: Person) 
     unknown = person.run("site", "list", "--organisation", "scools")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "there is no organisation 'scools'" in unknown.stderr
+
+
+def test_a_site_is_shown_with_what_it_lacks(person: Person) -> None:
+    site = SCHOOL_SITES[0]
+
+    shown = person.do("site", "show", site)
+
+    lines = {line[:18].strip(): line[18:].strip() for line in shown.splitlines() if line[:1] != " "}
+    assert lines["site"] == site
+    assert lines["organisation"] == "schools"
+    assert lines["gateway"].startswith("away, last heard ")
+    assert lines["devices"] == "3, 2 held as wanted"
+    assert lines["levels"] == "not measured 1, isolate 2"
+    assert lines["not as wanted"] == "serial:0003: nothing, wanted nothing: not enforced yet"
+    said = person.ask("site", "show", site)
+    assert said["posture"]["catalogue"] == {"root": 1}
+    lacked = sorted(f"{role} {version}" for role, version in said["catalogue"].items() if role != "root")
+    assert len(lacked) >= 3
+    assert f"lacks {', '.join(lacked)}\n" in shown
+    assert (said["id"], said["site"], said["counts"]["agrees"]) == (site, site, {"false": 1, "true": 2})
+
+
+def test_a_site_without_a_gateway_says_how_to_enrol_one(person: Person) -> None:
+    shown = person.do("site", "show", SITES[1])
+
+    assert f"bartizan site token {SITES[1]}" in shown
+    assert "measured          never: it has not reported" in shown
+
+
+def test_a_site_that_is_none_is_said_to_be_none(person: Person) -> None:
+    refused = person.run("site", "show", "nowhere")
+
+    assert refused.returncode == 1
+    assert "nowhere" in refused.stderr

@@ -1,0 +1,88 @@
+"""`bartizan site show`: what one site was told, against what its gateway holds and measures."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from bartizan.cli.connection import Controller
+from bartizan.cli.options import asking
+from bartizan.cli.terminal import Terminal, when
+
+Json = dict[str, Any]
+SHOWN = 20  # devices that are not held as wanted
+
+
+@click.command()
+@click.argument("name")
+@asking
+def show(terminal: Terminal, controller: Controller, name: str) -> None:
+    """Show site NAME: its gateway, what it was told and holds, what it measures, and which devices are not as wanted."""
+    site = controller.get(f"sites/{name}", Json)
+    found = controller.get(f"sites/{name}/posture", Json)
+    terminal.fields(
+        [("site", _titled(site)), ("organisation", site["organisation"]), *_gateway(name, found), *_held(found)],
+        value={**site, **found},
+    )
+
+
+def _titled(site: Json) -> str:
+    return f"{site['id']} ({site['name']})" if site["name"] and site["name"] != site["id"] else site["id"]
+
+
+def _gateway(name: str, found: Json) -> Iterator[tuple[str, object]]:
+    gateway = found["gateway"]
+    if gateway is None:
+        yield "gateway", f"none enrolled: make a token for it with: bartizan site token {name}"
+        return
+    away = f"away, last heard {when(gateway['last_seen']) or 'never'}"
+    yield "gateway", "connected" if gateway["connected"] else away
+    yield "agent", f"{gateway['agent_version'] or 'not heard yet'}, capability {gateway['capability']}"
+    yield "enrolled", when(gateway["enrolled_at"])
+    if abs(gateway["clock_offset"]) >= 1:
+        yield "clock", f"{gateway['clock_offset']:+.0f} s from the controller's"
+    if gateway["events_pending"]:
+        yield "events", f"{gateway['events_pending']} are still to come from it"
+
+
+def _held(found: Json) -> Iterator[tuple[str, object]]:
+    posture = found["posture"]
+    if posture is None:
+        yield "measured", "never: it has not reported"
+        return
+    yield "measured", f"{found['age_seconds']:.0f} s ago"
+    yield "catalogue", _versions(posture["catalogue"], found["catalogue"], expired=posture["catalogue_expired"])
+    yield "policies", "\n".join(posture["policies"]) or "none in force"
+    if posture["policy_waits_until"]:
+        yield "waits", f"a newer policy, in force by {when(posture['policy_waits_until'])} at the latest"
+    for label, key in (("estate orders", "estate_orders"), ("site orders", "site_orders")):
+        held, told = posture[key], found[key]
+        yield label, "none" if not held and not told else f"{held}" if held >= told else f"{held}, told {told}"
+    if posture["released"]:
+        yield "released", posture["released"]
+    yield "ruleset", posture["ruleset_digest"] or "nothing is enforced"
+    counts = found["counts"]
+    devices = counts.get("devices", {}).get("", 0)
+    yield "devices", f"{devices}, {counts.get('agrees', {}).get('true', 0)} held as wanted"
+    yield (
+        "levels",
+        ", ".join(f"{level or 'not measured'} {count}" for level, count in sorted(counts.get("enforced", {}).items())),
+    )
+    yield "not as wanted", "\n".join(_not_as_wanted(found["disagreeing"]))
+
+
+def _versions(held: Json, told: Json, *, expired: bool) -> str:
+    behind = sorted(role for role, version in told.items() if held.get(role, 0) < version)
+    listed = ", ".join(f"{role} {version}" for role, version in sorted(held.items())) or "none"
+    lacks = f"\nlacks {', '.join(f'{role} {told[role]}' for role in behind)}" if behind else ""
+    return listed + lacks + ("\nexpired: it keeps enforcing, and flashes nothing" if expired else "")
+
+
+def _not_as_wanted(disagreeing: list[Json]) -> Iterator[str]:
+    for state in disagreeing[:SHOWN]:
+        posture = state["posture"] or {}
+        why = posture.get("not_enforceable_because") or "not enforced yet"
+        levels = f"{posture.get('enforced') or 'nothing'}, wanted {posture.get('wanted') or 'nothing'}"
+        yield f"{state['device']['id']}: {levels}: {why}"
+    if len(disagreeing) > SHOWN:
+        yield "and more: see them with bartizan device list --disagreeing"
