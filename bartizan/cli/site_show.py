@@ -17,7 +17,7 @@ SHOWN = 20  # devices that are not held as wanted
 @click.argument("name")
 @asking
 def show(terminal: Terminal, controller: Controller, name: str) -> None:
-    """Show site NAME: its gateway, what it was told and holds, what it measures, and which devices are not as wanted."""
+    """Show site NAME: its gateway, what it was told and holds, what it measures, and what is not as wanted."""
     site = controller.get(f"sites/{name}", Json)
     found = controller.get(f"sites/{name}/posture", Json)
     terminal.fields(
