@@ -9,8 +9,8 @@ History:
     3  2026-12-01  rules that begin on a day, and days by which devices must be removed; of each recorder, which camera
        is behind which channel
     4  2026-12-01  staged pushes: policy that is verified and waits, orders that activate it, the version in force;
-       when a destination was first and last tried, as the gateway found it; gaps in which a gateway did not measure, and
-       devices that try more than is listed, as events; headers of dropped packets, and names of the DNS that were
+       when a destination was first and last tried, as the gateway found it; gaps in which a gateway did not measure,
+       and devices that try more than is listed, as events; headers of dropped packets, and names of the DNS that were
        asked for
 """
 
