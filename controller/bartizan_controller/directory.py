@@ -91,7 +91,8 @@ def locked(folder: Folder) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise InUse(f"{folder.root} is in use by a running controller: stop it first") from error
+        cause = None if isinstance(error, BlockingIOError) else error  # which says no more than the sentence does
+        raise InUse(f"{folder.root} is in use by a running controller: stop it first") from cause
     try:
         yield
     finally:

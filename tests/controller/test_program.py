@@ -174,7 +174,8 @@ async def test_one_folder_is_served_once_and_looked_after_meanwhile(template: Pa
     """A second start is refused; tokens are made through the running one, and without it as well."""
     folder = copy_of(template / "controller", tmp_path / "controller").root
     async with serving(folder):
-        assert "in use by a running controller" in await refused_to_serve(folder, *ANYWHERE)
+        refused = await refused_to_serve(folder, *ANYWHERE)
+        assert refused.strip() == f"Error: {folder} is in use by a running controller: stop it first"
         online = await asyncio.to_thread(controller, "enrolment-token", folder, "north", "--organisation", ORGANISATION)
         assert online.stdout.startswith("bz1.north.")
         soc = await asyncio.to_thread(controller, "token", "create", folder, "--name", "desk", "--role", "soc")
