@@ -18,7 +18,7 @@ from pathlib import Path
 from bartizan.identity.model import Device
 from bartizan.ids import DeviceId
 from bartizan.trust.credentials import Credential
-from bartizan_agent import camera_http, login_budget
+from bartizan_agent import camera_certificates, login_budget
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.channels import Told
 from bartizan_agent.clock import GatewayClock
@@ -142,7 +142,7 @@ def logins_by_scheme(
 async def read(readable: Sequence[tuple[Device, Credential]]) -> int:
     """Read devices as the agent does daily, each once. Return how many answered."""
     answered: set[DeviceId] = set()
-    connection = open_volatile((login_budget.SCHEMA, camera_http.SCHEMA))
+    connection = open_volatile((login_budget.SCHEMA, camera_certificates.SCHEMA))
     http = CameraHttp(LoginBudget(connection, time.time), connection)
     told = Told(lambda device, _: answered.add(device), lambda _recorder, _channels: None)
     reads = Reads(http.open, told, GatewayClock(Path("no floor")))

@@ -1,4 +1,4 @@
-"""Requests to cameras: the one module that speaks HTTP to them.
+"""Requests to cameras: who is asked, when, as whom, and at which door.
 
 Cameras are hostile until shown otherwise: answers are bounded in size and time, nothing is decompressed, no redirect
 is followed, no cookie kept, no proxy or environment consulted, every connection used once. Encoders and web servers in
@@ -13,45 +13,34 @@ import asyncio
 import os
 import secrets
 import sqlite3
-import ssl
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from hashlib import sha256
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 import msgspec
 
-from bartizan.errors import Malformed
 from bartizan.identity.model import Device
 from bartizan.ids import Address
 from bartizan.trust.credentials import Credential
+from bartizan_agent.camera_certificates import Certificates, fingerprint_of, tls_context
+from bartizan_agent.camera_transfer import Answer, Sending, read, read_as
 from bartizan_agent.drivers import digest, stream
-from bartizan_agent.drivers.contract import Act, Body, Declined, Failure, ImageFile, Request, Stream
+from bartizan_agent.drivers.contract import Act, Body, Failure, ImageFile, Request, Stream
 from bartizan_agent.login_budget import LoginBudget
 from bartizan_agent.turns import Turns
 
 T = TypeVar("T")
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS camera_certificate (
-    camera TEXT PRIMARY KEY,
-    fingerprint TEXT NOT NULL,
-    first_seen REAL NOT NULL
-) STRICT;
-"""
-
-CHUNK = 1024 * 1024  # octets; 64 KB chunks halve the rate of an upload
 CONNECT_SECONDS = 3.0
 AT_ONCE = 16
 """Exchanges with cameras at one time, over the whole agent."""
 _READ_SECONDS = 10.0
 _TRIES_TO_LOG_IN = 3
-_SHOWN = 120  # characters of a camera's words that go into a reason
 _REFUSED = "login-refused"
 _IN_USE = Failure(Act.LATER, "in-use", "another program of this gateway is speaking to the camera")
 _NO_CREDENTIAL = Failure(Act.CREDENTIALS, "no-credential", "the camera wants a login and none is known for it")
@@ -98,7 +87,7 @@ class CameraHttp:
         self.clock = clock
         self.doors = doors
         self.transport = transport
-        self.tls = _tls_context()
+        self.tls = tls_context()
         self._turns = turns
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -134,25 +123,6 @@ class CameraHttp:
                 return
             async with self._turns.turn(camera) as is_ours:
                 yield is_ours
-
-
-class Certificates:
-    """Fingerprints of cameras' certificates, remembered at first sight."""
-
-    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
-        self._connection = connection
-        self._clock = clock
-
-    def changed(self, camera: str, fingerprint: str) -> bool:
-        """Remember a camera's certificate. Return whether it had another one before."""
-        row = self._connection.execute(
-            "SELECT fingerprint FROM camera_certificate WHERE camera = ?", (camera,)
-        ).fetchone()
-        if row is None or row[0] != fingerprint:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO camera_certificate VALUES (?, ?, ?)", (camera, fingerprint, self._clock())
-            )
-        return row is not None and row[0] != fingerprint
 
 
 class HttpSession:
@@ -246,7 +216,7 @@ class HttpSession:
                 self._shared.budget.accepted(self._camera)
             return found
 
-    async def _exchange(self, request: Request[T]) -> "_Answer | Failure":
+    async def _exchange(self, request: Request[T]) -> Answer | Failure:
         """Send a request until it is let in, refused, or failed."""
         withheld = self._withheld() if request.logs_in_itself else None
         if withheld is not None:
@@ -297,7 +267,7 @@ class HttpSession:
         act = Act.LATER if permission.wait_seconds else Act.CREDENTIALS
         return Failure(act, "login-withheld", permission.reason, wait_seconds=permission.wait_seconds)
 
-    def _challenged(self, request: Request[T], answer: "_Answer", *, tried: bool) -> Failure | None:
+    def _challenged(self, request: Request[T], answer: Answer, *, tried: bool) -> Failure | None:
         """Take up a new challenge. Return why that is of no use, if so."""
         explained = request.explain(answer.status, answer.body)
         if explained is not None and explained.code != _REFUSED:
@@ -333,7 +303,7 @@ class HttpSession:
             self._shared.budget.refused(self._camera, self.credential)
         return Failure(Act.CREDENTIALS, _REFUSED, "the camera refused the user name and password")
 
-    async def _knock(self, request: Request[T], authorization: str) -> "_Answer | Failure":
+    async def _knock(self, request: Request[T], authorization: str) -> Answer | Failure:
         """Send a request once, at the first door that opens."""
         doors = self._doors.http if self._door is None else (self._door,)
         failure = Failure(Act.LATER, "no-answer", "the camera has no door to knock at")
@@ -345,8 +315,8 @@ class HttpSession:
             failure = found
         return failure
 
-    async def _once(self, door: Door, request: Request[T], authorization: str) -> "_Answer | Failure":
-        sending = _Sending(request.body)
+    async def _once(self, door: Door, request: Request[T], authorization: str) -> Answer | Failure:
+        sending = Sending(request.body)
         try:
             async with asyncio.timeout(request.seconds):
                 return await self._stream(door, request, authorization, sending)
@@ -357,9 +327,7 @@ class HttpSession:
         except httpx.HTTPError:
             return Failure(Act.LATER, "broken-off", "the connection was broken off", octets_sent=sending.octets)
 
-    async def _stream(
-        self, door: Door, request: Request[T], authorization: str, sending: "_Sending"
-    ) -> "_Answer | Failure":
+    async def _stream(self, door: Door, request: Request[T], authorization: str, sending: Sending) -> Answer | Failure:
         url = f"{door.scheme}://{self.host}:{door.port}{request.path}"
         headers = dict(request.headers) | sending.headers(request.content_type)
         if authorization:
@@ -367,21 +335,19 @@ class HttpSession:
         content = sending if request.body else None
         async with self._client.stream(request.method, url, headers=headers, content=content) as response:
             self._note_certificate(response)
-            body, failure = await _read(response, request)
+            body, failure = await read(response, request)
             if failure is not None:
                 return msgspec.structs.replace(failure, octets_sent=sending.octets)
             challenges = tuple(response.headers.get_list("www-authenticate"))
-            return _Answer(response.status_code, body, challenges, sending.octets)
+            return Answer(response.status_code, body, challenges, sending.octets)
 
     def _note_certificate(self, response: httpx.Response) -> None:
-        network: _NetworkStream | None = response.extensions.get("network_stream")
-        tls = network.get_extra_info("ssl_object") if network is not None else None
-        certificate = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject | ssl.SSLSocket) else None
-        if certificate and self._shared.certificates.changed(self._camera, sha256(certificate).hexdigest()):
+        fingerprint = fingerprint_of(response)
+        if fingerprint and self._shared.certificates.changed(self._camera, fingerprint):
             self.certificate_changed = True
 
-    def _decoded(self, request: Request[T], answer: "_Answer") -> T | Failure:
-        found = _read_as(request, answer)
+    def _decoded(self, request: Request[T], answer: Answer) -> T | Failure:
+        found = read_as(request, answer)
         if isinstance(found, Failure):
             if found.code == _REFUSED:
                 return self._login_refused()
@@ -401,102 +367,9 @@ class _Login:
         self.accepted = False
 
 
-class _NetworkStream(Protocol):
-    def get_extra_info(self, info: str) -> object: ...
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    status: int
-    body: bytes
-    challenges: tuple[str, ...]
-    octets_sent: int
-
-
-class _Sending:
-    """A request's body, iterable again from its beginning, that knows how much of it was handed over."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-        self.octets = 0
-        """Of images; of these the connection took all but the last chunk for certain."""
-
-    def headers(self, content_type: str) -> dict[str, str]:
-        """Return length and type. With a length, cameras get no chunked encoding, which many cannot read."""
-        length = sum(part.length if isinstance(part, ImageFile) else len(part) for part in self._body)
-        headers = {"Content-Length": str(length)} if self._body else {}
-        return headers | ({"Content-Type": content_type} if content_type else {})
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        self.octets = 0
-        for part in self._body:
-            if isinstance(part, bytes):
-                yield part
-                continue
-            with await asyncio.to_thread(part.path.open, "rb") as file:
-                while chunk := await asyncio.to_thread(file.read, CHUNK):
-                    self.octets += len(chunk)
-                    yield chunk
-
-
-def _read_as(request: Request[T], answer: _Answer) -> T | Failure:
-    if not 200 <= answer.status < 300 and answer.status not in request.success:
-        return request.explain(answer.status, answer.body) or _by_status(answer)
-    try:
-        return request.decode(answer.body)
-    except Declined as declined:
-        return declined.failure
-    except Malformed as error:
-        return Failure(Act.NEVER, "rubbish", str(error))
-
-
-async def _read(response: httpx.Response, request: Request[T]) -> tuple[bytes, Failure | None]:
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > request.limit:
-                if request.beginning_is_enough:
-                    break
-                return b"", Failure(Act.NEVER, "too-large", f"an answer of more than {request.limit} octets")
-    except httpx.TransportError:
-        # Cameras announce more than they send. What came is read, unless only all of it will do.
-        if request.whole or not body:
-            return b"", Failure(Act.LATER, "broken-off", "the connection was broken off in the answer")
-    return bytes(body[: request.limit]), None
-
-
-def _by_status(answer: _Answer) -> Failure:
-    words = f"the camera answered {answer.status}"
-    if 300 <= answer.status < 400:
-        return Failure(Act.NEVER, "redirect", f"{words}: redirects are not followed")
-    if answer.status in {401, 403}:
-        return Failure(Act.CREDENTIALS, "forbidden", f"{words}: the user may not do this")
-    if answer.status in {408, 425, 429} or answer.status >= 500:
-        return Failure(Act.LATER, "not-ready", words)
-    return Failure(Act.NEVER, "not-offered", f"{words}{_said(answer.body)}")
-
-
-def _said(body: bytes) -> str:
-    said = "".join(
-        character if character.isprintable() else " " for character in body[:_SHOWN].decode("utf-8", "replace")
-    )
-    return f": {said.strip()}" if said.strip() else ""
-
-
 def _has_image(body: Body) -> bool:
     return any(isinstance(part, ImageFile) for part in body)
 
 
 def _nothing(_body: bytes) -> None:
     """Decode an answer that only had to come."""
-
-
-def _tls_context() -> ssl.SSLContext:
-    """Return a context for peers that cannot be verified: it keeps passers-by from reading, and proves nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    # Cameras of 2015 know TLS 1.0 and SHA-1 certificates; without this they could only be spoken to in clear.
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0:!aNULL:!eNULL")
-    return context

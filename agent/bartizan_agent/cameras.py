@@ -8,7 +8,7 @@ from bartizan.identity.model import Device
 from bartizan.ids import DeviceId
 from bartizan.trust.credentials import Credential
 from bartizan.wire import events
-from bartizan_agent import camera_http, default_passwords, login_budget
+from bartizan_agent import camera_certificates, default_passwords, login_budget
 from bartizan_agent.assignments import Assigned
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.channels import Told
@@ -44,7 +44,7 @@ class Cameras:
         told: Told,
     ) -> None:
         self._outbox = outbox
-        for schema in (login_budget.SCHEMA, camera_http.SCHEMA, default_passwords.SCHEMA):
+        for schema in (login_budget.SCHEMA, camera_certificates.SCHEMA, default_passwords.SCHEMA):
             connection.executescript(schema)
         budget = LoginBudget(connection, clock.now, self._refused_login)
         http = CameraHttp(budget, connection, clock=clock.now, turns=Turns(places.turns))

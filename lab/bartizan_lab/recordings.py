@@ -14,7 +14,7 @@ from typing import Any
 from bartizan.identity.model import Device, Identity
 from bartizan.ids import Address, DeviceId
 from bartizan.trust.credentials import Credential
-from bartizan_agent import camera_http, login_budget
+from bartizan_agent import camera_certificates, login_budget
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.drivers import DRIVERS
 from bartizan_agent.drivers.contract import Driver
@@ -97,7 +97,7 @@ async def recorded(subject: Subject, address: str) -> Recording:
     network = HostNetwork(address)
     ((user, password),) = camera.state.users.items()
     async with _standing(camera, network):
-        connection = open_volatile((login_budget.SCHEMA, camera_http.SCHEMA))
+        connection = open_volatile((login_budget.SCHEMA, camera_certificates.SCHEMA))
         with contextlib.closing(connection):
             http = CameraHttp(LoginBudget(connection, lambda: AT), connection, clock=lambda: AT)
             device = Device(

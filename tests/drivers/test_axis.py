@@ -8,7 +8,7 @@ import pytest
 from bartizan.errors import Malformed
 from bartizan.ids import Address
 from bartizan.trust.credentials import Credential
-from bartizan_agent import camera_http, login_budget
+from bartizan_agent import camera_certificates, login_budget
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.drivers.axis import messages
 from bartizan_agent.drivers.axis.driver import Axis
@@ -104,7 +104,7 @@ def test_parameters_tell_who_a_camera_of_before_2017_is() -> None:
 
 
 async def test_such_a_camera_is_seen_and_not_updated() -> None:
-    connection = open_volatile((login_budget.SCHEMA, camera_http.SCHEMA))
+    connection = open_volatile((login_budget.SCHEMA, camera_certificates.SCHEMA))
     async with standing("axis", model="P1346", firmware="5.50.3") as device:
         http = CameraHttp(LoginBudget(connection, lambda: 0.0), connection)
         address = Address(device.network.address)

@@ -12,7 +12,7 @@ from bartizan.identity.model import Device, Identity, Kind, RecorderChannel
 from bartizan.ids import Address, DeviceId, Mac, SiteId
 from bartizan.trust.credentials import Credential
 from bartizan.wire import codec, events
-from bartizan_agent import app, camera_http, login_budget
+from bartizan_agent import app, camera_certificates, login_budget
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.channels import Told, recorded
 from bartizan_agent.drivers.contract import MOST_CHANNELS, Channel
@@ -147,7 +147,7 @@ async def test_a_recorder_is_asked_for_its_channels_with_its_daily_read(
 ) -> None:
     tied: asyncio.Future[tuple[DeviceId, tuple[Channel, ...]]] = asyncio.get_running_loop().create_future()
     learned: list[DeviceId] = []
-    connection = open_volatile((login_budget.SCHEMA, camera_http.SCHEMA))
+    connection = open_volatile((login_budget.SCHEMA, camera_certificates.SCHEMA))
     with closing(connection):
         async with standing(kind, channel_addresses=("10.9.0.11", "10.9.0.12")) as recorder:
             http = CameraHttp(LoginBudget(connection, lambda: 0.0), connection)

@@ -12,7 +12,7 @@ from bartizan.hardening.rules import assess
 from bartizan.identity.model import Device, Evidence, Fact, Identity, Kind
 from bartizan.ids import Address, DeviceId
 from bartizan.trust.credentials import Credential
-from bartizan_agent import camera_http, default_passwords, login_budget
+from bartizan_agent import camera_certificates, default_passwords, login_budget
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.default_passwords import DefaultPasswords
 from bartizan_agent.drivers import DRIVERS
@@ -23,7 +23,7 @@ from bartizan_lab.cameras import Camera, Fault, make
 from bartizan_lab.network import HostNetwork
 from tests.updates.site import MAKERS, WallClock
 
-SCHEMAS = (login_budget.SCHEMA, camera_http.SCHEMA, default_passwords.SCHEMA)
+SCHEMAS = (login_budget.SCHEMA, camera_certificates.SCHEMA, default_passwords.SCHEMA)
 SECONDS = 30.0
 
 

@@ -17,7 +17,7 @@ from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, DeviceId, ImageId, OrderId, RolloutId
 from bartizan.trust.credentials import Credential
 from bartizan.trust.orders import Install
-from bartizan_agent import camera_http, login_budget
+from bartizan_agent import camera_certificates, login_budget
 from bartizan_agent.camera_http import CameraHttp
 from bartizan_agent.drivers import DRIVERS
 from bartizan_agent.drivers.contract import Driver
@@ -35,7 +35,7 @@ from bartizan_lab.network import HostNetwork
 from bartizan_lab.rtsp.server import RtspServer
 from tests.updates.image_server import ImageServer
 
-SCHEMAS = (login_budget.SCHEMA, camera_http.SCHEMA, journal.SCHEMA)
+SCHEMAS = (login_budget.SCHEMA, camera_certificates.SCHEMA, journal.SCHEMA)
 SECONDS = 15.0
 """For any wait in a test."""
 

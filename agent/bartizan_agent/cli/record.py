@@ -85,7 +85,7 @@ def _recorded(places: "Places", driver: "Driver", device: "Device", credential: 
     import time
     from contextlib import ExitStack, closing
 
-    from bartizan_agent import camera_http, login_budget
+    from bartizan_agent import camera_certificates, login_budget
     from bartizan_agent.camera_http import CameraHttp
     from bartizan_agent.login_budget import LoginBudget
     from bartizan_agent.recordings.capture import record
@@ -93,7 +93,7 @@ def _recorded(places: "Places", driver: "Driver", device: "Device", credential: 
     from bartizan_agent.turns import Turns
 
     with ExitStack() as resources:
-        store = open_store(places.store, (login_budget.SCHEMA, camera_http.SCHEMA))
+        store = open_store(places.store, (login_budget.SCHEMA, camera_certificates.SCHEMA))
         connection = resources.enter_context(closing(store))
         turns = resources.enter_context(closing(Turns(places.turns)))
         http = CameraHttp(LoginBudget(connection, time.time), connection, turns=turns)

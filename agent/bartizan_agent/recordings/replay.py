@@ -7,7 +7,7 @@ import httpx
 
 from bartizan.ids import Address
 from bartizan.trust.credentials import Credential
-from bartizan_agent import camera_http, login_budget
+from bartizan_agent import camera_certificates, login_budget
 from bartizan_agent.camera_http import CameraHttp, HttpSession
 from bartizan_agent.drivers.contract import (
     Act,
@@ -85,7 +85,7 @@ class ReplayedSession(SessionAround):
 @contextlib.asynccontextmanager
 async def replayed(recording: Recording) -> AsyncIterator[CameraSession]:
     """Open a session with the recorded device."""
-    connection = open_volatile((login_budget.SCHEMA, camera_http.SCHEMA))
+    connection = open_volatile((login_budget.SCHEMA, camera_certificates.SCHEMA))
     with contextlib.closing(connection):
         budget = LoginBudget(connection, lambda: recording.at)
         http = CameraHttp(budget, connection, clock=lambda: recording.at, transport=Replay(recording))
