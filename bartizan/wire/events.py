@@ -177,6 +177,42 @@ repaired: `yes` or `no`.
 Do: Find out who: another program that flushes the ruleset (`nft flush ruleset`, a firewall service) or a person. If
 it was not repaired, act as for containment.failed.
 """
+SWITCH_PORT_HELD = "switch.port-held"
+"""The port of a managed switch that a device is plugged into was moved to an isolation VLAN or shut down.
+
+switch: The switch, as the gateway's configuration names it.
+port: The port, as the switch names it.
+how: `vlan` and its number, or `shut down`.
+
+Do: Nothing. The device reaches no neighbour on its switch any more.
+"""
+SWITCH_PORT_RESTORED = "switch.port-restored"
+"""A port that was held was read back as it was before.
+
+switch: The switch.
+port: The port.
+
+Do: Nothing, if the device was released, moved or forgotten.
+"""
+SWITCH_DRIFT = "switch.drift"
+"""A held port was found set otherwise. The gateway sets it again as it should be.
+
+switch: The switch.
+port: The port.
+found: What had to be set again.
+
+Do: Find out who: a person, another program that manages the switch, or a restart that lost its settings. If it comes
+again and again, the two will fight for ever: take the port out of the other's hands.
+"""
+SWITCH_FAILED = "switch.failed"
+"""A managed switch could not be read or set. What its ports are set to stays as it is; nobody knows what they hold now.
+
+switch: The switch.
+reason: Why: it is silent, lets this user not in, or refuses to be set.
+
+Do: Act as for containment.failed: the devices on it are held by the gateway alone, and reach their neighbours on it.
+`bartizan-agent switches` on the gateway shows what the switch says.
+"""
 CONTAINMENT_AMENDED = "containment.amended"
 """A change of containment cut the gateway off from its controller. The gateway let its own way through again, by
 itself; everything else of the change is in force, and no device reaches more than before.

@@ -65,6 +65,7 @@ class SwitchedSite:
         host.ip(
             "address flush dev old0", f"link set eth0 address {mac} up", f"address add 10.9.0.{10 + number}/24 dev eth0"
         )
+        self.switch.notice_ports()
 
     async def start(self, **quirks: str) -> None:
         """Start the switch's agent, and wait until it answers."""

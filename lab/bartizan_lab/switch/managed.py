@@ -44,6 +44,10 @@ class ManagedSwitch:
             save(self.file, state)
             arrange(state)
 
+    def notice_ports(self) -> None:
+        """Set ports that were plugged in since as they leave the factory."""
+        self.change(self.state())
+
     def state(self) -> SwitchState:
         """Return what it is set to."""
         with self.namespace.entered():

@@ -86,6 +86,8 @@ def main(file: Path, heard: BinaryIO, said: BinaryIO) -> None:
             case b"set":
                 oid = _oid(next(lines))
                 answer = answers.set(oid, _value(next(lines))).encode()
+            case b"":  # snmpd sends one line more than it documents after a SET
+                continue
             case _:
                 return
         said.write(answer + b"\n")
