@@ -48,10 +48,8 @@ start, with the worst case over and the image never handed over whole; and never
 
 from collections.abc import Callable
 
-import msgspec
-
 from bartizan_agent.drivers.contract import Act, CameraState
-from bartizan_agent.updates import proof, visits
+from bartizan_agent.updates import moves, proof
 from bartizan_agent.updates.model import (
     DOWN,
     Assignment,
@@ -109,9 +107,11 @@ def advance(update: Update, outcome: Outcome, now: float, limits: Limits = LIMIT
     if update.ending is not None:
         raise RuntimeError(f"the update of {update.device.id} has ended: {update.ending.end.value}")
     if isinstance(outcome, Interrupted) and update.phase in DOWN:
-        update = _with(update, interruptions=update.interruptions + 1)
+        update = moves.changed(update, interruptions=update.interruptions + 1)
         if update.interruptions > limits.interruptions_after_write:
-            update = _visit(update, "interrupted", "the agent was interrupted after writing, again and again")
+            update = moves.send_somebody(
+                update, "interrupted", "the agent was interrupted after writing, again and again"
+            )
             return update, following(update)
     changed = _AFTER[update.phase](update, outcome, now, limits)
     return changed, following(changed)
@@ -130,147 +130,153 @@ def withdraw(update: Update, reason: str) -> Update:
     """
     if not may_be_withdrawn(update):
         raise RuntimeError(f"the update of {update.device.id} cannot be withdrawn after writing")
-    return _failed(update, "withdrawn", reason)
+    return moves.fail(update, "withdrawn", reason)
 
 
 def refuse(update: Update, code: str, reason: str) -> Update:
     """Return the update as ended because this image must not go on this camera."""
-    return _end(update, End.REFUSED, code, reason)
+    return moves.end(update, End.REFUSED, code, reason)
 
 
 def _after_fetch(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Done():
-            return _enter(update, Phase.VERIFY, now, fetches=update.fetches + 1)
+            return moves.enter(update, Phase.VERIFY, now, fetches=update.fetches + 1)
         case Trouble(act=Act.NEVER) | Trouble(act=Act.CREDENTIALS):
-            return _failed(update, outcome.code, outcome.reason)
+            return moves.fail(update, outcome.code, outcome.reason)
         case Trouble() if now - update.entered_at >= limits.fetch_seconds:
-            return _failed(update, outcome.code, outcome.reason)
+            return moves.fail(update, outcome.code, outcome.reason)
         case Trouble():
             pause = min(limits.fetch_pause * 2.0 ** min(update.tries, 16), limits.fetch_pause_at_most)
-            return _again(update, now + max(pause, outcome.wait_seconds), outcome.reason)
-    return _interrupted_before_write(update, outcome, now, limits)
+            return moves.again(update, now + max(pause, outcome.wait_seconds), outcome.reason)
+    return moves.interrupted_before_write(update, outcome, now, limits)
 
 
 def _after_verify(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Done():
-            return _enter(update, Phase.WINDOW, now)
+            return moves.enter(update, Phase.WINDOW, now)
         case Unsuitable(reasons=reasons):
             return refuse(update, "not-an-image", "; ".join(reasons))
         case Trouble() if update.fetches >= limits.fetches:
-            return _failed(update, outcome.code, outcome.reason)
+            return moves.fail(update, outcome.code, outcome.reason)
         case Trouble():
-            return _enter(update, Phase.FETCH, now, note=outcome.reason)
-    return _interrupted_before_write(update, outcome, now, limits)
+            return moves.enter(update, Phase.FETCH, now, note=outcome.reason)
+    return moves.interrupted_before_write(update, outcome, now, limits)
 
 
 def _after_window(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Done():
-            return _enter(update, Phase.PREFLIGHT, now)
+            return moves.enter(update, Phase.PREFLIGHT, now)
         case Held():
-            return _held(update, outcome)
+            return moves.hold(update, outcome)
         case Trouble():
-            return _failed(update, outcome.code, outcome.reason)
-    return _interrupted_before_write(update, outcome, now, limits)
+            return moves.fail(update, outcome.code, outcome.reason)
+    return moves.interrupted_before_write(update, outcome, now, limits)
 
 
 def _after_preflight(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Checked(installed=True, state=state):
             reason = f"it runs {state.firmware} already"
-            return _end(_with(update, before=state), End.ALREADY_INSTALLED, End.ALREADY_INSTALLED.value, reason)
+            return moves.end(
+                moves.changed(update, before=state), End.ALREADY_INSTALLED, End.ALREADY_INSTALLED.value, reason
+            )
         case Checked(reasons=(), state=state):
-            return _enter(update, Phase.BACK_UP, now, before=state)
+            return moves.enter(update, Phase.BACK_UP, now, before=state)
         case Checked(reasons=reasons, state=state):
-            return refuse(_with(update, before=state), "not-suitable", "; ".join(reasons))
+            return refuse(moves.changed(update, before=state), "not-suitable", "; ".join(reasons))
     return _not_yet_writing(update, outcome, now, limits)
 
 
 def _after_back_up(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     if isinstance(outcome, Done):
-        return _enter(update, Phase.WRITE, now)
+        return moves.enter(update, Phase.WRITE, now)
     return _not_yet_writing(update, outcome, now, limits)
 
 
 def _not_yet_writing(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Held():
-            return _held(_enter(update, Phase.WINDOW, now), outcome)
+            return moves.hold(moves.enter(update, Phase.WINDOW, now), outcome)
         case Trouble(act=Act.LATER) if update.tries + 1 < limits.tries:
-            return _again(update, now + max(limits.pause, outcome.wait_seconds), outcome.reason)
+            return moves.again(update, now + max(limits.pause, outcome.wait_seconds), outcome.reason)
         case Trouble():
-            return _failed(update, outcome.code, outcome.reason)
-    return _interrupted_before_write(update, outcome, now, limits)
+            return moves.fail(update, outcome.code, outcome.reason)
+    return moves.interrupted_before_write(update, outcome, now, limits)
 
 
 def _after_write(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
-    written = _with(
+    written = moves.changed(
         update, writes=update.writes + 1, wrote_at=now, leaving=update.before, was_away=False, told_to_restart=False
     )
     match outcome:
         case Done():
-            return _wait(_with(written, sent=Sent.WHOLE), now, limits)
+            return moves.wait(moves.changed(written, sent=Sent.WHOLE), now, limits)
         case Trouble(code=code) if code == IMAGE_REFUSED:
-            return _enter(_with(written, trouble=code, reason=outcome.reason), Phase.PROVE, now)
+            return moves.enter(moves.changed(written, trouble=code, reason=outcome.reason), Phase.PROVE, now)
         case Trouble(octets_sent=octets) if octets:
             sent = Sent.WHOLE if octets >= update.image.length else Sent.PART
-            return _wait(_with(written, sent=sent, note=outcome.reason), now, limits)
+            return moves.wait(moves.changed(written, sent=sent, note=outcome.reason), now, limits)
         case Interrupted():
-            return _wait(_with(written, sent=Sent.UNKNOWN, note="interrupted while writing"), now, limits)
+            return moves.wait(moves.changed(written, sent=Sent.UNKNOWN, note="interrupted while writing"), now, limits)
     return _not_yet_writing(update, outcome, now, limits)
 
 
 def _after_wait(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Seen(state=state) if _may_still_change(update, state, now):
-            return _poll(update, now, limits, "the camera has not restarted yet")
-        case Busy(note=note) if now < _patience_ends(update):
+            return moves.poll(update, now, limits, "the camera has not restarted yet")
+        case Busy(note=note) if now < moves.patience_ends(update):
             told = update.told_to_restart or outcome.told_to_restart
-            return _poll(_with(update, told_to_restart=told), now, limits, note or "the camera works on the image")
+            return moves.poll(
+                moves.changed(update, told_to_restart=told), now, limits, note or "the camera works on the image"
+            )
         case Seen() | Busy():
-            return _enter(update, Phase.PROVE, now)
+            return moves.enter(update, Phase.PROVE, now)
         case Interrupted():
             # The gateway may have been off for long: the camera gets its whole time again.
-            return _with(_enter(update, Phase.WAIT, now), wrote_at=now)
+            return moves.changed(moves.enter(update, Phase.WAIT, now), wrote_at=now)
         case Trouble():
             return _waiting_in_vain(update, outcome, now, limits)
-    raise _impossible(update, outcome)
+    raise moves.impossible(update, outcome)
 
 
 def _waiting_in_vain(update: Update, trouble: Trouble, now: float, limits: Limits) -> Update:
     if trouble.code in _CAMERA_SAYS_FAILED:
-        return _enter(_with(update, trouble=trouble.code, reason=trouble.reason), Phase.PROVE, now)
+        return moves.enter(moves.changed(update, trouble=trouble.code, reason=trouble.reason), Phase.PROVE, now)
     if trouble.act is Act.CREDENTIALS:
-        return _locked_out(update, trouble)
-    if now < _patience_ends(update):
+        return moves.locked_out(update, trouble)
+    if now < moves.patience_ends(update):
         away = update.was_away or trouble.code == "no-answer"
-        return _poll(_with(update, was_away=away), now, limits, trouble.reason, trouble.wait_seconds)
-    return _visit(update, "did-not-return", f"it does not come back: {trouble.reason}")
+        return moves.poll(moves.changed(update, was_away=away), now, limits, trouble.reason, trouble.wait_seconds)
+    return moves.send_somebody(update, "did-not-return", f"it does not come back: {trouble.reason}")
 
 
 def _after_prove(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Seen(state=state):
-            return _judged(_with(update, after=state), state, now, limits)
+            return _judged(moves.changed(update, after=state), state, now, limits)
         case Trouble(act=Act.CREDENTIALS):
-            return _locked_out(update, outcome)
-        case Trouble() if now < max(_patience_ends(update), update.entered_at + limits.settle_seconds):
-            return _poll(update, now, limits, outcome.reason, outcome.wait_seconds)
+            return moves.locked_out(update, outcome)
+        case Trouble() if now < max(moves.patience_ends(update), update.entered_at + limits.settle_seconds):
+            return moves.poll(update, now, limits, outcome.reason, outcome.wait_seconds)
         case Trouble():
-            return _visit(update, "did-not-return", f"it cannot be read: {outcome.reason}")
+            return moves.send_somebody(update, "did-not-return", f"it cannot be read: {outcome.reason}")
         case Interrupted():
-            return _enter(update, Phase.PROVE, now)
-    raise _impossible(update, outcome)
+            return moves.enter(update, Phase.PROVE, now)
+    raise moves.impossible(update, outcome)
 
 
 def _judged(update: Update, state: CameraState, now: float, limits: Limits) -> Update:
-    before = _known(update)
+    before = moves.before(update)
     if state.serial != before.serial:
-        return _visit(update, "another-camera", f"serial {state.serial} answers in place of {before.serial}")
+        return moves.send_somebody(
+            update, "another-camera", f"serial {state.serial} answers in place of {before.serial}"
+        )
     if state.factory_state and not before.factory_state:
-        return _visit(update, "factory-reset", "the camera is in factory state")
+        return moves.send_somebody(update, "factory-reset", "the camera is in factory state")
     match proof.runs(update.image, before, state):
         case Runs.NEW:
             return _judged_new(update, state, now, limits)
@@ -283,38 +289,38 @@ def _judged(update: Update, state: CameraState, now: float, limits: Limits) -> U
 def _judged_new(update: Update, state: CameraState, now: float, limits: Limits) -> Update:
     if update.trouble:
         return _backwards(update, state, now, limits, (update.trouble, update.reason))
-    unwell = proof.ailments(_known(update), state)
-    if proof.is_same_start(_known(update), state, was_away=update.was_away) and _boot_is_told(update, state):
+    unwell = proof.ailments(moves.before(update), state)
+    if proof.is_same_start(moves.before(update), state, was_away=update.was_away) and _boot_is_told(update, state):
         unwell["not-restarted"] = "it names the new version, and has not restarted"
     if not unwell:
         if state.uncommitted:
-            return _enter(update, Phase.COMMIT, now)
-        return _end(update, End.SUCCEEDED, End.SUCCEEDED.value, "")
+            return moves.enter(update, Phase.COMMIT, now)
+        return moves.end(update, End.SUCCEEDED, End.SUCCEEDED.value, "")
     if now - update.entered_at < limits.settle_seconds:
-        return _poll(update, now, limits, "; ".join(unwell.values()))
+        return moves.poll(update, now, limits, "; ".join(unwell.values()))
     return _backwards(update, state, now, limits, next(iter(unwell.items())))
 
 
 def _judged_old(update: Update, state: CameraState, now: float, limits: Limits) -> Update:
     if not update.trouble:
         if _may_still_change(update, state, now):
-            return _wait(update, now, limits)
+            return moves.wait(update, now, limits)
         if _was_never_whole(update, state) and update.writes < limits.writes:
-            return _enter(update, Phase.WINDOW, now, note="the image never arrived whole")
+            return moves.enter(update, Phase.WINDOW, now, note="the image never arrived whole")
         update = _not_installed(update)
-    unwell = proof.ailments(_known(update), state)
+    unwell = proof.ailments(moves.before(update), state)
     if not unwell:
         end = End.FAILED_BEFORE_WRITE if update.trouble == IMAGE_REFUSED else End.FAILED_ROLLED_BACK
-        return _end(update, end, update.trouble, update.reason)
+        return moves.end(update, end, update.trouble, update.reason)
     if now - update.entered_at < limits.settle_seconds:
-        return _poll(update, now, limits, "; ".join(unwell.values()))
-    return _visit(update, *next(iter(unwell.items())))
+        return moves.poll(update, now, limits, "; ".join(unwell.values()))
+    return moves.send_somebody(update, *next(iter(unwell.items())))
 
 
 def _not_installed(update: Update) -> Update:
     if update.sent is Sent.WHOLE:
-        return _with(update, trouble="not-taken", reason="the camera has the image and runs what it ran before")
-    return _with(update, trouble="not-delivered", reason="the image did not reach the camera whole")
+        return moves.changed(update, trouble="not-taken", reason="the camera has the image and runs what it ran before")
+    return moves.changed(update, trouble="not-delivered", reason="the image did not reach the camera whole")
 
 
 def _backwards(update: Update, state: CameraState, now: float, limits: Limits, trouble: tuple[str, str]) -> Update:
@@ -322,54 +328,42 @@ def _backwards(update: Update, state: CameraState, now: float, limits: Limits, t
     code, reason = trouble
     if update.plan.rolls_back and state.uncommitted:
         if update.roll_backs < limits.roll_backs:
-            return _roll_back(update, now, *trouble)
-        if now < _patience_ends(update):
-            return _wait(_with(update, note="the camera is to go back by itself"), now, limits)
-    return _visit(update, code, reason)
-
-
-def _roll_back(update: Update, now: float, code: str, reason: str) -> Update:
-    return _enter(update, Phase.ROLL_BACK, now, trouble=code, reason=reason, roll_backs=update.roll_backs + 1)
+            return moves.roll_back(update, now, *trouble)
+        if now < moves.patience_ends(update):
+            return moves.wait(moves.changed(update, note="the camera is to go back by itself"), now, limits)
+    return moves.send_somebody(update, code, reason)
 
 
 def _after_commit(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Done():
-            return _end(update, End.SUCCEEDED, End.SUCCEEDED.value, "")
+            return moves.end(update, End.SUCCEEDED, End.SUCCEEDED.value, "")
         case Trouble(act=Act.LATER) if update.tries + 1 < limits.commits:
-            return _again(update, now + max(limits.commit_pause, outcome.wait_seconds), outcome.reason)
+            return moves.again(update, now + max(limits.commit_pause, outcome.wait_seconds), outcome.reason)
         case Trouble():
-            return _roll_back(update, now, "commit-failed", outcome.reason)
+            return moves.roll_back(update, now, "commit-failed", outcome.reason)
         case Interrupted():
-            return _enter(update, Phase.PROVE, now)
-    raise _impossible(update, outcome)
+            return moves.enter(update, Phase.PROVE, now)
+    raise moves.impossible(update, outcome)
 
 
 def _after_roll_back(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
     match outcome:
         case Trouble(act=Act.LATER) if update.tries + 1 < limits.tries:
-            return _again(update, now + max(limits.pause, outcome.wait_seconds), outcome.reason)
+            return moves.again(update, now + max(limits.pause, outcome.wait_seconds), outcome.reason)
         case Interrupted():
             # A second order could lead a camera that has gone back forward again.
-            return _enter(update, Phase.PROVE, now)
+            return moves.enter(update, Phase.PROVE, now)
         case Done() | Trouble():
             # Even if it did not take the order: uncommitted, it goes back by itself.
-            back = _with(update, leaving=update.after, was_away=False, wrote_at=now)
-            return _wait(back, now, limits)
-    raise _impossible(update, outcome)
-
-
-def _interrupted_before_write(update: Update, outcome: Outcome, now: float, limits: Limits) -> Update:
-    if not isinstance(outcome, Interrupted):
-        raise _impossible(update, outcome)
-    if update.tries + 1 >= limits.interruptions:
-        return _failed(update, "interrupted", f"the agent was interrupted in {update.phase.value} again and again")
-    return _again(update, now, "interrupted")
+            back = moves.changed(update, leaving=update.after, was_away=False, wrote_at=now)
+            return moves.wait(back, now, limits)
+    raise moves.impossible(update, outcome)
 
 
 def _may_still_change(update: Update, state: CameraState, now: float) -> bool:
     """Return whether what was seen may be the camera before its restart."""
-    left = update.leaving or _known(update)
+    left = update.leaving or moves.before(update)
     unchanged = (state.firmware, state.build_date, state.serial) == (left.firmware, left.build_date, left.serial)
     still_up = unchanged and proof.is_same_start(left, state, was_away=update.was_away)
     return still_up and now < update.wrote_at + update.plan.worst_case_seconds
@@ -377,70 +371,14 @@ def _may_still_change(update: Update, state: CameraState, now: float) -> bool:
 
 def _was_never_whole(update: Update, state: CameraState) -> bool:
     return update.sent in {Sent.PART, Sent.UNKNOWN} and proof.is_same_start(
-        _known(update), state, was_away=update.was_away
+        moves.before(update), state, was_away=update.was_away
     )
 
 
 def _boot_is_told(update: Update, state: CameraState) -> bool:
     """Return whether the camera says by itself that it has not restarted; never having been away is weaker."""
-    before = _known(update)
+    before = moves.before(update)
     return bool(before.boot and state.boot) or None not in {before.up_seconds, state.up_seconds}
-
-
-def _patience_ends(update: Update) -> float:
-    return update.wrote_at + update.plan.worst_case_seconds + update.plan.rolls_back_by_itself_seconds
-
-
-def _known(update: Update) -> CameraState:
-    if update.before is None:
-        raise RuntimeError(f"the update of {update.device.id} has no state of before: it was never in preflight")
-    return update.before
-
-
-def _with(update: Update, **changes: object) -> Update:
-    return msgspec.structs.replace(update, **changes)
-
-
-def _enter(update: Update, phase: Phase, now: float, **changes: object) -> Update:
-    """Begin a phase, at once unless `due` is among the changes."""
-    fresh: dict[str, object] = {"phase": phase, "entered_at": now, "due": now, "tries": 0, "note": ""}
-    return _with(update, **(fresh | changes))
-
-
-def _wait(update: Update, now: float, limits: Limits) -> Update:
-    return _enter(update, Phase.WAIT, now, due=now + limits.poll_seconds, note=update.note)
-
-
-def _again(update: Update, due: float, note: str) -> Update:
-    return _with(update, due=due, tries=update.tries + 1, note=note)
-
-
-def _poll(update: Update, now: float, limits: Limits, note: str, wait_seconds: float = 0.0) -> Update:
-    return _with(update, due=now + max(limits.poll_seconds, wait_seconds), note=note)
-
-
-def _held(update: Update, held: Held) -> Update:
-    return _with(update, due=held.until, note=held.why)
-
-
-def _failed(update: Update, code: str, reason: str) -> Update:
-    return _end(update, End.FAILED_BEFORE_WRITE, code, reason)
-
-
-def _visit(update: Update, code: str, reason: str) -> Update:
-    return _with(update, ending=Ending(End.FAILED_NEEDS_VISIT, code, reason, visits.advice(code)))
-
-
-def _locked_out(update: Update, trouble: Trouble) -> Update:
-    return _visit(update, "factory-reset" if trouble.code == "not-activated" else "login-lost", trouble.reason)
-
-
-def _end(update: Update, end: End, code: str, reason: str) -> Update:
-    return _with(update, ending=Ending(end, code, reason))
-
-
-def _impossible(update: Update, outcome: Outcome) -> RuntimeError:
-    return RuntimeError(f"{update.phase.value} cannot come to {type(outcome).__name__}")
 
 
 _AFTER: dict[Phase, Callable[[Update, Outcome, float, Limits], Update]] = {
