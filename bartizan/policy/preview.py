@@ -6,7 +6,7 @@ nobody can judge here: a change of makers or fingerprints may make it know its d
 
 import enum
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from bartizan.identity.model import Device
 from bartizan.ids import DeviceId, OrganisationId, SiteId
 from bartizan.policy.evaluate import Evaluator, check
 from bartizan.policy.facts import day, unlisted_site
+from bartizan.policy.hindrance import GatewayState, HinderedSite, Hindrance, counted, hindrances
 from bartizan.policy.model import SiteFacts, Verdict
 from bartizan.policy.streams import Channels, LostStream, Reach, lost_streams, without_recorder
 from bartizan.trust.content import Catalogue
@@ -39,16 +40,6 @@ class Seen(NamedTuple):
 
     device: Device
     posture: DevicePosture | None = None
-
-
-class GatewayState(msgspec.Struct, frozen=True):
-    """What is known of a site's gateway."""
-
-    connected: bool
-    capability: int
-    last_seen: float | None = None
-    released: str = ""
-    """Why containment is lifted there by hand; empty where it is not."""
 
 
 class SeenSite(msgspec.Struct, frozen=True):
@@ -105,30 +96,6 @@ class Tally(msgspec.Struct, frozen=True):
         return Tally(self.tighten + other.tighten, self.loosen + other.loosen, self.none + other.none)
 
 
-class Hindrance(enum.Enum):
-    """Why a site does not enforce what would be demanded, or not yet."""
-
-    NO_GATEWAY = "no-gateway"
-    """None was enrolled: nothing is seen or held there."""
-    AWAY = "away"
-    """It enforces what it holds, and takes up the change when it is back."""
-    TOO_OLD = "too-old"
-    """Its agent does not understand the change: it refuses all of it and keeps what it has."""
-    RELEASED = "released"
-    """Somebody lifted containment there by hand."""
-    NOT_ENFORCEABLE = "not-enforceable"
-    """It measured that it cannot hold some devices."""
-
-
-class HinderedSite(msgspec.Struct, frozen=True):
-    """A site that does not enforce all of it."""
-
-    site: SiteId
-    organisation: OrganisationId
-    why: Hindrance
-    detail: str
-
-
 class UnknownRecording(msgspec.Struct, frozen=True):
     """A site that declares no recorder, where devices come to be isolated of which nobody knows who records them."""
 
@@ -171,7 +138,7 @@ class Preview(msgspec.Struct, frozen=True):
         parts = [
             f"{self.total.tighten} of {self.total.devices} devices tighten",
             f"{self.total.loosen} loosen",
-            _counted(
+            counted(
                 len(self.lost_streams) + self.streams_left_out,
                 "recorder stream would be lost",
                 "recorder streams would be lost",
@@ -181,8 +148,8 @@ class Preview(msgspec.Struct, frozen=True):
         cannot = self.hindered_by(*(why for why in Hindrance if why is not Hindrance.TOO_OLD))
         old = self.hindered_by(Hindrance.TOO_OLD)
         parts += [f"who records {unknown} isolated devices is not known"] if unknown else []
-        parts += [_counted(cannot, "site cannot enforce all of it", "sites cannot enforce all of it")] if cannot else []
-        parts += [_counted(old, "agent is too old", "agents are too old")] if old else []
+        parts += [counted(cannot, "site cannot enforce all of it", "sites cannot enforce all of it")] if cannot else []
+        parts += [counted(old, "agent is too old", "agents are too old")] if old else []
         return ", ".join(parts)
 
 
@@ -369,35 +336,6 @@ def _tally(changes: Iterable[DeviceChange]) -> Tally:
     return Tally(counted[Direction.TIGHTEN], counted[Direction.LOOSEN], counted[Direction.NONE])
 
 
-def hindrances(
-    site: SiteId, organisation: OrganisationId, gateway: GatewayState | None, beyond: Sequence[str], needed: int
-) -> Iterator[HinderedSite]:
-    """Yield what keeps a site from enforcing a change.
-
-    Args:
-        site: The site.
-        organisation: Whose it is.
-        gateway: What is known of its gateway.
-        beyond: Of each device that would be held and cannot be: why.
-        needed: The capability that the change needs.
-    """
-    if gateway is None:
-        yield HinderedSite(site, organisation, Hindrance.NO_GATEWAY, "no gateway is enrolled")
-        return
-    if not gateway.connected:
-        detail = "its gateway is away: it enforces what it holds until it is back"
-        yield HinderedSite(site, organisation, Hindrance.AWAY, detail)
-    if gateway.capability < needed:
-        detail = f"its agent has capability {gateway.capability}, {needed} is needed: it keeps what it has"
-        yield HinderedSite(site, organisation, Hindrance.TOO_OLD, detail)
-    if gateway.released:
-        yield HinderedSite(site, organisation, Hindrance.RELEASED, gateway.released)
-    if beyond:
-        reasons = "; ".join(dict.fromkeys(beyond[:3]))
-        detail = f"{_counted(len(beyond), 'device', 'devices')}: {reasons}"
-        yield HinderedSite(site, organisation, Hindrance.NOT_ENFORCEABLE, detail)
-
-
 def remarks(present: Catalogue, proposed: Catalogue, at: float) -> tuple[str, ...]:
     """Return what a preview of one catalogue against another cannot say, in words."""
     remarks = [_STREAMS]
@@ -420,10 +358,6 @@ def remarks(present: Catalogue, proposed: Catalogue, at: float) -> tuple[str, ..
     if scheduled:
         remarks.append(f"new rules that have not begun change nothing yet, and will: {', '.join(scheduled)}")
     return tuple(remarks)
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 _STREAMS = (

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bartizan.policy.preview import Hindrance, Preview
+from bartizan.policy.hindrance import Hindrance
+from bartizan.policy.preview import Preview
 from tests.cli.people import Person, make_controller, serving
 
 

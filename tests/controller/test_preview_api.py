@@ -12,8 +12,9 @@ from bartizan.containment.level import Level
 from bartizan.ids import BootId, DeviceId, OrganisationId, PolicyId, SiteId
 from bartizan.policy.evaluate import Evaluator
 from bartizan.policy.facts import unlisted_site
+from bartizan.policy.hindrance import Hindrance
 from bartizan.policy.model import Condition, Maker, Operator, Policy, Rule, Subject
-from bartizan.policy.preview import Hindrance, Preview, UnknownRecording
+from bartizan.policy.preview import Preview, UnknownRecording
 from bartizan.wire import codec
 from bartizan_controller import inventory
 from bartizan_controller.access import Role

@@ -12,6 +12,7 @@ from bartizan.ids import Address, DeviceId, OrderId, OrganisationId, PolicyId, S
 from bartizan.policy.errors import PolicyError
 from bartizan.policy.evaluate import Evaluator
 from bartizan.policy.facts import site_facts
+from bartizan.policy.hindrance import GatewayState, Hindrance
 from bartizan.policy.model import (
     Condition,
     HardeningDuty,
@@ -24,18 +25,7 @@ from bartizan.policy.model import (
     Subject,
     Waiver,
 )
-from bartizan.policy.preview import (
-    Direction,
-    GatewayState,
-    Hindrance,
-    Judge,
-    Preview,
-    Seen,
-    SeenSite,
-    Tally,
-    UnknownRecording,
-    preview,
-)
+from bartizan.policy.preview import Direction, Judge, Preview, Seen, SeenSite, Tally, UnknownRecording, preview
 from bartizan.policy.streams import Channels
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.orders import OrderBook, Raise

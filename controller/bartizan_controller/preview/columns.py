@@ -14,7 +14,8 @@ from sqlalchemy import Connection, select
 from bartizan.hardening.model import Hardening, Shortfall
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, DeviceId, OrganisationId, SiteId
-from bartizan.policy.preview import DAY_SECONDS, GatewayState, Seen, SeenSite
+from bartizan.policy.hindrance import GatewayState
+from bartizan.policy.preview import DAY_SECONDS, Seen, SeenSite
 from bartizan.policy.streams import Channels
 from bartizan_controller.preview import estate
 from bartizan_controller.store import gateways

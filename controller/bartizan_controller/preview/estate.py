@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from sqlalchemy import Connection
 
 from bartizan.ids import DeviceId, SiteId
-from bartizan.policy.preview import GatewayState, Preview, Seen, SeenSite, preview
+from bartizan.policy.hindrance import GatewayState
+from bartizan.policy.preview import Preview, Seen, SeenSite, preview
 from bartizan.policy.streams import Channels
 from bartizan.trust.content import Catalogue
 from bartizan.trust.orders import Order, OrderBook

@@ -14,20 +14,9 @@ from bartizan.identity.model import Device, Identity
 from bartizan.ids import DeviceId, OrganisationId, SiteId
 from bartizan.policy.evaluate import Evaluator, check
 from bartizan.policy.facts import unlisted_site
+from bartizan.policy.hindrance import GatewayState, HinderedSite, hindrances
 from bartizan.policy.model import SiteFacts, Subject, Verdict
-from bartizan.policy.preview import (
-    DeviceChange,
-    Direction,
-    GatewayState,
-    HinderedSite,
-    Judge,
-    Preview,
-    SeenSite,
-    Tally,
-    UnknownRecording,
-    hindrances,
-    remarks,
-)
+from bartizan.policy.preview import DeviceChange, Direction, Judge, Preview, SeenSite, Tally, UnknownRecording, remarks
 from bartizan.policy.streams import LostStream, Reach, lost_streams
 from bartizan.trust.content import Catalogue
 from bartizan.trust.orders import Order, OrderBook, Raise
