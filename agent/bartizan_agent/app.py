@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bartizan.ids import BootId
-from bartizan_agent import announcements, attempts, measurement, memory, outbox, release, roster, systemd
+from bartizan_agent import announcements, attempts, measurement, memory, names, outbox, release, roster, systemd
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.attempts import Attempts
 from bartizan_agent.bell import rings
@@ -32,6 +32,7 @@ from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
 from bartizan_agent.losses import Losses
 from bartizan_agent.measurement import Measurement
+from bartizan_agent.names import Names
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.roster import Roster
@@ -52,6 +53,7 @@ SCHEMAS = (
     journal.SCHEMA,
     attempts.SCHEMA,
     measurement.SCHEMA,
+    names.SCHEMA,
 )
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 LONGEST_SLEEP_SECONDS = 3600.0
@@ -86,7 +88,8 @@ def run(settings: Settings, places: Places) -> int:
 
     memory.stay_small()
     topology = settings.containment.topology
-    with closing(open_changes()) as changes, closing(Nftables(places.state, topology=topology)) as firewall:
+    filter_ = Nftables(places.state, topology=topology, hearing=settings.evidence)
+    with closing(open_changes()) as changes, closing(filter_) as firewall:
         foreign = foreign_changes(changes, lambda: firewall.verified_generation)
         return asyncio.run(_main(settings, places, firewall, foreign))
 
@@ -178,6 +181,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
             lost_devices=bool(opened.damage),
         ),
         attempts=Attempts(connection, firewall.kernel),
+        names=Names(connection),
         measurement=Measurement(connection, events, firewall.kernel),
         links=links,
         cameras=cameras,
@@ -241,6 +245,7 @@ def _parts(
         "cameras": lambda: _work_on_cameras(gateway),
         "drift": lambda: _notice_drift(gateway, foreign),
         "commands": lambda: _heed_commands(parts.places.wake, gateway),
+        "hearing": lambda: _hear(gateway, parts),
         "watchdog": _pat_watchdog,
     }
 
@@ -304,6 +309,21 @@ async def _work_on_cameras(gateway: Gateway) -> None:
 async def _notice_drift(gateway: Gateway, foreign: AsyncIterator[object]) -> None:
     async for _ in foreign:
         gateway.look()
+
+
+async def _hear(gateway: Gateway, parts: Parts) -> None:
+    """Hear what is dropped, as far as the kernel copies it; where it does not, say so and look again in an hour."""
+    from bartizan_agent.hearing.listener import CannotHear, listen
+
+    while True:
+        deaf_because = parts.firewall.deaf_because
+        gateway.cannot_hear(deaf_because or "")
+        if deaf_because == "":
+            try:
+                await listen(gateway.hear)
+            except CannotHear as error:
+                gateway.cannot_hear(str(error))
+        await asyncio.sleep(LONGEST_SLEEP_SECONDS)
 
 
 async def _heed_commands(path: Path, gateway: Gateway) -> None:

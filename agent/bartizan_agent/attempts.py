@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS attempts (
     first_at REAL NOT NULL,
     last_at REAL NOT NULL,
     counter INTEGER NOT NULL, -- of the kernel, when it was last read; 0 once it has ended
+    header TEXT NOT NULL,     -- of one packet, in words; empty where none was heard
     PRIMARY KEY (mac, destination, protocol, port)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS attempts_counted_by (kernel TEXT NOT NULL);
@@ -71,6 +72,7 @@ class Attempts:
         latest = connection.execute(f"{_SELECT} ORDER BY last_at DESC LIMIT ?", (DROPS_REPORTED,))
         self._latest = {key_of(drop): drop for drop in map(_drop, latest)}
         self._unwritten: dict[Key, DropCounter] = {}
+        self._headers: dict[Key, str] = {}
         self._written_at = -WRITE_SECONDS
 
     def take(self, counters: Iterable[DropCounter], at: float, monotonic: float) -> bool:
@@ -99,6 +101,16 @@ class Attempts:
             self.write()
         return bool(moved)
 
+    def hear(self, key: Key, header: str) -> None:
+        """Take note of the header, in words, of a packet that was counted, or will be found counted."""
+        known = self._latest.get(key)
+        if known is not None:
+            self._unwritten[key] = self._latest[key] = replace(known, header=header)
+            return
+        self._headers[key] = header
+        if len(self._headers) > DROPS_REPORTED:
+            del self._headers[next(iter(self._headers))]
+
     def latest(self) -> tuple[DropCounter, ...]:
         """Return the sums of what was tried last, in a fixed order."""
         return tuple(self._latest[key] for key in sorted(self._latest))
@@ -106,7 +118,7 @@ class Attempts:
     def write(self) -> None:
         """Write down what is not yet. Where the disk refuses it stays in memory, which the kernel's sets bound."""
         rows = [
-            (*key, drop.packets, drop.octets, drop.first_at, drop.last_at, self._counters.get(key, 0))
+            (*key, drop.packets, drop.octets, drop.first_at, drop.last_at, self._counters.get(key, 0), drop.header)
             for key, drop in self._unwritten.items()
         ]
         try:
@@ -122,13 +134,15 @@ class Attempts:
 
     def _sum(self, key: Key, counter: DropCounter, at: float) -> DropCounter:
         known, before = self._known(key), self._counters.get(key, 0)
+        header = self._headers.pop(key, known.header if known else "")
         began_again = counter.packets < before
         if known is None:
-            return replace(counter, first_at=at, last_at=at)
+            return replace(counter, first_at=at, last_at=at, header=header)
         # Octets are summed for what they are worth: a counter's own are known only for now.
         added = counter.packets if began_again else counter.packets - before
         each = counter.octets / counter.packets if counter.packets else 0.0
-        return replace(known, packets=known.packets + added, octets=known.octets + round(added * each), last_at=at)
+        octets = known.octets + round(added * each)
+        return replace(known, packets=known.packets + added, octets=octets, last_at=at, header=header)
 
     def _known(self, key: Key) -> DropCounter | None:
         known = self._latest.get(key) or self._unwritten.get(key)
@@ -149,14 +163,14 @@ def key_of(drop: DropCounter) -> Key:
     return Key(drop.mac, drop.destination, drop.protocol, drop.port)
 
 
-def _drop(row: tuple[str, str, str, int, int, int, float, float]) -> DropCounter:
-    mac, destination, protocol, port, packets, octets, first_at, last_at = row
-    return DropCounter(Mac(mac), Address(destination), protocol, port, packets, octets, first_at, last_at)
+def _drop(row: tuple[str, str, str, int, int, int, float, float, str]) -> DropCounter:
+    mac, destination, protocol, port, packets, octets, first_at, last_at, header = row
+    return DropCounter(Mac(mac), Address(destination), protocol, port, packets, octets, first_at, last_at, header)
 
 
-_SELECT = "SELECT mac, destination, protocol, port, packets, octets, first_at, last_at FROM attempts"
+_SELECT = "SELECT mac, destination, protocol, port, packets, octets, first_at, last_at, header FROM attempts"
 _SAME = "mac = ? AND destination = ? AND protocol = ? AND port = ?"
-_REPLACE = "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _KEEP_OF_MAC = """
 DELETE FROM attempts WHERE mac = ? AND (destination, protocol, port) IN (
     SELECT destination, protocol, port FROM attempts WHERE mac = ? ORDER BY last_at DESC LIMIT -1 OFFSET ?)

@@ -124,7 +124,7 @@ class Reporter:
 def _substance(devices: tuple[Device, ...], posture: Posture) -> tuple[tuple[Device, ...], Posture]:
     """Return the same without what moves by itself."""
     postures = tuple(replace(device, dropped_packets=0) for device in posture.devices)
-    return _timeless(devices), replace(posture, devices=postures, drops=())
+    return _timeless(devices), replace(posture, devices=postures, drops=(), names=())
 
 
 def _timeless(devices: Iterable[Device]) -> tuple[Device, ...]:

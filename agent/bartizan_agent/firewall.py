@@ -43,6 +43,8 @@ class Firewall(Protocol):
 
     kernel: str
     """Names the running kernel and the network namespace; another after each boot."""
+    deaf_because: str | None
+    """Why the kernel copies no packets to whoever listens; empty where it does, None where it was not to."""
 
     def apply(self, ruleset: Ruleset) -> None:
         """Make the kernel enforce exactly `ruleset`, in one transaction. Idempotent; counters survive.

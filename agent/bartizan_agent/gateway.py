@@ -38,10 +38,13 @@ from bartizan_agent.drivers import driver_for
 from bartizan_agent.drivers.contract import Channel, Failure
 from bartizan_agent.evidence import Reporter, alike, device_postures, limits
 from bartizan_agent.firewall import Firewall
+from bartizan_agent.hearing.ear import Ear
+from bartizan_agent.hearing.messages import Copied
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
 from bartizan_agent.link_state import LinkState
 from bartizan_agent.measurement import Look, Measurement
+from bartizan_agent.names import Names
 from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
@@ -98,6 +101,7 @@ class Parts:
     firewall: Firewall
     containment: Containment
     attempts: Attempts
+    names: Names
     measurement: Measurement
     links: Callable[[], tuple[Link, ...]]
     cameras: Callable[[Told], CameraWork]
@@ -119,6 +123,8 @@ class Gateway:
         self._since: float | None = None
         self._links: tuple[Link, ...] = ()
         self._overflow_told: dict[DeviceId, float] = {}
+        self._ear = Ear(parts.attempts, parts.names)
+        self._lost_told = 0
         self._totals: tuple[DeviceDrops, ...] = ()
         self._renewal_looked_at: float | None = None
         self._sealing_key = ""
@@ -292,9 +298,22 @@ class Gateway:
         parts.outbox.tell_losses()
         return moved or before != self._totals
 
+    def hear(self, copies: Iterable[Copied]) -> None:
+        """Take in copies of packets that were dropped, and of questions to this gateway's DNS."""
+        self._ear.take(copies, self._parts.clock.now())
+        if self._ear.lost > self._lost_told:
+            log.warning("copies of packets were lost; all are counted", extra={"lost": self._ear.lost})
+        self._lost_told = self._ear.lost
+
+    def cannot_hear(self, because: str) -> None:
+        """Tell, once for each cause, that no packets are copied; empty: they are."""
+        told = [note(events.EVIDENCE_UNHEARD, reason=because)] if because else []
+        self._parts.announcements.once("hearing", because, *told)
+
     def settle(self) -> None:
         """Write down what is kept in memory for a while."""
         self._parts.attempts.write()
+        self._parts.names.write()
         self._parts.measurement.write()
 
     def _accept_catalogue(self, files: dict[str, bytes], arrived_at: float) -> None:
@@ -432,6 +451,7 @@ class Gateway:
             ruleset_digest=enforced.digest,
             devices=device_postures(devices, containment.verdicts, levels, self._totals, why),
             drops=parts.attempts.latest(),
+            names=parts.names.latest(),
             policies=tuple(f"{policy.id}@{policy.version}" for policy in last_good.catalogue.policies),
             policy=last_good.policy_in_force,
             policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,

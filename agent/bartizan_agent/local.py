@@ -28,7 +28,7 @@ from bartizan_agent.inventory import Known
 from bartizan_agent.link_state import LinkState
 from bartizan_agent.places import Places
 from bartizan_agent.release import Release
-from bartizan_agent.settings import Settings, Topology, load
+from bartizan_agent.settings import EvidenceSettings, Settings, Topology, load
 from bartizan_agent.state import LastGood
 
 FREE_OCTETS = 1024 * 1024  # less is as good as none: a catalogue does not fit
@@ -153,13 +153,16 @@ def _held_against(applied: Ruleset, topology: Topology) -> Kernel:
     from bartizan_agent.nftables.listing import parse
     from bartizan_agent.nftables.tool import open_nft
 
-    layout, nft = layout_of(topology), open_nft()
+    nft = open_nft()
     try:
-        held = parse(nft.table(layout.family, TABLE))
+        held = parse(nft.table(layout_of(topology).family, TABLE))
     finally:
         nft.close()
     if not held.parts:
         return Kernel(is_there=False)
+    # Whether packets are copied depends on what the kernel can do as well, and says nothing of what is enforced.
+    chains = {part.name for part in held.parts if part.kind == "chain"}
+    layout = layout_of(topology, EvidenceSettings(headers="hear" in chains, dns_names="hear_name" in chains))
     differences = comparison.unlike(held, digest(applied), held.parts, elements(applied, layout))
     drift = (*comparison.incomplete(held, layout), *differences)
     devices = comparison.held_devices(applied, held)

@@ -70,6 +70,19 @@ class ContainmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     the next hops of this gateway's own routes."""
 
 
+class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is heard of what devices try, beside how many packets to where."""
+
+    headers: bool = True
+    """Keep the header of one packet to each destination that a device was kept from; never what it carried."""
+    dns_names: bool = True
+    """Keep which names devices ask the DNS for, of this gateway or of others that they are kept from. What a camera
+    asks for may tell something of people: switch it off where that must not be kept."""
+
+
+NOTHING_HEARD = EvidenceSettings(headers=False, dns_names=False)
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the agent may use up, and how often it looks."""
 
@@ -104,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: tuple[SegmentSettings, ...]
     limits: Limits = Limits()
     containment: ContainmentSettings = ContainmentSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
 
 def load(path: Path) -> Settings:
@@ -163,6 +177,9 @@ def render(settings: Settings) -> str:
             *_entries(settings.containment, _CONTAINMENT_COMMENTS),
             *[line for segment in settings.segments for line in _segment_lines(segment)],
             "",
+            "[evidence]",
+            *_entries(settings.evidence, _EVIDENCE_COMMENTS),
+            "",
             "[limits]",
             *_entries(limits, _LIMIT_COMMENTS),
             "",
@@ -202,6 +219,10 @@ _SEGMENT_COMMENTS = {
     "interface": "The interface on which the cameras are, or the port of the bridge; of a VLAN, as in cam0.20.",
     "networks": "The cameras' networks (CIDR); empty: as the interface is configured.",
     "ports_isolated": "true if the switch keeps its ports apart (port isolation, private VLAN).",
+}
+_EVIDENCE_COMMENTS = {
+    "headers": "Keep the header of a packet to each destination that a device was kept from, never what it carried.",
+    "dns_names": "Keep which names devices ask the DNS for; false where that must not be kept.",
 }
 _LIMIT_COMMENTS = {
     "events_octets": "Events kept while the controller is away; beyond this the least important are thinned.",

@@ -19,7 +19,8 @@ HEADINGS = ("site", "device", "address", "maker", "brand", "model", "firmware", 
 NO_DEVICES = "No device was reported yet. Is a gateway enrolled? See: bartizan site list"
 NONE_MATCHES = "No device matches."
 
-ATTEMPT = ("destination", "protocol", "port", "packets dropped", "first (UTC)", "last (UTC)", "from")
+ATTEMPT = ("destination", "protocol", "port", "packets dropped", "first (UTC)", "last (UTC)", "from", "one packet")
+ASKED = ("asked the DNS for", "times", "first (UTC)", "last (UTC)")
 limit_option = click.option("--limit", type=click.IntRange(min=1), help="Show at most so many.  [default: all]")
 sort_option = click.option(
     "--sort", metavar="FIELD", help="site, maker, model, firmware or first-seen; -FIELD the other way round."
@@ -130,7 +131,11 @@ def attempts(terminal: Terminal, controller: Controller, name: str, site: str | 
         terminal.json(found)
         return
     if found["items"]:
-        terminal.table(ATTEMPT, [_attempt_row(each) for each in found["items"]], value=found, nothing="")
+        rows = [_attempt_row(each, found["headers"]) for each in found["items"]]
+        terminal.table(ATTEMPT, rows, value=found, nothing="")
+        click.echo()
+    if found["names"]:
+        terminal.table(ASKED, [_asked_row(each) for each in found["names"]], value=found, nothing="")
         click.echo()
     terminal.fields(
         [
@@ -240,7 +245,11 @@ def _interval_row(interval: Json, earlier: Json | None) -> tuple[object, ...]:
     )
 
 
-def _attempt_row(attempt: Json) -> tuple[object, ...]:
+def _asked_row(asked: Json) -> tuple[object, ...]:
+    return asked["name"], asked["times"], when(asked["first_at"]), when(asked["last_at"])
+
+
+def _attempt_row(attempt: Json, headers: dict[str, str]) -> tuple[object, ...]:
     return (
         attempt["destination"],
         attempt["protocol"],
@@ -249,6 +258,7 @@ def _attempt_row(attempt: Json) -> tuple[object, ...]:
         when(attempt["first_at"]),
         when(attempt["last_at"]),
         attempt["mac"],
+        headers.get(f"{attempt['mac']} {attempt['destination']} {attempt['protocol']} {attempt['port']}", ""),
     )
 
 

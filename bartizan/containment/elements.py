@@ -77,7 +77,7 @@ def collapsed(networks: Iterable[Network]) -> Iterable[IPv4Network | IPv6Network
 
 def prepared(ruleset: Ruleset, layout: Layout) -> Ruleset:
     """Return a ruleset with all that a table's sets need to know of it."""
-    return bridge.prepared(ruleset) if layout is bridge.BRIDGED else ruleset
+    return bridge.prepared(ruleset) if layout.family == bridge.FAMILY else ruleset
 
 
 def _empty(layout: Layout) -> Elements:

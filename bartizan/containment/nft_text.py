@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from bartizan.containment.bridge import BRIDGED
 from bartizan.containment.rules import ROUTED, TABLE
 from bartizan.containment.words import (
+    AtMost,
     Chain,
+    Copy,
     Count,
     Field,
     InSet,
@@ -17,6 +19,7 @@ from bartizan.containment.words import (
     OneOf,
     Record,
     Rule,
+    Seldom,
     Set,
     Statement,
     Verdict,
@@ -120,9 +123,9 @@ def _key(spec: Set, key: Key) -> str:
 def _chain(layout: Layout, chain: Chain) -> Iterator[str]:
     yield f"\tchain {chain.name} {{"
     if chain.base:
-        yield f"\t\ttype filter hook forward priority {layout.priority}; policy accept;"
+        yield f"\t\ttype filter hook {chain.hook} priority {layout.priority}; policy accept;"
     for rule in chain.rules:
-        yield f"\t\t{_read_inside_tags(rule) if layout is BRIDGED else ''}{_rule(rule)}"
+        yield f"\t\t{_read_inside_tags(rule) if layout.family == BRIDGED.family else ''}{_rule(rule)}"
     yield "\t}"
 
 
@@ -167,7 +170,7 @@ def _statement(statement: Statement) -> str:
             return _counting(statement)
 
 
-def _counting(statement: Record | Count | Often) -> str:
+def _counting(statement: Record | Count | Often | Seldom | AtMost | Copy) -> str:
     match statement:
         case Record(name, fields):
             return f"update @{name} {{ {_fields(fields)} counter }}"
@@ -175,6 +178,12 @@ def _counting(statement: Record | Count | Often) -> str:
             return "counter"
         case Often(name, fields, an_hour, at_once):
             return f"update @{name} {{ {_fields(fields)} limit rate over {an_hour}/hour burst {at_once} packets }}"
+        case Seldom(name, fields, an_hour, at_once):
+            return f"update @{name} {{ {_fields(fields)} limit rate {an_hour}/hour burst {at_once} packets }}"
+        case AtMost(a_second, at_once):
+            return f"limit rate over {a_second}/second burst {at_once} packets"
+        case Copy(group, octets, mark_):
+            return f'log prefix "{mark_}" group {group} snaplen {octets}'
 
 
 def _fields(fields: tuple[Field, ...]) -> str:

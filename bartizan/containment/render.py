@@ -110,7 +110,7 @@ def text_of(change: Difference, family: str = ROUTED.family) -> str:
 
 def _prepared(ruleset: Marked, layout: Layout) -> Marked:
     """Return a ruleset with all that a table's sets need to know of it; of a router that is nothing more."""
-    return ruleset if layout is ROUTED else marked(prepared(ruleset.ruleset, layout))
+    return ruleset if layout.family == ROUTED.family else marked(prepared(ruleset.ruleset, layout))
 
 
 def _exchange(family: str, name: str, change: Difference) -> Iterable[str]:

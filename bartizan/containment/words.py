@@ -12,6 +12,7 @@ class Field(enum.Enum):
 
     FROM_INTERFACE = "iifname"
     TO_INTERFACE = "oifname"
+    ETHERTYPE = "meta protocol"
     FROM_MAC = "ether saddr"
     TO_MAC = "ether daddr"
     ARP_FROM = "arp saddr ip"
@@ -86,7 +87,31 @@ class Often(NamedTuple):
     """So many go uncounted before the hourly rate is looked at."""
 
 
-Statement = InSet | OneOf | NoneOf | LookUp | Record | Count | Often | Verdict
+class Seldom(NamedTuple):
+    """Go on if packets with these fields come no more often than this; a dynamic set remembers. Not if that is full."""
+
+    name: str
+    fields: tuple[Field, ...]
+    an_hour: int
+    at_once: int
+
+
+class AtMost(NamedTuple):
+    """Go on if more packets than this came here."""
+
+    a_second: int
+    at_once: int
+
+
+class Copy(NamedTuple):
+    """Copy the packet's first octets, from the header of IP on, to whoever listens to an NFLOG group."""
+
+    group: int
+    octets: int
+    mark: str
+
+
+Statement = InSet | OneOf | NoneOf | LookUp | Record | Count | Often | Seldom | AtMost | Copy | Verdict
 Rule = tuple[Statement, ...]
 
 
@@ -96,6 +121,8 @@ class Chain(NamedTuple):
     name: str
     rules: tuple[Rule, ...]
     base: bool = False
+    hook: str = "forward"
+    """Of a base chain."""
 
 
 class Set(NamedTuple):

@@ -264,6 +264,13 @@ packets: How many in all, since the gateway began to count them.
 
 Do: Look at the device: it scans, or is part of a botnet. Told once an hour at most.
 """
+EVIDENCE_UNHEARD = "evidence.unheard"
+"""The gateway cannot copy packets: no headers and no names that devices ask for are kept. All is enforced and counted.
+
+reason: Why not: the kernel has no nfnetlink_log, or another program listens to the same group.
+
+Do: Nothing, if headers are not needed. Otherwise give the gateway a kernel with CONFIG_NETFILTER_NETLINK_LOG.
+"""
 LEVEL_CHANGED = "level.changed"
 """The kernel holds a device at another level than before.
 

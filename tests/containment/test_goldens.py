@@ -11,6 +11,7 @@ import pytest
 
 from bartizan.containment.bridge import BRIDGED
 from bartizan.containment.check import check
+from bartizan.containment.listening import listening
 from bartizan.containment.model import Ruleset
 from bartizan.containment.render import difference, render
 from bartizan.containment.rules import ROUTED
@@ -28,6 +29,8 @@ def test_a_ruleset_becomes_this_text(name: str) -> None:
         check(ruleset)
 
     layout = BRIDGED if name.startswith("bridge") else ROUTED
+    if "listening" in name:
+        layout = listening(layout, headers=True, names=True)
     text = render(rulesets[0], layout=layout) if len(rulesets) == 1 else difference(*rulesets, layout=layout)
 
     if os.environ.get("WRITE_GOLDENS"):

@@ -59,6 +59,10 @@ class Wire:
         heard = self._heard(until=sent[-1])
         return [passage in heard for passage in sent[:-1]]
 
+    def send(self, port: str, data: bytes) -> None:
+        """Put one frame on a cable."""
+        self._ends[port].send(data)
+
     def _heard(self, until: Passage) -> set[Passage]:
         """Return what has come out once the packet sent last has; frames of one processor keep their order."""
         heard: set[Passage] = set()

@@ -21,6 +21,7 @@ class MemoryFirewall:
         self.history: list[Ruleset] = []
         """Every ruleset that `apply` made to be in force, oldest first; one that already was is not in it again."""
         self.kernel = "kernel 1"
+        self.deaf_because: str | None = None
         self.generation = 1
         """Of the ruleset; whoever changes it from outside adds to it."""
         self._own = 0

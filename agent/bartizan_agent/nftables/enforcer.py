@@ -17,6 +17,7 @@ from bartizan.containment import nft_text
 from bartizan.containment.bridge import BRIDGED
 from bartizan.containment.check import check
 from bartizan.containment.elements import elements
+from bartizan.containment.listening import listening
 from bartizan.containment.model import DeviceDrops, DropCounter, Ruleset
 from bartizan.containment.render import Marked, differing, marked, render, text_of
 from bartizan.containment.rules import ROUTED, SPARED, TABLE
@@ -29,7 +30,7 @@ from bartizan_agent.nftables.listing import Evidence, Held, Part, parse
 from bartizan_agent.nftables.netlink import Generations, kernel_and_namespace
 from bartizan_agent.nftables.stored import StoredRulesets
 from bartizan_agent.nftables.tool import Nft, open_nft
-from bartizan_agent.settings import Topology
+from bartizan_agent.settings import NOTHING_HEARD, EvidenceSettings, Topology
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,10 @@ READ_ATTEMPTS = 3
 """A listing is made of many dumps; it is taken again if the ruleset changed meanwhile."""
 
 
-def layout_of(topology: Topology) -> Layout:
+def layout_of(topology: Topology, evidence: EvidenceSettings = NOTHING_HEARD) -> Layout:
     """Return the table of a gateway that is set up like this."""
-    return BRIDGED if topology is Topology.BRIDGE else ROUTED
+    layout = BRIDGED if topology is Topology.BRIDGE else ROUTED
+    return listening(layout, headers=evidence.headers, names=evidence.dns_names)
 
 
 class _Applied(NamedTuple):
@@ -72,10 +74,20 @@ class Nftables:
         nft: How nftables is spoken to; by default the library, or the program where there is none.
         topology: Of the gateway. A table of another, left from when it was set up otherwise, is removed in the
             transaction that makes this one.
+        hearing: What the table copies to the agent. A kernel that cannot do it enforces without.
     """
 
-    def __init__(self, state: Path, nft: Nft | None = None, *, topology: Topology = Topology.ROUTER) -> None:
-        self._layout = layout_of(topology)
+    def __init__(
+        self,
+        state: Path,
+        nft: Nft | None = None,
+        *,
+        topology: Topology = Topology.ROUTER,
+        hearing: EvidenceSettings = NOTHING_HEARD,
+    ) -> None:
+        self._layout = layout_of(topology, hearing)
+        self._deaf = layout_of(topology)
+        self.deaf_because: str | None = None if self._layout is self._deaf else ""
         self._nft = nft or open_nft()
         self._generations = Generations()
         self._continuity = Continuity(self._generations.now())
@@ -166,7 +178,7 @@ class Nftables:
 
     def _exchange(self, before: _Applied, ruleset: Ruleset) -> bool:
         """Go the short way, which is open to routers while nobody else has changed anything; return whether it was."""
-        if self._layout is not ROUTED:
+        if self._layout.family != ROUTED.family:
             return False
         after = marked(ruleset, before.marked)
         if not self._nft.exchange(differing(before.marked, after), before.generation):
@@ -198,8 +210,16 @@ class Nftables:
 
     def _replace(self, ruleset: Ruleset) -> None:
         counted = self._read_evidence()
-        others = (family for family in self._families() if family != self._layout.family)
-        self._transact("".join(map(nft_text.remove, others)) + render(ruleset, layout=self._layout))
+        others = [family for family in self._families() if family != self._layout.family]
+        before = "".join(map(nft_text.remove, others))
+        try:
+            self._transact(before + render(ruleset, layout=self._layout))
+        except FirewallRefused as refused:
+            if self._layout is self._deaf:
+                raise
+            self._transact(before + render(ruleset, layout=self._deaf))
+            log.warning("the kernel cannot copy packets; it enforces without", exc_info=True)
+            self._layout, self.deaf_because = self._deaf, str(refused)
         self._put_back(counted)
         self._verify(marked(ruleset), None)
 
@@ -270,7 +290,7 @@ class Nftables:
             return
         # What is in force matters more than what the next boot begins with: said, and tried again with the next apply.
         try:
-            self._stored.keep(render(ruleset, layout=self._layout))
+            self._stored.keep(render(ruleset, layout=self._deaf))
         except Unavailable:
             log.exception("ruleset not stored for the next boot")
         else:

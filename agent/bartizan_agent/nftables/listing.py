@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from bartizan.containment.elements import Elements
+from bartizan.containment.listening import LISTENING_SETS
 from bartizan.containment.nft_text import mark
 from bartizan.containment.rules import SETS
 from bartizan.containment.words import Key, Verdict
@@ -13,7 +14,7 @@ Evidence = Mapping[str, Mapping[Key, tuple[int, int]]]
 """Packets and octets by key, by name of the set that packets fill."""
 
 _MARK = mark("")
-_FILLED_BY_PACKETS = frozenset(spec.name for spec in SETS if spec.size)
+_FILLED_BY_PACKETS = frozenset(spec.name for spec in (*SETS, *LISTENING_SETS) if spec.size)
 
 
 class Part(NamedTuple):

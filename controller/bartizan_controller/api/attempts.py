@@ -11,14 +11,15 @@ from litestar.params import FromPath, QueryParameter
 from sqlalchemy import Connection
 
 from bartizan.containment.level import Level
-from bartizan.ids import DeviceId, SiteId
+from bartizan.containment.model import NameAsked
+from bartizan.ids import DeviceId, Mac, SiteId
 from bartizan.policy.fields import moment
 from bartizan.wire.events import EVIDENCE_GAP, EVIDENCE_OVERFLOW
 from bartizan_controller.api.access import Asking, TheParts
 from bartizan_controller.api.query import only
 from bartizan_controller.attempts import Attempt, Gap, Held, Known, Outcome, outcome, sentence, spans
 from bartizan_controller.errors import NotFound
-from bartizan_controller.store import attempts, events, gateways, history, organisations
+from bartizan_controller.store import attempts, devices, events, gateways, history, organisations
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.history import Interval
 
@@ -41,6 +42,10 @@ class DeviceAttempts(msgspec.Struct, frozen=True):
     """Latest first; of more than 200 destinations, those tried last."""
     held: tuple[Held, ...]
     """How it was held since then, newest first."""
+    headers: dict[str, str] = {}
+    """By `mac destination protocol port`: the header of one packet in words, where the gateway heard one lately."""
+    names: tuple[NameAsked, ...] = ()
+    """What it asked the DNS for since then, latest first, of the 500 that its site asked for last."""
     gaps: tuple[Gap, ...] = ()
     """When its gateway did not measure, newest first, 200 at most. One before capability 4 tells of none."""
     unlisted: int = 0
@@ -79,16 +84,30 @@ async def show_attempts(
                 events.of_kind(connection, EVIDENCE_OVERFLOW, site, device=device, since=begin, limit=1)
             ),
         )
+        posture = gateways.posture(connection, site)
+        macs = _macs(connection, site, device) | {each.mac for each in known.attempts}
+        drops, names = (posture.drops, posture.names) if posture is not None else ((), ())
         return DeviceAttempts(
-            site,
-            device,
-            begin,
-            outcome(known, since=begin),
-            sentence(known, since=begin),
-            tuple(known.attempts),
-            tuple(known.held),
-            tuple(known.gaps),
-            known.unlisted,
+            site=site,
+            device=device,
+            since=begin,
+            outcome=outcome(known, since=begin),
+            meaning=sentence(known, since=begin),
+            items=tuple(known.attempts),
+            held=tuple(known.held),
+            headers={
+                f"{drop.mac} {drop.destination} {drop.protocol} {drop.port}": drop.header
+                for drop in drops
+                if drop.header and drop.mac in macs
+            },
+            names=tuple(
+                sorted(
+                    (asked for asked in names if asked.mac in macs and asked.last_at >= begin),
+                    key=lambda asked: -asked.last_at,
+                )
+            ),
+            gaps=tuple(known.gaps),
+            unlisted=known.unlisted,
         )
 
     return await parts.database.read(query)
@@ -103,6 +122,10 @@ def _held(interval: Interval) -> Held:
     enforced = interval.facts.get("enforced")
     around = interval.facts.get("not-enforceable", "")
     return Held(interval.since, interval.until, Level(enforced) if enforced else None, around)
+
+
+def _macs(connection: Connection, site: SiteId, device: DeviceId) -> set[Mac]:
+    return {mac for state in devices.load(connection, site, [device]) for mac in state.device.macs}
 
 
 def _gaps(told: Iterable[RecordedEvent]) -> Iterator[Gap]:

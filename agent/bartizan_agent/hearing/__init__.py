@@ -1,0 +1,1 @@
+"""What the kernel copies to the agent on its way to a drop: headers, and questions to the DNS. All of it is hostile."""
