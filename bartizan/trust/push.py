@@ -44,6 +44,10 @@ class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waves: tuple[Wave, ...] = ()
     soak_seconds: float = 0.0
     """How long a stage must agree before the next begins."""
+    agree_percent: int = 100
+    """How many of a stage's sites must read back what is expected before the next begins."""
+    differ_percent: int = 0
+    """How many may read back something else before everything stops."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -127,6 +131,8 @@ def _problems(push: Push, prepared_at: float) -> Iterator[str]:
         yield f"it must be in force everywhere within {LONGEST_SECONDS / 86400:.0f} days of its preparation"
     if not 0 <= push.soak_seconds <= push.not_after - prepared_at:
         yield "a soak that is longer than the whole push, or negative"
+    if not (1 <= push.agree_percent <= 100 and 0 <= push.differ_percent < 100):
+        yield "thresholds that are no percentages, 1 to 100 to agree, 0 to 99 to differ"
     yield from _problems_of(push.waves)
 
 

@@ -121,6 +121,16 @@ because: `activated` by an order, or `deadline`: the time until which it may wai
 
 Do: Nothing if an order said so. After `deadline`, ask why no order came: the push was stopped, or the gateway is away.
 """
+PUSH_STOPPED = "push.stopped"
+"""A push of policy stopped by itself: sites of a stage read back something else than expected. Told by the controller.
+
+policy: The version of the policy role that goes out.
+reason: Which sites differ, and how.
+until: When it is in force everywhere all the same; Unix seconds.
+
+Do: Look at the push. If the gateway is wrong, mend it and resume; if the text is, publish the former text
+before that time.
+"""
 ORDERS_ACCEPTED = "orders.accepted"
 """The gateway verified a book of orders and carries it out.
 

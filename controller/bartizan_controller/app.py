@@ -28,6 +28,8 @@ from bartizan_controller.news import News
 from bartizan_controller.parts import Addresses, Parts
 from bartizan_controller.preview.outlook import Previews
 from bartizan_controller.publication import Publication
+from bartizan_controller.pushes.routes import router as push_routes
+from bartizan_controller.pushes.run import run_pushes
 from bartizan_controller.rollouts.routes import router as rollout_routes
 from bartizan_controller.rollouts.run import run_rollouts
 from bartizan_controller.store import dialect, gateways, migrate
@@ -62,7 +64,9 @@ class Controller:
             )
             self._broker = self._own_broker() if config.broker is None else None
             self.parts = self._make_parts()
-            self._api = application(lambda: self.parts, body_octets=config.body_octets, more=(rollout_routes,))
+            self._api = application(
+                lambda: self.parts, body_octets=config.body_octets, more=(rollout_routes, push_routes)
+            )
             self._images = gateway_port.application(self.parts.images, folder.catalogue)
             undo.pop_all()
 
@@ -82,7 +86,11 @@ class Controller:
         scheduler = housekeeping.schedule(parts, self._renew_tls)
         async with asyncio.TaskGroup() as tasks:
             brokers = [tasks.create_task(self._broker.run())] if self._broker else []
-            links = [tasks.create_task(self._talk()), tasks.create_task(run_rollouts(parts))]
+            links = [
+                tasks.create_task(self._talk()),
+                tasks.create_task(run_rollouts(parts)),
+                tasks.create_task(run_pushes(parts)),
+            ]
             servers = [
                 tasks.create_task(server.serve(self._api, self._api_socket, self._api_tls)),
                 tasks.create_task(server.serve(self._images, self._gateway_socket, self._gateway_tls)),

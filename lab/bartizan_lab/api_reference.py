@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 from bartizan_controller.api.access import OPEN
 from bartizan_controller.api.application import application
 from bartizan_controller.parts import Parts
+from bartizan_controller.pushes.routes import router as push_routes
 from bartizan_controller.rollouts.routes import router as rollout_routes
 
 INTRODUCTION = """\
@@ -62,7 +63,7 @@ def openapi() -> str:
 
 
 def _application() -> Litestar:
-    return application(_nothing_runs, more=(rollout_routes,))
+    return application(_nothing_runs, more=(rollout_routes, push_routes))
 
 
 def _routes(app: Litestar) -> Iterator[Route]:

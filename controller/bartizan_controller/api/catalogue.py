@@ -194,6 +194,7 @@ async def publish_change(
     changes = (change, *data.together_with)
     versions = await parts.publication.publish(changes, now=parts.clock())
     parts.link.wake()
+    parts.news.ring()
     detail = {role: str(version) for role, version in versions.items()}
     await _audit(parts, request, "catalogue.publish", " ".join(changes), detail)
     return versions
