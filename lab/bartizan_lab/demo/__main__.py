@@ -18,7 +18,7 @@ from bartizan_lab.site.live import live
 
 POLICIES = Path(__file__).parents[3] / "policies"
 LAST_WORDS = """
-Every claim was measured. Where to look next:
+Where to look next:
   README.md                 what Bartizan is, and the ten lines that install it
   docs/architecture.md      the words, the parts, the trust model
   policies/uk-hcws386.yaml  the policy that was enforced, with its cases beside it
@@ -52,7 +52,7 @@ async def _run(folder: Path, *, keep: bool) -> Claim | None:
         installation = Installation(running, folder, Path(sys.executable).parent)
         try:
             await Story(installation, POLICIES, voice).tell()
-            voice.step("Done")
+            voice.step(f"Done: every claim was measured, in {voice.seconds:.0f} s")
             voice.say(LAST_WORDS)
             if keep:
                 voice.say(_where(installation))

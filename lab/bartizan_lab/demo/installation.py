@@ -6,10 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from bartizan.ids import SiteId
+from bartizan_agent.identity_keys import IdentityKeys
+from bartizan_agent.places import Places
 from bartizan_lab.demo import estate
+from bartizan_lab.demo.burglar import Loot, rummage
 from bartizan_lab.demo.listener import LISTENING
 from bartizan_lab.demo.people import Claim, Workstation
+from bartizan_lab.demo.stranger import Answers
 from bartizan_lab.programs import Finished, Program, command
 from bartizan_lab.site import plan
 from bartizan_lab.site.live import LiveEstate
@@ -71,6 +77,29 @@ class Installation:
             yield lambda: listener.log.read_text(encoding="utf-8").partition(LISTENING)[2].split("\n")[1:-1]
         finally:
             await listener.stop()
+
+    async def knock(self) -> Answers:
+        """Try the broker's door, from inside the core network.
+
+        Raises:
+            Claim: It could not even be tried.
+        """
+        where = (str(self.controller_folder), plan.CONTROLLER, str(MQTT_PORT))
+        words = (sys.executable, "-m", "bartizan_lab.demo.stranger", *where)
+        knocked = await command(self.live.network.controller, *words, seconds=30)
+        if knocked.code:
+            raise Claim(f"nobody could knock at the broker's door: {knocked.err}")
+        return msgspec.json.decode(knocked.out, type=Answers)
+
+    async def tls_of(self, site: SiteId) -> str:
+        """Return the version of TLS by which a gateway is connected, as it says itself; empty if it is not."""
+        status = await self.on_gateway(site, "status", "--json")
+        return str(msgspec.json.decode(status.out)["tls"])
+
+    def rummage(self, password: str) -> Loot:
+        """Search the controller's whole folder for what it could read of camera credentials."""
+        gateways = {site: IdentityKeys(Places(self.folder / site).keys) for site in self.agents}
+        return rummage(self.controller_folder, gateways, password)
 
     async def log_in(self) -> bool:
         """Return whether the controller answers, with its broker.

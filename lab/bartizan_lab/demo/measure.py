@@ -1,7 +1,8 @@
 """What the demonstration measures: at the controller what was reported, in the lab what really happened."""
 
 import time
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 from bartizan.ids import Mac
 from bartizan_lab.cameras import Camera
@@ -11,6 +12,18 @@ from bartizan_lab.site.live import LiveEstate
 from bartizan_lab.site.plan import CameraPlan, SitePlan
 
 Json = dict[str, Any]
+
+
+class Standing(NamedTuple):
+    """What an update may change about a camera, as the camera itself has it."""
+
+    firmware: str
+    build: date
+    serial: str
+    boot_id: str
+    users: dict[str, str]
+    meddling: tuple[str, ...]
+
 
 LISTED = ("hikvision", "dahua")
 """Who really built the kinds of camera that uk-hcws386 speaks of: the lab's own truth."""
@@ -60,6 +73,25 @@ class Measure:
         events = await self._people.ask("bartizan", "event", "list", "--kind", kind)
         return {event["site"] for event in events} >= {site.id for site in estate.SITES}
 
+    async def all_acknowledge(self, versions: Json) -> bool:
+        """Return whether every gateway said that it goes by these versions of the catalogue."""
+        accepted = await self._people.ask("bartizan", "event", "list", "--kind", "catalogue.accepted")
+        wanted = {f"{role}={version}" for role, version in versions.items()}
+        said = {event["site"] for event in accepted if wanted <= set(event["detail"]["versions"].split())}
+        return said >= {site.id for site in estate.SITES}
+
+    async def failure_of(self, device: str) -> Json:
+        """Return how a device's update failed, as its gateway reported it.
+
+        Raises:
+            Claim: It reported none, or several.
+        """
+        failed = await self._people.ask("bartizan", "event", "list", "--kind", "update.failed", "--device", device)
+        if len(failed) != 1:
+            raise Claim(f"{len(failed)} failed updates of {device} were reported")
+        detail: Json = failed[0]["detail"]
+        return detail
+
     def calls(self, addresses: list[str]) -> int:
         """Return how many calls of these addresses reached the internet."""
         return sum(self._live.cloud.received.total(address) for address in addresses)
@@ -107,6 +139,22 @@ class Measure:
     def streams(self) -> int:
         """How many streams there are to record."""
         return sum(len(site.recorder.recordings) for site in self._live.sites.values() if site.recorder)
+
+    def standing_of(self, device: str) -> Standing:
+        """Return how the lab's camera behind a device id stands."""
+        state = self.camera_of(device).state
+        users = dict(state.users)
+        return Standing(state.firmware, state.build, state.serial, state.boot_id, users, tuple(state.meddling))
+
+    def is_recorded(self, device: str) -> bool:
+        """Return whether a recorder receives a camera's stream."""
+        serial = self.camera_of(device).state.serial
+        return any(
+            site.recorder is not None and site.recorder.is_receiving(name)
+            for site in self._live.sites.values()
+            for name, camera in site.cameras.items()
+            if camera.state.serial == serial
+        )
 
     def camera_of(self, device: str) -> Camera:
         """Return the lab's camera behind a device id.

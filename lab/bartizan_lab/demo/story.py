@@ -11,9 +11,10 @@ from pathlib import Path
 from bartizan.ids import mac
 from bartizan_lab.cameras import Fault
 from bartizan_lab.cameras.images import HikvisionImage
+from bartizan_lab.cameras.registry import PASSWORD
 from bartizan_lab.demo import estate
 from bartizan_lab.demo.installation import MQTT_PORT, Installation
-from bartizan_lab.demo.measure import Json, Measure, is_held
+from bartizan_lab.demo.measure import Json, Measure, Standing, is_held
 from bartizan_lab.demo.people import Claim
 from bartizan_lab.demo.voice import Voice
 from bartizan_lab.programs import command
@@ -63,9 +64,13 @@ class Story:
         await self.installed.controller.start()
         await self._until("the controller answers", self.installed.log_in, 30)
         status = await self.people.ask("bartizan", "status")
-        self.voice.fact(
-            f"version {status['version']}, broker connected over mutual TLS, process {status['broker_pid']}"
-        )
+        self._claim(status["broker_connected"], "the controller is not connected to its broker")
+        self.voice.fact(f"version {status['version']}, connected to its broker, process {status['broker_pid']}")
+        door = await self.installed.knock()
+        self._claim(door.is_shut, f"the broker's door: {door}")
+        self.voice.fact(f"at the broker's door, without a certificate: {door.nobody}")
+        self.voice.fact(f"with the controller's name, by another authority: {door.impostor}")
+        self.voice.fact(f"with the controller's own certificate: let in by {door.controller}")
 
     async def gateways_enrol(self) -> None:
         """Enrol both gateways by one-time tokens, and start their agents."""
@@ -77,14 +82,31 @@ class Story:
             self._claim(enrolled.code == 0, f"the gateway of {site.id} could not enrol: {enrolled.err}")
             again = await self.installed.enrol(site.id, token)
             self._claim(again.code != 0, "a used token was accepted a second time")
+            self.voice.fact(f"{site.id}: enrolled; the same token a second time: {_last_line(again.err)}")
             await self.installed.start_agent(site.id)
         await self._until("both gateways are connected", self.installed.all_connected, 30)
-        self.voice.fact("both connected; a used token is refused")
+        for site in estate.SITES:
+            tls = await self.installed.tls_of(site.id)
+            self._claim(tls.startswith("TLSv1."), f"the gateway of {site.id} says it is connected by {tls!r}")
+            self.voice.fact(f"{site.id}: connected by mutual {tls}")
+        await self._credentials_are_sealed()
+
+    async def _credentials_are_sealed(self) -> None:
+        """Give each gateway its cameras' passwords, and search the controller for what it could read of them."""
         passwords = self.installed.folder / "cameras.toml"
         passwords.write_text(estate.credential_document(), encoding="utf-8")
         for site in estate.SITES:
             await self.people.do("bartizan", "credentials", "set", site.id, str(passwords))
-        self.voice.fact("camera passwords sealed to each gateway; the controller cannot open them")
+        opened = functools.partial(self.measure.is_reported_everywhere, "credentials.accepted")
+        await self._until("both gateways have opened their cameras' passwords", opened, 20)
+        loot = await asyncio.to_thread(self.installed.rummage, PASSWORD)
+        self._claim(not loot.with_password, f"a camera's password stands in {loot.with_password}")
+        self._claim(not loot.opened, f"a key of the controller opens the credentials of {loot.opened}")
+        self._claim(len(loot.opened_by_gateway) == len(estate.SITES), f"only {loot.opened_by_gateway} can open theirs")
+        self.voice.fact("camera passwords are sealed to each gateway, and both opened theirs; the controller cannot:")
+        self.voice.fact(
+            f"no password stands in its {loot.files} files, none of its {loot.keys} keys opens what it holds"
+        )
 
     async def cameras_are_found(self) -> None:
         """Wait until every device is named, and look behind the badge of the rebadged one."""
@@ -98,7 +120,7 @@ class Story:
             self.voice.fact(f"{device['site']:15} {named} confidence {identity['confidence']:3}  {known}".rstrip())
         rebadged = devices[mac("bc:ad:28:00:01:02")]["device"]["identity"]
         self._claim(rebadged["maker"] == "hikvision", f"the rebadged camera was taken for {rebadged['maker']!r}")
-        self.voice.fact(f"behind the badge {rebadged['brand'] or 'of the rebadged camera'}: {rebadged['lineage']}")
+        self.voice.fact(f"unmasked: {rebadged['model']} has the {rebadged['lineage']}")
 
     async def phone_home_is_seen(self) -> None:
         """See every device reach its maker's cloud."""
@@ -119,16 +141,19 @@ class Story:
         change = proposed["change"]
         alone = await self.people.try_to("bartizan", "policy", "publish", change)
         self._claim(alone.code == 1, "one signature was enough to publish policy")
-        self.voice.fact(f"with one signature: {alone.err.strip().splitlines()[-1]}")
+        self.voice.fact(f"with one signature: {_last_line(alone.err)}")
         await self.people.do("bartizan", "policy", "sign", "--change", change, "--yes", *self.installed.key(2))
         async with self.installed.listening() as broadcasts:
             began = self.voice.seconds
-            await self.people.do("bartizan", "policy", "publish", change)
+            published = await self.people.ask("bartizan", "policy", "publish", change)
             await self._until("both gateways enforce it", self.measure.all_held, 30)
             self._enforced_at = time.monotonic()
             self.voice.fact(
                 f"both gateways enforce it, read back from their kernels, {self.voice.seconds - began:.1f} s later"
             )
+            acknowledged = functools.partial(self.measure.all_acknowledge, published["versions"])
+            await self._until("both gateways acknowledge it", acknowledged, 10)
+            self.voice.fact(f"both acknowledge it: {_versions(published['versions'])}")
             heard = broadcasts()
         self._claim(len(heard) == 1, f"the catalogue was broadcast {len(heard)} times: {heard}")
         self.voice.fact(f"a listener at the broker heard one broadcast: {heard[0]} octets")
@@ -177,7 +202,7 @@ class Story:
         added = await self.people.ask("bartizan", "firmware", "add", str(file), *facts, *source, *self.installed.key(1))
         alone = await self.people.try_to("bartizan", "policy", "publish", added["change"])
         self._claim(alone.code == 1, "one signature was enough to vet firmware")
-        self.voice.fact(f"one alone is refused: {alone.err.strip()}")
+        self.voice.fact(f"with one signature: {_last_line(alone.err)}")
         await self.people.do("bartizan", "firmware", "approve", added["change"], "--yes", *self.installed.key(2))
         images = await self.people.ask("bartizan", "firmware", "list")
         self._claim(len(images) == 1, f"{len(images)} images are vetted")
@@ -190,6 +215,7 @@ class Story:
         preview = await self.people.ask("bartizan", *start, "--dry-run")
         victim = preview["intent"]["waves"][0]["targets"][0]["device"]
         self.measure.camera_of(victim).state.faults.add(Fault.REFUSES_IMAGE)
+        before = self.measure.standing_of(victim)
         await self.people.do("bartizan", *start)
         stopped = await self.people.try_to("bartizan", "rollout", "watch", ROLLOUT, "--timeout", "90")
         self._claim(stopped.code == 1, f"the rollout did not stop: {stopped.out}{stopped.err}")
@@ -203,10 +229,19 @@ class Story:
         for device in stages:
             running = self.measure.camera_of(device).state.firmware
             self._claim(running == estate.NEW[0], f"{device} runs {running}")
-        self.voice.fact(
-            f"resumed and finished: {len(stages)} cameras run {estate.NEW[0]}, 1 failed and was left as it was"
-        )
+        self.voice.fact(f"resumed and finished: {len(stages)} cameras run {estate.NEW[0]}")
         await self._claim_recording()
+        await self._claim_left_alone(victim, before)
+
+    async def _claim_left_alone(self, victim: str, before: Standing) -> None:
+        """Show that the camera whose update failed is as it was."""
+        failure = await self.measure.failure_of(victim)
+        self._claim(failure["end"] == "failed-before-write", f"its update ended as {failure['end']}")
+        after = self.measure.standing_of(victim)
+        self._claim(after == before, f"{victim} was {before} and is {after}")
+        self._claim(self.measure.is_recorded(victim), f"{victim} is not recorded")
+        self.voice.fact(f"the one that failed: {failure['reason']}")
+        self.voice.fact(f"it was left as it was: {after.firmware}, not restarted, still recorded")
 
     async def forgeries_are_refused(self) -> None:
         """Send a tampered catalogue and a loosening order with stolen keys; both are refused and reported."""
@@ -283,3 +318,12 @@ class Story:
     def _claim(self, true: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as the sentence it is
         if not true:
             raise Claim(otherwise)
+
+
+def _last_line(said: str) -> str:
+    """Return what a program said last, without its name before it."""
+    return said.strip().splitlines()[-1].partition(": ")[2] if said.strip() else "nothing was said"
+
+
+def _versions(versions: Json) -> str:
+    return ", ".join(f"{role} {version}" for role, version in sorted(versions.items()))

@@ -1,8 +1,8 @@
-"""What the demonstration prints: each step with its time, each fact under its step."""
+"""What the demonstration prints: each step and each fact under it, with its time."""
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class Voice:
@@ -23,7 +23,12 @@ class Voice:
 
     def fact(self, text: str) -> None:
         """State something that was measured."""
-        self.say(f"{'':10}{text}")
+        self.say(f"{self.seconds:6.1f} s    {text}")
+
+    def facts(self, lines: Iterable[str]) -> None:
+        """State several things that were measured at once."""
+        for line in lines:
+            self.fact(line)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Print a table; the first row are its headings."""
