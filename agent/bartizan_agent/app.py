@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bartizan.ids import BootId
 from bartizan_agent import announcements, attempts, measurement, memory, names, outbox, release, roster, systemd
 from bartizan_agent.announcements import Announcements
+from bartizan_agent.apart import verify_apart
 from bartizan_agent.attempts import Attempts
 from bartizan_agent.bell import rings
 from bartizan_agent.catalogue_fetch import CatalogueFetch
@@ -138,7 +139,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
         is_durable=opened.is_durable,
     )
     told = Announcements(connection, events)
-    last_good = LastGood(places, site, keys)
+    last_good = LastGood(places, site, keys, verify=verify_apart)
     last_good.load()
     fetch = CatalogueFetch(
         settings.controller.images_url,

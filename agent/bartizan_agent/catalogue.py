@@ -22,19 +22,19 @@ import msgspec
 
 from bartizan.errors import Expired, Stale, Unavailable
 from bartizan.trust import push
-from bartizan.trust.approval import require_approval
+from bartizan.trust.content import with_policy_of
 from bartizan.trust.push import Because, Waiting
-from bartizan.trust.reading import read_catalogue, small_targets, with_policy_of
-from bartizan.trust.tufdata import APPROVED, LIMITS, POLICY, ROOT, SNAPSHOT, TARGET_LIMIT, TIMESTAMP, version_and_expiry
+from bartizan.trust.tufdata import APPROVED, LIMITS, POLICY, ROOT, SNAPSHOT, TARGET_LIMIT, TIMESTAMP
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
 from bartizan_agent.durable import Write, replace_file
+from bartizan_agent.verification import Answer, Question, Verify, file, verify
 
 if TYPE_CHECKING:
     from bartizan.firmware.model import Image
     from bartizan.ids import ImageId, SiteId
     from bartizan.trust.content import Catalogue
-    from bartizan_agent.tuf_client import Files
+    from bartizan_agent.verification import Files
 
 ROOT_FILE = "root.json"
 TARGETS_FOLDER = "targets/"
@@ -89,6 +89,8 @@ def keep_first_root(folder: Path, root: bytes, write: Write = replace_file) -> N
         Malformed: It is no root.
         Unavailable: The disk refuses.
     """
+    from bartizan.trust.approval import require_approval
+
     require_approval(ROOT, root, [root])
     write(folder / ROOT_FILE, root)
 
@@ -103,11 +105,13 @@ class CatalogueClient:
         site: SiteId | None = None,
         capability: int = CAPABILITY,
         write: Write = replace_file,
+        verify: Verify = verify,
     ) -> None:
         self._folder = folder
         self._site = site
         self._capability = capability
         self._write = write
+        self._verify = verify
         self._newest: _Verified | None = None
         self._before: _Verified | None = None
         """Whose policy is in force while the newest's waits."""
@@ -175,7 +179,7 @@ class CatalogueClient:
         newest = self._verify_again(kept.files, kept.accepted_at)
         before, since = None, 0.0
         if kept.before is not None:
-            shared = {path: _file(kept.files, path) for path in kept.before.shared}
+            shared = {path: file(kept.files, path) for path in kept.before.shared}
             before = self._verify_again({**shared, **kept.before.files}, kept.before.accepted_at)
             since = kept.before.since
             if push.on_arrival(newest.catalogue.push, self._site, in_force=before.policy) is not None:
@@ -203,16 +207,13 @@ class CatalogueClient:
         held = self._newest
         available = _Both(files, held.files if held else {})
         reference_time = self._latest(now)
-        # From the root that is held, not from the first: keys that a root took away must never count again.
-        root = held.metadata[ROOT] if held else self._first_root()
-        metadata, catalogue = self._verify(
-            root, available, held=held.metadata if held else {}, reference_time=reference_time
-        )
+        answer = self._ask(available, held=held.metadata if held else {}, reference_time=reference_time)
+        catalogue = answer.catalogue
         self._check_not_older(catalogue)
         newest_time = max(reference_time, catalogue.prepared_at)
         if catalogue.expires_at <= newest_time:
             raise Expired("the catalogue had expired when its newest part was prepared: this clock is far behind")
-        newest = _Verified(self._needed(metadata, available), metadata, catalogue, reference_time)
+        newest = _Verified(self._needed(answer, available), answer.metadata, catalogue, reference_time)
         before, since = self._still_in_force(newest, now, activated)
         if held is None or newest.files != held.files:
             self._keep(newest, before, since, newest_time)
@@ -249,21 +250,12 @@ class CatalogueClient:
         waiting = _waiting(newest.catalogue, now)
         return (None, 0.0) if waiting is None or push.no_longer(waiting, activated, now) else (present, now)
 
-    def _verify(
-        self, root: bytes, files: Files, *, held: Mapping[str, bytes], reference_time: float
-    ) -> tuple[dict[str, bytes], Catalogue]:
-        from bartizan_agent import no_fetcher
-
-        no_fetcher.stand_in()
-        from bartizan_agent import tuf_client
-
-        metadata = tuf_client.verify(root, files, held=held, reference_time=reference_time)
-        contents = {path: _file(files, name) for path, name in small_targets(metadata).items()}
-        return metadata, read_catalogue(metadata, contents, self._capability)
+    def _ask(self, files: Files, *, held: Mapping[str, bytes], reference_time: float) -> Answer:
+        return self._verify(Question(self._first_root(), held, reference_time, self._capability), files)
 
     def _verify_again(self, files: dict[str, bytes], accepted_at: float) -> _Verified:
-        metadata, catalogue = self._verify(self._first_root(), files, held={}, reference_time=accepted_at)
-        return _Verified(files, metadata, catalogue, accepted_at)
+        answer = self._ask(files, held={}, reference_time=accepted_at)
+        return _Verified(files, answer.metadata, answer.catalogue, accepted_at)
 
     def _check_not_older(self, catalogue: Catalogue) -> None:
         """Check the versions that people signed; TUF forgets them when the online keys are exchanged."""
@@ -272,17 +264,14 @@ class CatalogueClient:
             if catalogue.versions[role] < held:
                 raise Stale(f"{role} {catalogue.versions[role]} came after {held}")
 
-    def _needed(self, metadata: Mapping[str, bytes], available: Files) -> dict[str, bytes]:
+    def _needed(self, answer: Answer, available: Files) -> dict[str, bytes]:
         """Return the files from which exactly this catalogue can be verified again."""
-        first = version_and_expiry(ROOT, self._first_root())[0]
-        last = version_and_expiry(ROOT, metadata[ROOT])[0]
-        roots = [f"metadata/{number}.root.json" for number in range(first + 1, last + 1)]
+        metadata, versions = answer.metadata, answer.catalogue.versions
+        roots = [f"metadata/{number}.root.json" for number in range(answer.first_root + 1, versions[ROOT] + 1)]
         held = self._newest.files if self._newest else {}
         files = {name: held[name] if name in held else available[name] for name in roots}
-        files |= {name: available[name] for name in small_targets(metadata).values()}
-        for role in (*APPROVED, SNAPSHOT):
-            version, _ = version_and_expiry(role, metadata[role])
-            files[f"metadata/{version}.{role}.json"] = metadata[role]
+        files |= {name: available[name] for name in answer.targets}
+        files |= {f"metadata/{versions[role]}.{role}.json": metadata[role] for role in (*APPROVED, SNAPSHOT)}
         return {**files, "metadata/timestamp.json": metadata[TIMESTAMP]}
 
     def _first_root(self) -> bytes:
@@ -353,13 +342,6 @@ class _Both:
             return self._came[path]
         except KeyError:
             return self._held[path]
-
-
-def _file(files: Files, name: str) -> bytes:
-    try:
-        return files[name]
-    except KeyError as error:
-        raise Unavailable(f"the bundle lacks {name!r}, which is not held either: say hello again") from error
 
 
 def _read(path: Path) -> bytes | None:

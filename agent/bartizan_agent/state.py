@@ -32,6 +32,7 @@ from bartizan_agent.catalogue import CatalogueClient
 from bartizan_agent.durable import Write, replace_file
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.places import Places
+from bartizan_agent.verification import Verify, verify
 
 NO_CATALOGUE = Catalogue(versions={}, expires_at=0.0, director=DirectorKeys({}))
 CATALOGUE, CREDENTIALS = "catalogue", "credentials"
@@ -54,7 +55,15 @@ class _Held(msgspec.Struct, frozen=True):
 class LastGood:
     """What this gateway was told and believes."""
 
-    def __init__(self, places: Places, site: SiteId, keys: IdentityKeys, write: Write = replace_file) -> None:
+    def __init__(
+        self,
+        places: Places,
+        site: SiteId,
+        keys: IdentityKeys,
+        write: Write = replace_file,
+        *,
+        verify: Verify = verify,
+    ) -> None:
         self.site = site
         self.damaged: dict[str, str] = {}
         """What of the state was lost, by name, and why; taken out when its successor is accepted."""
@@ -64,7 +73,7 @@ class LastGood:
         self._unwritten: dict[Path, bytes] = {}
         self._unwritable: set[Path] = set()
         self._held_back: dict[Path, bytes] = {}
-        self._client = CatalogueClient(places.catalogue, site=site, write=self._held_back.__setitem__)
+        self._client = CatalogueClient(places.catalogue, site=site, write=self._held_back.__setitem__, verify=verify)
         self._books: dict[SiteId | None, _Held] = {}
         self.credentials = NO_CREDENTIALS
 

@@ -4,26 +4,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from bartizan.errors import Malformed, Unavailable
 from bartizan.trust.tufdata import APPROVED, DELEGATED, LIMITS, ROLES, ROOT, SNAPSHOT, TIMESTAMP, moment, translated
+from bartizan_agent.verification import Files
 
 METADATA_FOLDER = "metadata/"
-
-
-class Files(Protocol):
-    """Files of a repository by repository path: a bundle, a folder, a server."""
-
-    def __getitem__(self, path: str, /) -> bytes:
-        """Return a file.
-
-        Raises:
-            KeyError: It is not there.
-        """
 
 
 def verify(root: bytes, files: Files, *, held: Mapping[str, bytes], reference_time: float) -> dict[str, bytes]:

@@ -51,3 +51,16 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """SHA-256 of what was signed of the policy role, hexadecimal."""
     policy_prepared_at: float = 0.0
     """When the policy role was prepared; Unix seconds."""
+
+
+def with_policy_of(newest: Catalogue, before: Catalogue) -> Catalogue:
+    """Return a catalogue of which all but the policy role is in force, and of that role an earlier version."""
+    return msgspec.structs.replace(
+        newest,
+        policies=before.policies,
+        waivers=before.waivers,
+        makers=before.makers,
+        fingerprints=before.fingerprints,
+        advisories=before.advisories,
+        sites=before.sites,
+    )

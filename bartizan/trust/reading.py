@@ -18,7 +18,7 @@ from bartizan.identity.fingerprints import Fingerprint, check_fingerprint
 from bartizan.ids import OrganisationId, image_id, slug
 from bartizan.policy.model import Maker, Policy, SiteFacts, Waiver
 from bartizan.trust.approval import require_approval
-from bartizan.trust.content import Catalogue, DirectorKeys
+from bartizan.trust.content import Catalogue, DirectorKeys, with_policy_of
 from bartizan.trust.push import Push, check_push
 from bartizan.trust.role_rules import check_roles
 from bartizan.trust.tufdata import (
@@ -111,19 +111,6 @@ def with_policy(present: Catalogue, contents: Mapping[str, bytes], capability: i
         Malformed: A target is unknown, too large or not of its type, or names something twice.
     """
     return with_policy_of(present, _read_policy(contents, capability))
-
-
-def with_policy_of(newest: Catalogue, before: Catalogue) -> Catalogue:
-    """Return a catalogue of which all but the policy role is in force, and of that role an earlier version."""
-    return msgspec.structs.replace(
-        newest,
-        policies=before.policies,
-        waivers=before.waivers,
-        makers=before.makers,
-        fingerprints=before.fingerprints,
-        advisories=before.advisories,
-        sites=before.sites,
-    )
 
 
 def small_targets(metadata: Mapping[str, bytes]) -> dict[str, str]:
