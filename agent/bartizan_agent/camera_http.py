@@ -31,6 +31,7 @@ from bartizan_agent.camera_certificates import Certificates, fingerprint_of, tls
 from bartizan_agent.camera_transfer import Answer, Sending, read, read_as
 from bartizan_agent.drivers import digest, stream
 from bartizan_agent.drivers.contract import Act, Body, Failure, ImageFile, Request, Stream
+from bartizan_agent.http_transport import OneConnectionEach
 from bartizan_agent.login_budget import LoginBudget
 from bartizan_agent.turns import Turns
 
@@ -86,8 +87,7 @@ class CameraHttp:
         self.certificates = Certificates(connection, clock)
         self.clock = clock
         self.doors = doors
-        self.transport = transport
-        self.tls = tls_context()
+        self.transport = transport or OneConnectionEach(tls_context())
         self._turns = turns
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -150,12 +150,10 @@ class HttpSession:
         self._login = _Login()
         self._client = httpx.AsyncClient(
             transport=shared.transport,
-            verify=shared.tls,
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             headers={"Accept-Encoding": "identity", "User-Agent": "bartizan", "Accept": "*/*"},
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
             timeout=httpx.Timeout(_READ_SECONDS, connect=CONNECT_SECONDS),
         )
 

@@ -20,6 +20,7 @@ import msgspec
 
 from bartizan.firmware.model import Image
 from bartizan.ids import ImageId
+from bartizan_agent.http_transport import OneConnectionEach
 
 CHUNK = 1024 * 1024  # octets
 RESERVE = 64 * 1024 * 1024  # octets of disk left to the rest of the gateway
@@ -164,8 +165,8 @@ class ImageCache:
 
     async def _download(self, image: Image, part: Path) -> NotFetched | None:
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        verify = self._tls if self._tls is not None else False
-        async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=timeout) as client:
+        transport = OneConnectionEach(self._tls)
+        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
             try:
                 return await self._receive(client, image, part)
             except httpx.HTTPError as error:

@@ -6,7 +6,6 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 
@@ -15,11 +14,9 @@ from bartizan_agent.discovery import tls_subject
 from bartizan_agent.discovery.interfaces import Interface
 from bartizan_agent.discovery.pace import Limits, Pace
 from bartizan_agent.discovery.sockets import destination, stream_socket
+from bartizan_agent.streams import Octets, Plain, Tls
 
-_READ = 16 * 1024
 _GONE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
-
-T = TypeVar("T")
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -73,11 +70,11 @@ class Caller:
             reached = await _connect(sock, peer, question.port, self.limits.connect_seconds)
             if reached is not Reached.OPEN:
                 return Reply(reached)
-            tls = _Tls(sock, self._context) if question.by_tls else None
+            tls = _ByTls(sock, self._context) if question.by_tls else None
             data = bytearray()
             try:
                 async with asyncio.timeout(self.limits.read_seconds):
-                    await (tls.talk(question, data) if tls else _talk(sock, question, data))
+                    await (tls.talk(question, data) if tls else _talk(Plain(sock), question, data))
             except (TimeoutError, OSError):
                 pass  # what was read until then is the reply; `ssl.SSLError` is an OSError
             return Reply(Reached.OPEN, bytes(data), tls.certificate if tls else b"")
@@ -94,56 +91,24 @@ async def _connect(sock: socket.socket, peer: Peer, port: int, seconds: float) -
     return Reached.OPEN
 
 
-async def _talk(sock: socket.socket, question: Question, data: bytearray) -> None:
-    loop = asyncio.get_running_loop()
+async def _talk(octets: Octets, question: Question, data: bytearray) -> None:
     if question.request:
-        await loop.sock_sendall(sock, question.request)
+        await octets.write(question.request)
     while not question.is_complete(bytes(data)):
-        chunk = await loop.sock_recv(sock, _READ)
+        chunk = await octets.read()
         if not chunk:
             return
         data += chunk
 
 
-class _Tls:
-    """TLS over a socket of ours: asyncio's own costs 256 KB of buffers a connection."""
+class _ByTls:
+    """A conversation by TLS, which tells of the certificate even if it comes to nothing after that."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
-        self._sock = sock
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing)
-        self._received = 0
+        self._octets = Tls(sock, context, limit=tls_subject.LIMIT)
         self.certificate = b""
 
     async def talk(self, question: Question, data: bytearray) -> None:
-        await self._until_done(self._tls.do_handshake)
-        self.certificate = self._tls.getpeercert(binary_form=True) or b""
-        await self._until_done(lambda: self._tls.write(question.request))
-        while not question.is_complete(bytes(data)):
-            chunk = await self._until_done(lambda: self._tls.read(_READ))
-            if not chunk:
-                return
-            data += chunk
-
-    async def _until_done(self, action: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                result = action()
-            except ssl.SSLWantReadError:
-                await self._flush()
-            else:
-                await self._flush()
-                return result
-            chunk = await loop.sock_recv(self._sock, _READ)
-            self._received += len(chunk)
-            if not chunk or self._received > tls_subject.LIMIT:
-                self._incoming.write_eof()
-            else:
-                self._incoming.write(chunk)
-
-    async def _flush(self) -> None:
-        data = self._outgoing.read()
-        if data:
-            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        await self._octets.shake_hands()
+        self.certificate = self._octets.tls.getpeercert(binary_form=True) or b""
+        await _talk(self._octets, question, data)

@@ -37,8 +37,7 @@ async def record(http: CameraHttp, driver: Driver, device: Device, credential: C
     Raises:
         NotRecorded: The device was not read, or the recording would tell which device it is.
     """
-    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-    capture = Capture(httpx.AsyncHTTPTransport(verify=http.tls, limits=limits, trust_env=False))
+    capture = Capture(http.transport)
     http.transport = capture
     async with http.open(device, credential) as session:
         listening = Listening(session)
