@@ -14,6 +14,7 @@ from bartizan.cli.connection import Controller
 from bartizan.cli.documents import Document
 from bartizan.cli.options import PATH, asking, key_option, note_option, speaking, yes_option
 from bartizan.cli.signing import Proposal
+from bartizan.cli.stages import Stages, push_file, staging
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.firmware.model import Advisory
 from bartizan.policy.cases import Case, Result, parse_case, run
@@ -133,8 +134,9 @@ def schema(_: Terminal) -> None:
 @key_option
 @note_option
 @yes_option
+@staging
 @asking
-def sign(
+def sign(  # noqa: PLR0913 - one for each option
     terminal: Terminal,
     controller: Controller,
     paths: tuple[Path, ...],
@@ -143,10 +145,12 @@ def sign(
     key_file: Path,
     note: str,
     yes: bool,
+    stages: Stages,
 ) -> None:
     """Propose the documents in PATHS with your signature, or sign what another proposed (`--change`).
 
-    Two different people must sign; who proposed a change cannot be its only approver.
+    Two different people must sign; who proposed a change cannot be its only approver. With --canary it goes out in
+    stages, which they sign with it: follow them with `bartizan push`.
     """
     if bool(paths) == bool(change):
         raise Failed("give documents to propose, or --change ID to sign what waits", Exit.USAGE)
@@ -154,7 +158,7 @@ def sign(
         signing.sign_change(terminal, controller, change, key_file, yes=yes)
         return
     _refuse_failing_cases(paths)
-    files = documents.targets(_read_all(paths))
+    files = documents.targets(_read_all(paths)) | push_file(controller, stages)
     signing.propose(terminal, controller, Proposal("policy", files=files, note=note), key_file)
 
 
@@ -188,7 +192,7 @@ def preview(terminal: Terminal, controller: Controller, names: tuple[str, ...], 
 @click.option("--with", "others", multiple=True, help="Another change to publish in the same moment. Repeat.")
 @asking
 def publish(terminal: Terminal, controller: Controller, change: str, others: tuple[str, ...]) -> None:
-    """Publish CHANGE, once it is approved: one message to the whole estate."""
+    """Publish CHANGE, once it is approved: one message to the whole estate, in force as its signers said."""
     signing.publish(terminal, controller, change, others)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from bartizan.cli import preview
+from bartizan.cli import preview, stages
 from bartizan.cli.connection import Controller
 from bartizan.cli.options import load_key
 from bartizan.cli.terminal import Failed, Terminal, when
@@ -16,6 +16,7 @@ from bartizan.trust.approval import Approval, signing_payload
 from bartizan.trust.catalogue import RoleKeys
 from bartizan.trust.keys import SigningKey
 from bartizan.trust.review import Description, Review, describe
+from bartizan.trust.tufdata import POLICY
 
 
 class _Change(msgspec.Struct):
@@ -83,6 +84,10 @@ def publish(terminal: Terminal, controller: Controller, change: str, together_wi
     versions = controller.post(f"catalogue/changes/{change}/publish", dict[str, int], body)
     said = ", ".join(f"{role} {version}" for role, version in sorted(versions.items()))
     terminal.say(f"published: {said}", value={"published": change, "versions": versions})
+    if terminal.as_json or not change.startswith(f"{POLICY}-"):
+        return
+    if push := controller.get("catalogue", dict[str, Any])["content"].get("push"):
+        click.echo(f"{stages.in_a_line(push)}; follow it with: bartizan push watch {push['policy']}")
 
 
 def _verified(controller: Controller, review: Review) -> Description:

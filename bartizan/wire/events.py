@@ -111,7 +111,7 @@ policy: The version of the policy role that waits.
 in_force: The one that stays in force meanwhile.
 until: When it waits no longer, whatever is said or not said until then; Unix seconds.
 
-Do: Nothing. It is in force by then at the latest.
+Do: Nothing. `bartizan push list` says what it waits for.
 """
 POLICY_ACTIVATED = "policy.activated"
 """Policy that had waited for its turn is in force.
@@ -128,7 +128,7 @@ policy: The version of the policy role that goes out.
 reason: Which sites differ, and how.
 until: When it is in force everywhere all the same; Unix seconds.
 
-Do: Look at the push. If the gateway is wrong, mend it and resume; if the text is, publish the former text
+Do: Look at `bartizan push show`. If the gateway is wrong, mend it and resume; if the text is, publish the former text
 before that time.
 """
 ORDERS_ACCEPTED = "orders.accepted"

@@ -1,5 +1,6 @@
 """The catalogue: propose, review, sign and publish; firmware images; sealed camera credentials."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,11 @@ from bartizan.policy.model import Policy, Waiver
 from bartizan.trust.approval import Approval
 from bartizan.trust.catalogue import RoleKeys, image_path
 from bartizan.trust.content import Catalogue
+from bartizan.trust.push import Push
+from bartizan.trust.reading import PUSH_PATH
 from bartizan.trust.review import Description, Review
+from bartizan.wire import codec
+from bartizan.wire.capability import PUSHES
 from bartizan_controller.access import Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.catalogue.staging import ChangeId
@@ -156,6 +161,9 @@ async def propose_change(request: Asking, parts: TheParts, data: JSONBody[NewCha
     for image in data.images:
         if not parts.images.holds(image.id.removeprefix("sha256:")):
             raise Conflict(f"image {image.file_name!r} is not here: upload it first")
+    if PUSH_PATH in data.files:
+        canary = codec.decode(data.files[PUSH_PATH], Push).canary
+        await parts.database.read(lambda c: _check_canaries(c, canary))
     change = await parts.publication.propose(
         data.role,
         add={**data.files, **{image_path(image): image for image in data.images}},
@@ -249,6 +257,15 @@ async def put_credentials(
 
     await parts.database.write(change)
     parts.link.wake()
+
+
+def _check_canaries(connection: Connection, canary: Sequence[SiteId]) -> None:
+    known = gateways.load(connection, canary)
+    for site in canary:
+        if site not in known:
+            raise NotFound(f"no gateway of the canary {site!r} is enrolled: name sites that have one")
+        if 0 < known[site].capability < PUSHES:
+            raise Conflict(f"the agent of the canary {site!r} is too old for pushes in stages: upgrade it first")
 
 
 def _published(policy: Policy, content: Catalogue) -> PublishedPolicy:

@@ -326,6 +326,8 @@ class CatalogueRepository:
             self._check_follows(change, present, now)
             require_approval(change.role, change.metadata, _delegators(change.role, present, following))
         contents = {path: content for change in changes for path, content in change.contents.items()}
+        if PUSH_PATH in contents and codec.decode(contents[PUSH_PATH], Push).not_after <= now:
+            raise Expired("the time by which it was to be in force everywhere is over: propose it again")
         self._publish(following, contents, now, versions=self.versions())
         for change_id in change_ids:
             self._staging.drop(change_id)
