@@ -41,6 +41,7 @@ from bartizan_agent.segments import Links
 from bartizan_agent.settings import Limits, Settings, Topology
 from bartizan_agent.state import LastGood
 from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged
+from bartizan_agent.switches.attendant import SwitchAttendant
 from bartizan_agent.updates import journal
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
         measurement=Measurement(connection, events, firewall.kernel),
         links=links,
         cameras=cameras,
+        switches=SwitchAttendant(settings.switches, places, limits.switch_seconds) if settings.switches else None,
         is_durable=opened.is_durable,
         updates_unfinished=bool(journal.Journal(connection).unfinished()),
     )
@@ -238,7 +240,7 @@ def _parts(
         clock=parts.clock,
         chance=random.Random(),
     )
-    return {
+    found: dict[str, Callable[[], Awaitable[object]]] = {
         "link": link.run,
         "catalogue": lambda: parts.fetch.run(gateway.accept),
         "discovery": watch.run,
@@ -249,6 +251,8 @@ def _parts(
         "hearing": lambda: _hear(gateway, parts),
         "watchdog": _pat_watchdog,
     }
+    switches = parts.switches
+    return found if switches is None else found | {"switches": lambda: switches.run(gateway.looked_at_switches)}
 
 
 def _tls(keys: IdentityKeys) -> "ssl.SSLContext":

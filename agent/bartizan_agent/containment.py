@@ -41,6 +41,7 @@ from bartizan_agent.state import LastGood
 
 RETRY_SECONDS = 10.0  # after the kernel refused
 NOTHING_ENFORCED = Enforced(False, "", ())
+NOTHING_WANTED = Ruleset((), (), ())
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +155,11 @@ class Containment:
         self._announcements.once(
             "bypasses", around, *([note(events.CONTAINMENT_FAILED, reason=around)] if around else [])
         )
+
+    @property
+    def wanted(self) -> Ruleset | None:
+        """What every enforcer is to hold now: nothing while it is released; None before anything is known."""
+        return NOTHING_WANTED if self.released is not None else self._wanted
 
     def next_look_at(self) -> float:
         """Return the Unix time at which something changes by itself; infinity if nothing does."""

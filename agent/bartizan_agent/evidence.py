@@ -18,8 +18,11 @@ from bartizan.policy.model import Verdict
 from bartizan.wire.codec import report_digest
 from bartizan.wire.up import DevicePosture, Posture, Report
 from bartizan_agent.reconcile import Link
+from bartizan_agent.switches.outcome import SwitchesEnforced
 
 FIRST_WAIT_SECONDS = 5.0
+NO_SWITCHES = SwitchesEnforced()
+_MEND = "isolate the switch's ports, then set ports_isolated"
 NAMED = 3
 """Neighbours named of a device that shares a switch with them; all of a large segment would be a large report."""
 
@@ -30,8 +33,10 @@ def device_postures(
     enforced: Mapping[DeviceId, Level],
     drops: Iterable[DeviceDrops],
     limits: Mapping[DeviceId, str],
+    switches: SwitchesEnforced = NO_SWITCHES,
 ) -> tuple[DevicePosture, ...]:
     """Return how each judged device is held. `limits` says why some are not held in full."""
+    ports = switches.held()
     dropped = {one.device: one.sent + one.received for one in drops}
     return tuple(
         DevicePosture(
@@ -44,6 +49,7 @@ def device_postures(
             not_enforceable_because=limits.get(device.id, ""),
             harden={duty.value: standing(device.hardening, duty.value).value for duty in verdicts[device.id].harden},
             remove_by=verdicts[device.id].remove_by,
+            switch=ports.get(device.id, ""),
         )
         for device in devices
         if device.id in verdicts
@@ -56,12 +62,14 @@ def limits(
     links: Iterable[Link],
     recorders: Iterable[Address],
     bypasses: Iterable[str],
+    switches: SwitchesEnforced = NO_SWITCHES,
 ) -> dict[DeviceId, str]:
     """Return why this gateway cannot hold some devices as wanted, whatever its packet filter says.
 
-    Frames between two devices of one switch never reach the gateway; a flowtable takes flows past its filter, and so
-    may the way in which a segment is connected.
+    Frames between two devices of one switch never reach the gateway, but a managed switch may keep one of them apart; a
+    flowtable takes flows past its filter, and so may the way in which a segment is connected.
     """
+    apart, shortfalls = switches.held().keys(), switches.shortfalls()
     links = tuple(links)
     past = {link.interface: link.around for link in links}
     isolated_ports = {link.interface for link in links if link.ports_isolated}
@@ -69,7 +77,7 @@ def limits(
     present = [device for device in devices if not device.lost and device.id in verdicts]
     strangers: dict[str, set[DeviceId]] = {}
     for device in present:
-        if declared.isdisjoint(device.addresses):
+        if declared.isdisjoint(device.addresses) and device.id not in apart:
             strangers.setdefault(device.interface, set()).add(device.id)
     found: dict[DeviceId, str] = {}
     for device in present:
@@ -78,10 +86,10 @@ def limits(
         reasons = "; ".join(filter(None, (around, past.get(device.interface, ""))))
         if reasons and level > Level.WATCH:
             found[device.id] = reasons
-        elif others and level >= Level.ISOLATE and device.interface not in isolated_ports:
+        elif others and level >= Level.ISOLATE and device.interface not in isolated_ports and device.id not in apart:
             found[device.id] = (
                 f"it shares a switch behind {device.interface} with {_some(others)}, and frames between them do not"
-                " pass this gateway: isolate the switch's ports, then set ports_isolated"
+                f" pass this gateway: {shortfalls.get(device.id) or _MEND}"
             )
     return found
 

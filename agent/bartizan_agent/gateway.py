@@ -36,7 +36,7 @@ from bartizan_agent.containment import Containment, level_of
 from bartizan_agent.deployment import forbidden
 from bartizan_agent.drivers import driver_for
 from bartizan_agent.drivers.contract import Channel, Failure
-from bartizan_agent.evidence import Reporter, alike, device_postures, limits
+from bartizan_agent.evidence import NO_SWITCHES, Reporter, alike, device_postures, limits
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.hearing.ear import Ear
 from bartizan_agent.hearing.messages import Copied
@@ -53,6 +53,7 @@ from bartizan_agent.refusals import Refusals
 from bartizan_agent.roster import Roster
 from bartizan_agent.settings import Settings
 from bartizan_agent.state import LastGood
+from bartizan_agent.switches.attendant import SwitchAttendant
 
 _TOLD_OTHERWISE = frozenset({"login-refused", "login-withheld", "in-use"})
 """Why a device was not read, where another event says it or nothing is wrong with it."""
@@ -106,6 +107,8 @@ class Parts:
     links: Callable[[], tuple[Link, ...]]
     cameras: Callable[[Told], CameraWork]
     """Makes the work on cameras, given who is told what they say."""
+    switches: SwitchAttendant | None = None
+    """Has managed switches set; None where none are configured."""
     is_durable: bool = True
     """Whether what is written to the store outlives this process."""
     updates_unfinished: bool = False
@@ -144,6 +147,7 @@ class Gateway:
         """Enforce the last good state, then tell of the start and of what was found damaged (file, reason)."""
         parts = self._parts
         parts.containment.enforce(parts.clock.monotonic())
+        self._want_of_switches()
         parts.outbox.record(note(events.AGENT_STARTED, version=__version__, boot=parts.boot))
         for file, reason in (*damage, *parts.last_good.damaged.items()):
             parts.outbox.record(note(events.STORE_DAMAGED, file=file, reason=reason))
@@ -271,6 +275,7 @@ class Gateway:
         before = self._parts.containment.enforced.digest
         self._links = self._parts.links()
         self._parts.containment.enforce(since)
+        self._want_of_switches()
         self.look()
         self._tell_of_deployment()
         self._employ()
@@ -284,6 +289,19 @@ class Gateway:
         parts.containment.look()
         self._measure(Look(began_at, clock.now(), monotonic))
         self._totals = parts.firewall.totals()
+        self._renew_report()
+
+    def looked_at_switches(self) -> None:
+        """Tell what was read back from managed switches."""
+        parts = self._parts
+        if parts.switches is None:
+            return
+        with suppress(sqlite3.OperationalError, OSError):  # a full disk: they stay in the spool
+            release.take_in(parts.places, parts.connection, parts.outbox)
+        for name in (each.name for each in parts.settings.switches):
+            reason = parts.switches.enforced.failures.get(name, "")
+            told = [note(events.SWITCH_FAILED, switch=name, reason=reason)] if reason else []
+            parts.announcements.once(f"switch {name}", reason, *told)
         self._renew_report()
 
     def count(self) -> bool:
@@ -315,6 +333,11 @@ class Gateway:
         self._parts.attempts.write()
         self._parts.names.write()
         self._parts.measurement.write()
+
+    def _want_of_switches(self) -> None:
+        wanted = self._parts.containment.wanted
+        if self._parts.switches is not None and wanted is not None:
+            self._parts.switches.want(wanted)
 
     def _accept_catalogue(self, files: dict[str, bytes], arrived_at: float) -> None:
         parts, before = self._parts, self._parts.last_good.catalogue
@@ -438,8 +461,10 @@ class Gateway:
     def _posture(self, devices: tuple[Device, ...]) -> Posture:
         parts, last_good, containment = self._parts, self._parts.last_good, self._parts.containment
         enforced, released = containment.enforced, containment.released
+        switches = parts.switches.enforced if parts.switches else NO_SWITCHES
+        recorders = last_good.facts.recorders
         why = (
-            limits(devices, containment.verdicts, parts.links(), last_good.facts.recorders, enforced.bypasses)
+            limits(devices, containment.verdicts, parts.links(), recorders, enforced.bypasses, switches)
             | containment.problems
         )
         levels = {} if released else level_of(enforced)
@@ -449,7 +474,7 @@ class Gateway:
             estate_orders=last_good.generation(None),
             site_orders=last_good.generation(parts.settings.site),
             ruleset_digest=enforced.digest,
-            devices=device_postures(devices, containment.verdicts, levels, self._totals, why),
+            devices=device_postures(devices, containment.verdicts, levels, self._totals, why, switches),
             drops=parts.attempts.latest(),
             names=parts.names.latest(),
             policies=tuple(f"{policy.id}@{policy.version}" for policy in last_good.catalogue.policies),

@@ -30,6 +30,7 @@ from bartizan_agent.places import Places
 from bartizan_agent.release import Release
 from bartizan_agent.settings import EvidenceSettings, Settings, Topology, load
 from bartizan_agent.state import LastGood
+from bartizan_agent.switches.outcome import Seen, last_seen
 
 FREE_OCTETS = 1024 * 1024  # less is as good as none: a catalogue does not fit
 
@@ -62,6 +63,8 @@ class Local(msgspec.Struct, frozen=True):
     """How far this machine's clock is behind a time that was already seen here; 0 where it is not."""
     problems: tuple[str, ...]
     """What could not be read."""
+    switches: Seen | None = None
+    """What managed switches said last; None where none are configured, or none was asked yet."""
 
 
 def find(places: Places, configuration: Path) -> Local:
@@ -97,6 +100,7 @@ def find(places: Places, configuration: Path) -> Local:
         is_running=_answers(places.wake),
         clock_behind_seconds=GatewayClock(places.clock).behind_seconds(),
         problems=tuple(problems),
+        switches=last_seen(places.switches_seen) if settings.switches else None,
     )
 
 

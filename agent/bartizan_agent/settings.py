@@ -12,6 +12,8 @@ import msgspec
 
 from bartizan.ids import Address, Network, SiteId, address, network, slug
 from bartizan_agent.errors import BadSettings, NotEnrolled
+from bartizan_agent.switches import settings as switch_settings
+from bartizan_agent.switches.settings import SwitchSettings
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 86400)]
@@ -104,6 +106,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Counters and times of sight alone make a new report this often at most; changes are reported at once."""
     discovery_seconds: Seconds = 900.0
     """Between two full looks at the segments; new neighbours are noticed at once."""
+    switch_seconds: Seconds = 60.0
+    """Between two looks at managed switches on which nothing changes."""
     discovery_packets_per_second: Annotated[float, msgspec.Meta(ge=10, le=10_000)] = 2000.0
     """Questions, connections and addresses tried, together: lower it where cameras are behind a slow link."""
 
@@ -118,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     containment: ContainmentSettings = ContainmentSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    switches: tuple[SwitchSettings, ...] = ()
 
 
 def load(path: Path) -> Settings:
@@ -147,12 +152,13 @@ def parse(text: str, *, source: str) -> Settings:
         slug(settings.site)
         segments = tuple(_canonical(segment) for segment in settings.segments)
         routers = tuple(address(text) for text in settings.containment.routers)
+        switches = switch_settings.check(settings.switches)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
         raise BadSettings(f"{source}: {error}") from error
     if len({segment.interface for segment in segments}) != len(segments):
         raise BadSettings(f"{source}: an interface is named in two [[segments]]; keep one of them")
     containment = msgspec.structs.replace(settings.containment, routers=routers)
-    return msgspec.structs.replace(settings, segments=segments, containment=containment)
+    return msgspec.structs.replace(settings, segments=segments, containment=containment, switches=switches)
 
 
 def _canonical(segment: SegmentSettings) -> SegmentSettings:
@@ -176,6 +182,7 @@ def render(settings: Settings) -> str:
             "[containment]",
             *_entries(settings.containment, _CONTAINMENT_COMMENTS),
             *[line for segment in settings.segments for line in _segment_lines(segment)],
+            *[line for switch in settings.switches for line in _switch_lines(switch)],
             "",
             "[evidence]",
             *_entries(settings.evidence, _EVIDENCE_COMMENTS),
@@ -189,6 +196,10 @@ def render(settings: Settings) -> str:
 
 def _segment_lines(segment: SegmentSettings) -> list[str]:
     return ["", "[[segments]]", *_entries(segment, _SEGMENT_COMMENTS)]
+
+
+def _switch_lines(switch: SwitchSettings) -> list[str]:
+    return ["", "[[switches]]", *_entries(switch, switch_settings.COMMENTS)]
 
 
 def _entries(struct: msgspec.Struct, comments: dict[str, str]) -> list[str]:
@@ -234,5 +245,6 @@ _LIMIT_COMMENTS = {
     "evidence_seconds_idle": "... and while they do not.",
     "report_seconds": "Counters alone make a new report this often at most; changes are reported at once.",
     "discovery_seconds": "Between two full looks at the segments; new neighbours are noticed at once.",
+    "switch_seconds": "Between two looks at managed switches on which nothing changes.",
     "discovery_packets_per_second": "Questions, connections and addresses tried at most; lower it for a slow link.",
 }

@@ -80,6 +80,7 @@ def show(terminal: Terminal, controller: Controller, name: str, site: str | None
             ("vulnerabilities", "\n".join(_finding(each) for each in found if each.standing in _CONCERNING)),
             ("level", f"{posture.get('enforced') or 'nothing'}, wanted {posture.get('wanted', 'nothing')}"),
             ("why", "\n".join(posture.get("explanation", ()))),
+            ("on its switch", posture.get("switch") and f"enforced by {posture['switch']}"),
             ("not in full", posture.get("not_enforceable_because", "")),
             ("dropped", f"{posture.get('dropped_packets', 0)} packets"),
             ("hardening", "\n".join(shortfalls(detail["hardening"], posture))),

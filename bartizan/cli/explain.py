@@ -87,6 +87,8 @@ def _fields(explained: Explained) -> Iterator[tuple[str, object]]:
     yield "held at", f"{enforced}{_since(explained.since)}"
     if enforced != hold.level.value:
         yield "", f"not as demanded, {hold.level.value}: has its gateway heard? (bartizan site list)"
+    if posture and posture.switch:
+        yield "on its switch", f"enforced by {posture.switch}"
     if posture and posture.not_enforceable_because:
         yield "not in full", posture.not_enforceable_because
     yield "by policy alone", hold.by_policy.value

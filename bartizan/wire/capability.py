@@ -11,7 +11,7 @@ History:
     4  2026-12-01  staged pushes: policy that is verified and waits, orders that activate it, the version in force;
        when a destination was first and last tried, as the gateway found it; gaps in which a gateway did not measure,
        and devices that try more than is listed, as events; headers of dropped packets, and names of the DNS that were
-       asked for
+       asked for; the port of a managed switch that holds a device
 """
 
 CAPABILITY = 4

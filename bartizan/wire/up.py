@@ -61,6 +61,8 @@ class DevicePosture(msgspec.Struct, frozen=True):
     """How it stands to each hardening duty that policy gives it: `failed`, `met` or `unknown`."""
     remove_by: float | None = None
     """Unix seconds; when policy wants it gone. None: it may stay."""
+    switch: str = ""
+    """The port of a managed switch that holds it too, read back from there: `switch sw1 port 7 (vlan 666)`."""
 
 
 class Posture(msgspec.Struct, frozen=True):

@@ -11,10 +11,11 @@ from bartizan.ids import Address, DeviceId, Mac, Network
 from bartizan.policy.model import Verdict
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.errors import BadSettings
-from bartizan_agent.evidence import limits
+from bartizan_agent.evidence import device_postures, limits
 from bartizan_agent.reconcile import Link
 from bartizan_agent.segments import Links, bypasses
 from bartizan_agent.settings import ContainmentSettings, SegmentSettings, Topology, parse
+from bartizan_agent.switches.outcome import HeldPort, SwitchesEnforced
 from bartizan_lab.netns import Namespace, bridge, veth
 
 BRIDGE = ContainmentSettings(Topology.BRIDGE)
@@ -99,6 +100,66 @@ def test_who_shares_an_unmanaged_switch_is_named(others: int, named: str) -> Non
     assert "it shares a switch behind cam0" in shared[device.id]
     assert named in shared[device.id]
     assert apart == {}
+
+
+def on_one_switch(level: Level, *names: str) -> tuple[tuple[Device, ...], dict[DeviceId, Verdict]]:
+    """Devices of one segment, each wanted at a level."""
+    devices = tuple(Device(DeviceId(name), Identity(), "cam0") for name in names)
+    return devices, {device.id: Verdict(level, ()) for device in devices}
+
+
+def test_who_is_held_by_a_managed_switch_shares_it_with_nobody() -> None:
+    devices, verdicts = on_one_switch(Level.ISOLATE, "a", "b", "c")
+    one = SwitchesEnforced(
+        (HeldPort("sw1", "7", DeviceId("a"), "switch sw1 port 7 (vlan 666)"),),
+        refusals={DeviceId("b"): "switch sw1 port 8: it is shared with 02:00:00:00:00:07"},
+    )
+
+    found = limits(devices, verdicts, (Link("cam0", ()),), (), (), one)
+    told = device_postures(devices, verdicts, verdicts_levels(verdicts), (), found, one)
+
+    assert {each.device: (each.enforceable, each.switch) for each in told} == {
+        "a": (True, "switch sw1 port 7 (vlan 666)"),
+        "b": (False, ""),
+        "c": (False, ""),
+    }
+    assert found[DeviceId("b")] == (
+        "it shares a switch behind cam0 with c, and frames between them do not pass this gateway: switch sw1 port 8: it"
+        " is shared with 02:00:00:00:00:07"
+    )
+    assert "with b, and" in found[DeviceId("c")]
+
+
+def test_who_is_the_last_one_left_on_a_switch_shares_it_with_nobody() -> None:
+    devices, verdicts = on_one_switch(Level.ISOLATE, "a", "b")
+    one = SwitchesEnforced((HeldPort("sw1", "7", DeviceId("a"), "switch sw1 port 7 (vlan 666)"),))
+
+    assert limits(devices, verdicts, (Link("cam0", ()),), (), (), one) == {}
+
+
+@pytest.mark.parametrize(
+    "doubtful",
+    [
+        HeldPort("sw1", "7", DeviceId("a"), "there", why_not="the switch does not answer"),
+        HeldPort("sw1", "7", DeviceId("a"), "there", ending=True),
+    ],
+)
+def test_a_port_that_does_not_hold_for_sure_holds_nobody(doubtful: HeldPort) -> None:
+    devices, verdicts = on_one_switch(Level.ISOLATE, "a", "b")
+
+    assert set(limits(devices, verdicts, (Link("cam0", ()),), (), (), SwitchesEnforced((doubtful,)))) == {"a", "b"}
+
+
+def test_what_passes_the_filter_by_stays_so_whatever_a_switch_holds() -> None:
+    devices, verdicts = on_one_switch(Level.ISOLATE, "a", "b")
+    held = SwitchesEnforced((HeldPort("sw1", "7", DeviceId("a"), "there"),))
+
+    assert limits(devices, verdicts, (Link("cam0", ()),), (), ("a flowtable",), held)[DeviceId("a")] == "a flowtable"
+
+
+def verdicts_levels(verdicts: dict[DeviceId, Verdict]) -> dict[DeviceId, Level]:
+    """The levels, as if the kernel held all of them."""
+    return {device: verdict.level for device, verdict in verdicts.items()}
 
 
 def test_what_passes_the_filter_by_is_never_counted_as_contained() -> None:

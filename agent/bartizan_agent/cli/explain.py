@@ -9,10 +9,12 @@ import msgspec
 from bartizan.firmware.match import Finding, Standing, by_urgency, findings, sentence
 from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device
+from bartizan.ids import DeviceId
 from bartizan.policy.explain import Explanation, RuleTrace
 from bartizan.trust.content import Catalogue
 from bartizan_agent.cli import DONE, Ended, Subparsers, json_option, say
 from bartizan_agent.cli.shortfalls import shortfalls
+from bartizan_agent.switches.outcome import Seen
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -49,12 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     explanation = Evaluator(last_good.catalogue, last_good.facts, last_good.books).explain(meant[0], time.time())
     enforced = local.kernel.levels.get(meant[0].id)
     found = by_urgency(findings(meant[0].identity, _advisories(last_good.catalogue)))
-    held = enforced.value if enforced else "not held by the kernel"
+    on_switch = _on_switch(local.switches, meant[0].id, time.time())
+    held = f"{enforced.value if enforced else 'not held by the kernel'}{on_switch and f'; {on_switch}'}"
     explained = msgspec.structs.asdict(explanation)
     say(
         arguments,
         "\n".join(lines(meant[0], explanation, found, held)),
-        {"device": meant[0], "enforced": enforced, "findings": found, **explained},
+        {"device": meant[0], "enforced": enforced, "switch": on_switch, "findings": found, **explained},
     )
     return DONE
 
@@ -84,6 +87,15 @@ def _advisories(catalogue: Catalogue) -> tuple[Advisory, ...]:
     from bartizan_agent.knowledge import packaged
 
     return packaged().advisories
+
+
+def _on_switch(seen: Seen | None, device: DeviceId, now: float) -> str:
+    """Return what managed switches said of a device, and how long ago; nothing where none has to do with it."""
+    if seen is None:
+        return ""
+    where, shortfall = seen.enforced.held().get(device), seen.enforced.shortfalls().get(device)
+    said = f"enforced by {where}" if where else f"by no switch ({shortfall})" if shortfall else ""
+    return said and f"{said}, read back {max(0.0, now - seen.at):.0f} s ago"
 
 
 def _vulnerabilities(found: Sequence[Finding]) -> list[str]:

@@ -1,9 +1,13 @@
 """`bartizan-agent release`: lift containment by hand, for an emergency, for some hours."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from bartizan_agent.cli import DONE, Subparsers, json_option, say
 from bartizan_agent.nftables.restore import LONGEST_RELEASE_SECONDS
+
+if TYPE_CHECKING:
+    from bartizan_agent.places import Places
 
 DEFAULT_HOURS, LONGEST_HOURS = 4.0, LONGEST_RELEASE_SECONDS / 3600
 
@@ -14,9 +18,10 @@ def add_parser(subparsers: Subparsers) -> None:
         "release",
         help="lift containment of the whole site for some hours (emergency)",
         description=(
-            "Removes this gateway's packet filter table, and keeps the agent from putting it back until the hours are"
-            " over, `bartizan-agent contain` is run, or the controller orders a new raise. Outlives a reboot. The"
-            " controller is told who did it and why as soon as it can be reached."
+            "Removes this gateway's packet filter table, gives held ports of managed switches back, and keeps the agent"
+            " from putting either back until the hours are over, `bartizan-agent contain` is run, or the controller"
+            " orders a new raise. Outlives a reboot. The controller is told who did it and why as soon as it can be"
+            " reached."
         ),
     )
     parser.add_argument("--all", action="store_true", required=True, help="all devices of the site; say so")
@@ -61,14 +66,32 @@ def run(arguments: argparse.Namespace) -> int:
             firewall.remove_all()
     finally:
         firewall.close()
+    back = _give_back_ports(arguments, places)
     told_agent = release.wake(places)
     knows = "The agent knows." if told_agent else "No agent is running; it will tell the controller when it starts."
     say(
         arguments,
-        f"Containment is {lifted.sentence()}.\n{knows}",
-        {"released": lifted, "agent_knows": told_agent},
+        "\n".join([f"Containment is {lifted.sentence()}.", *back, knows]),
+        {"released": lifted, "agent_knows": told_agent, "switches": back},
     )
     return DONE
+
+
+def _give_back_ports(arguments: argparse.Namespace, places: "Places") -> list[str]:
+    """Give back every port of managed switches that is held; return what came of it, a line each."""
+    if not places.switches.exists():
+        return []
+    from bartizan.errors import BartizanError
+    from bartizan_agent.settings import load
+    from bartizan_agent.switches.work import Job, Task, perform
+
+    try:
+        left = perform(Job(Task.REMOVE_ALL, load(arguments.config).switches), places)
+    except BartizanError as error:
+        return [f"Ports of managed switches may still be held: {error}."]
+    if not left.ports:
+        return ["No port of a managed switch is held any more."]
+    return [f"Still held, the agent tries again: {each.where}: {each.why_not}." for each in left.ports]
 
 
 def _hours(text: str) -> float:

@@ -46,6 +46,10 @@ class Status(msgspec.Struct, frozen=True):
     drift: tuple[str, ...]
     events_pending: int
     certificate_renewal_due: bool
+    switch_ports: tuple[str, ...] = ()
+    """Ports of managed switches that hold devices, as last read back."""
+    switches_read_at: float = 0.0
+    """When they were; 0 where no switch was ever read."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -90,6 +94,7 @@ def judge(local: "Local", now: float) -> Status:
         *([f"the packet filter was changed: {local.kernel.drift[0]}"] if local.kernel.drift else []),
         *([f"not held as wanted: {len(otherwise)} of the devices"] if otherwise and not local.released else []),
         *([f"{local.events_pending} events wait for the controller"] if local.events_pending > MANY_EVENTS else []),
+        *(local.switches.enforced.troubles() if local.switches else []),
         *local.problems,
     ]
     return Status(
@@ -112,6 +117,8 @@ def judge(local: "Local", now: float) -> Status:
         drift=local.kernel.drift,
         events_pending=local.events_pending,
         certificate_renewal_due=renewal_due,
+        switch_ports=_switch_ports(local),
+        switches_read_at=local.switches.at if local.switches else 0.0,
     )
 
 
@@ -134,11 +141,21 @@ def lines(status: Status, now: float) -> list[str]:
         *([("policy", waits)] if status.policy_waits_until else []),
         ("orders", f"estate {status.estate_orders}, site {status.site_orders}"),
         ("enforced", "nothing: released" if status.released else levels),
+        *([("switches", _switches(status, now))] if status.switches_read_at else []),
         ("events", f"{status.events_pending} waiting for the controller"),
     ]
     shown = [f"{name:<12}{text}" for name, text in rows]
     shown += [f"{'held not as wanted':<12} {one}" for one in status.held_otherwise if not status.released]
     return [*shown, "healthy" if status.healthy else "DEGRADED", *(f"  - {trouble}" for trouble in status.troubles)]
+
+
+def _switches(status: Status, now: float) -> str:
+    return f"{len(status.switch_ports)} devices held, read back {_duration(now - status.switches_read_at)} ago"
+
+
+def _switch_ports(local: "Local") -> tuple[str, ...]:
+    held = local.switches.enforced.held() if local.switches else {}
+    return tuple(f"{device}: {where}" for device, where in sorted(held.items()))
 
 
 def _held_otherwise(local: "Local", now: float) -> tuple[str, ...]:

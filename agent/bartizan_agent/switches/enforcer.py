@@ -19,9 +19,10 @@ from bartizan_agent.notes import Note, note
 from bartizan_agent.switches import planning, writing
 from bartizan_agent.switches.client import Snmp, SwitchFailed, SwitchRefused
 from bartizan_agent.switches.journal import Book, Hold, Setback
+from bartizan_agent.switches.outcome import SwitchesEnforced
 from bartizan_agent.switches.planning import Plan, Site, Wanted, plan, port_of
 from bartizan_agent.switches.reading import View, read
-from bartizan_agent.switches.report import SwitchesEnforced, report
+from bartizan_agent.switches.report import report
 from bartizan_agent.switches.setting import Setter
 from bartizan_agent.switches.settings import SwitchSettings
 

@@ -115,7 +115,7 @@ class _Planner:
                 if (reason := self._not_begun(place, wanted))
             ]
             is_held = any(hold.device == wanted.device for hold in self._kept.values())
-            if not is_held and any(_acts(settings, wanted.level) for settings in self._site.switches.values()):
+            if not is_held and any(settings.acts(wanted.level) for settings in self._site.switches.values()):
                 yield wanted.device, "; ".join(reasons) or "no managed switch has seen its MAC"
 
     def holds(self) -> tuple[Hold, ...]:
@@ -125,7 +125,7 @@ class _Planner:
     def _places(self, wanted: Wanted) -> tuple[Place, ...]:
         site = self._site
         found = places(wanted.macs, site.switches, site.views, site.protected)
-        return tuple(place for place in found if _acts(site.switches[place.switch], wanted.level))
+        return tuple(place for place in found if site.switches[place.switch].acts(wanted.level))
 
     def _has_moved(self, hold: Hold, seen: Iterable[Place]) -> bool:
         """Return whether a device has a port of its own elsewhere, and its old one no link, or another's device."""
@@ -140,7 +140,7 @@ class _Planner:
         settings = self._site.switches.get(hold.switch)
         if settings is None:
             return replace(hold, ending=False)
-        if not _acts(settings, level):
+        if not settings.acts(level):
             return None
         shut, vlan = settings.shutdown_from.holds(level), hold.vlan or None
         if not shut and not vlan:
@@ -187,11 +187,6 @@ class _Planner:
 
 def _key(place: Place) -> Key:
     return (place.switch, place.port.name)
-
-
-def _acts(settings: SwitchSettings, level: Level) -> bool:
-    """Return whether a switch does anything at a level."""
-    return settings.shutdown_from.holds(level) or (bool(settings.vlans) and settings.vlan_from.holds(level))
 
 
 def unwanted(holds: Iterable[Hold]) -> Iterator[Hold]:

@@ -2,50 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
 from bartizan.containment.model import Ruleset
 from bartizan.ids import DeviceId, Mac
 from bartizan_agent.switches import writing
 from bartizan_agent.switches.journal import Hold
+from bartizan_agent.switches.outcome import HeldPort, SwitchesEnforced
 from bartizan_agent.switches.planning import Site, companions, port_of
 from bartizan_agent.switches.reading import Port, View
-
-
-class HeldPort(msgspec.Struct, frozen=True):
-    """A port of the journal as it was found."""
-
-    switch: str
-    port: str
-    device: DeviceId
-    where: str
-    """For people: `switch sw1 port 7 (vlan 666)`."""
-    ending: bool = False
-    """Whether it is on its way to be as before."""
-    why_not: str = ""
-    """Why it does not hold its device, or is not yet as before; empty if all is as it should be."""
-
-
-class SwitchesEnforced(msgspec.Struct, frozen=True):
-    """What the switches hold, as read back from them."""
-
-    ports: tuple[HeldPort, ...] = ()
-    refusals: dict[DeviceId, str] = {}
-    """Why a device that a switch should hold is not held by one."""
-    failures: dict[str, str] = {}
-    """Why a switch could not be read or set, by its name."""
-
-    def held(self) -> dict[DeviceId, str]:
-        """Return where each device is that is held by every port on which it should be."""
-        shortfalls = self.shortfalls()
-        return {each.device: each.where for each in self.ports if not each.ending and each.device not in shortfalls}
-
-    def shortfalls(self) -> dict[DeviceId, str]:
-        """Return why each device that a switch should hold is not held."""
-        broken = {
-            each.device: f"{each.where}: {each.why_not}" for each in self.ports if each.why_not and not each.ending
-        }
-        return self.refusals | broken
 
 
 def report(
@@ -96,7 +59,9 @@ def _why_not(hold: Hold, holds: Iterable[Hold], site: Site, failures: Mapping[st
 
 def _reached(hold: Hold, port: Port, view: View, holds: Iterable[Hold], site: Site, macs: Iterable[Mac]) -> str:
     """Return what a device reaches all the same, though its port is set as it should be."""
-    with_it = companions(hold.vlan, site, holds) if hold.vlan else []
+    is_apart = site.switches[hold.switch].vlans_keep_ports_apart
+    mates = [each for each in holds if is_apart or each.device == hold.device]
+    with_it = companions(hold.vlan, site, mates) if hold.vlan else []
     if with_it:
         return f"other ports are in its VLAN: {', '.join(with_it)}"
     is_here = any(port.number in view.learned.get(mac, frozenset()) for mac in macs)

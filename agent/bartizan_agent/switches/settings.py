@@ -89,6 +89,29 @@ class SwitchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     round_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 60.0
     """How long everything that is done to it at one time may take."""
 
+    def acts(self, level: Level) -> bool:
+        """Return whether anything is done to a device's port at a level."""
+        return self.shutdown_from.holds(level) or (bool(self.vlans) and self.vlan_from.holds(level))
+
+
+COMMENTS = {
+    "name": "What people call this switch; it stands in reports.",
+    "address": "Where its SNMP agent listens.",
+    "secret_file": "TOML that only root can read: user, authentication, privacy.",
+    "vlans": "Isolation VLANs: a held port has one of its own.",
+    "vlan_from": "From this level on a device's port is moved to one: isolate, quarantine or never.",
+    "shutdown_from": "From this level on its port is shut down: isolate, quarantine or never.",
+    "vlans_keep_ports_apart": "true if ports of one isolation VLAN do not reach each other (private VLAN).",
+    "untouched": "Ports never to be set: uplinks, this gateway's own, recorders'.",
+    "snmp": "v3, or v2c-in-the-clear: whoever hears that can set the switch too.",
+    "authentication": "sha-256, sha-384 or sha-512.",
+    "encryption": "aes-128 or aes-256.",
+    "port": "UDP port of its SNMP agent.",
+    "answer_seconds": "How long one answer may take, three times over.",
+    "round_seconds": "How long everything that is done to it at one time may take.",
+}
+"""What stands above each entry in the agent's configuration file."""
+
 
 class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a secret file holds. Never printed: `repr` hides it."""
