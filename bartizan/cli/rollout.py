@@ -25,6 +25,9 @@ def rollout() -> None:
 @click.option("--site", "sites", multiple=True, help="Only at this site. Repeat.")
 @click.option("--device", "devices", multiple=True, help="Only this device, by id. Repeat.")
 @click.option("--failures", default=10, help="Percent of a wave that may fail.", show_default=True)
+@click.option(
+    "--minimum-sample", default=1, help="Devices of a wave that have ended before failures stop it.", show_default=True
+)
 @click.option("--successes", default=100, help="Percent of a wave that must succeed.", show_default=True)
 @click.option("--soak-minutes", default=0.0, help="How long a wave is watched before the next.", show_default=True)
 @click.option("--per-site", default=1, help="Devices of a site that may be down at once.", show_default=True)
@@ -44,6 +47,7 @@ def start(terminal: Terminal, controller: Controller, name: str, *, image: str, 
         "limits": {
             "success_percent": facts["successes"],
             "failure_percent": facts["failures"],
+            "minimum_sample": facts["minimum_sample"],
             "soak_seconds": facts["soak_minutes"] * 60,
             "per_site": facts["per_site"],
             "silence_seconds": facts["silence_minutes"] * 60,

@@ -224,7 +224,7 @@ def test_aborting_ends_what_has_not_begun(controller: Controller) -> None:
     controller.step(103.0)
 
     assert controller.installs(NORTH) == []
-    with pytest.raises(ValueError, match="is aborted: start a new one"):
+    with pytest.raises(Conflict, match="is aborted: start a new one"):
         controller.database.change(lambda c: execute.resume(c, SPRING, by="estates", retry=False, now=104.0))
 
 

@@ -13,7 +13,7 @@ from bartizan.ids import DeviceId, ImageId, OrderId, RolloutId, SiteId
 from bartizan.trust.orders import Install
 from bartizan.wire import events as kinds
 from bartizan_controller import orders
-from bartizan_controller.errors import NotFound
+from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.orders import Change, Sign
 from bartizan_controller.rollouts.model import (
     DONE,
@@ -100,7 +100,7 @@ def pause(connection: Connection, rollout: RolloutId, *, by: str, reason: str, n
 
     Raises:
         NotFound: There is no such rollout.
-        ValueError: It has ended.
+        Conflict: It has ended.
     """
     intent = _open(connection, rollout)
     return _decide(
@@ -118,7 +118,7 @@ def resume(connection: Connection, rollout: RolloutId, *, by: str, retry: bool, 
 
     Raises:
         NotFound: There is no such rollout.
-        ValueError: It has ended.
+        Conflict: It has ended.
     """
     intent = _open(connection, rollout)
     failed = {
@@ -149,7 +149,7 @@ def abort(connection: Connection, rollout: RolloutId, *, by: str, reason: str, n
 
     Raises:
         NotFound: There is no such rollout.
-        ValueError: It has ended.
+        Conflict: It has ended.
     """
     intent = _open(connection, rollout)
     return _decide(
@@ -305,7 +305,7 @@ def _audit(
 def _open(connection: Connection, rollout: RolloutId) -> Intent:
     intent = rollouts.intent_of(connection, rollout)
     if intent.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
-        raise ValueError(f"rollout {rollout!r} is {intent.state.value}: start a new one")
+        raise Conflict(f"rollout {rollout!r} is {intent.state.value}: start a new one")
     return intent
 
 
