@@ -71,3 +71,13 @@ class Announcements:
             return False
         self._texts[topic] = text
         return True
+
+
+def unlisted_topic(device: DeviceId) -> str:
+    """Return the topic on which it is told that a device tries more than is listed."""
+    return f"unlisted of {device}"
+
+
+def was_told(connection: sqlite3.Connection, topic: str) -> bool:
+    """Return whether anything was ever told on a topic."""
+    return connection.execute("SELECT 1 FROM announced WHERE topic = ?", (topic,)).fetchone() is not None

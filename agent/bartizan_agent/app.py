@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bartizan.ids import BootId
-from bartizan_agent import announcements, attempts, measurement, memory, names, outbox, release, roster, systemd
+from bartizan_agent import (
+    announcements,
+    attempts,
+    holdings,
+    measurement,
+    memory,
+    names,
+    outbox,
+    release,
+    roster,
+    systemd,
+)
 from bartizan_agent.announcements import Announcements
 from bartizan_agent.apart import verify_apart
 from bartizan_agent.attempts import Attempts
@@ -29,6 +40,7 @@ from bartizan_agent.confirmation import Confirmation
 from bartizan_agent.containment import Containment
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.gateway import CameraWork, Gateway, Parts
+from bartizan_agent.holdings import Holdings
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
 from bartizan_agent.losses import Losses
@@ -55,6 +67,7 @@ SCHEMAS = (
     journal.SCHEMA,
     attempts.SCHEMA,
     measurement.SCHEMA,
+    holdings.SCHEMA,
     names.SCHEMA,
 )
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
@@ -151,6 +164,8 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
     )
     devices = Roster(connection, lambda: known(last_good.catalogue), limit=limits.devices)
 
+    measured = Measurement(connection, events, firewall.kernel)
+
     def cameras(told_of_devices: Told) -> CameraWork:
         from bartizan_agent.cameras import Cameras
 
@@ -184,7 +199,8 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
         ),
         attempts=Attempts(connection, firewall.kernel),
         names=Names(connection),
-        measurement=Measurement(connection, events, firewall.kernel),
+        measurement=measured,
+        holdings=Holdings(connection, measured.present.until if measured.present else 0.0),
         links=links,
         cameras=cameras,
         switches=SwitchAttendant(settings.switches, places, limits.switch_seconds) if settings.switches else None,

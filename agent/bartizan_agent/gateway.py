@@ -25,7 +25,7 @@ from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import CatalogueBundle, Certificate, OrdersEnvelope, SealedCredentials
 from bartizan.wire.up import Hello, Posture, RenewCertificate, Report
 from bartizan_agent import __version__, link_state, release
-from bartizan_agent.announcements import Announcements
+from bartizan_agent.announcements import Announcements, unlisted_topic
 from bartizan_agent.assignments import Assigned, assigned, credential_for
 from bartizan_agent.attempts import Attempts
 from bartizan_agent.catalogue_fetch import CatalogueFetch
@@ -40,6 +40,7 @@ from bartizan_agent.evidence import NO_SWITCHES, Reporter, alike, device_posture
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.hearing.ear import Ear
 from bartizan_agent.hearing.messages import Copied
+from bartizan_agent.holdings import Holdings, held_by
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
 from bartizan_agent.link_state import LinkState
@@ -104,6 +105,7 @@ class Parts:
     attempts: Attempts
     names: Names
     measurement: Measurement
+    holdings: Holdings
     links: Callable[[], tuple[Link, ...]]
     cameras: Callable[[Told], CameraWork]
     """Makes the work on cameras, given who is told what they say."""
@@ -490,7 +492,17 @@ class Gateway:
             not_enforced = f"containment was {containment.released.sentence()}"
         elif not containment.enforced.intact:
             not_enforced = "; ".join(containment.enforced.missing) or "the packet filter could not be read"
+        elif not self._take_holdings(look):
+            not_enforced = "how devices were held could not be written down"
         parts.measurement.take(parts.firewall.proof(), look, not_enforced=not_enforced)
+
+    def _take_holdings(self, look: Look) -> bool:
+        parts, enforced = self._parts, self._parts.containment.enforced
+        wanted = parts.containment.wanted
+        if wanted is None:
+            return False
+        around = {link.interface: "; ".join(filter(None, (*enforced.bypasses, link.around))) for link in parts.links()}
+        return parts.holdings.take(held_by(wanted, enforced.devices, around), look.began_at, look.ended_at)
 
     def _tell_of_overflow(self) -> None:
         now = self._parts.clock.monotonic()
@@ -498,7 +510,7 @@ class Gateway:
             told_at = self._overflow_told.get(total.device)
             if total.unlisted and (told_at is None or now - told_at >= OVERFLOW_SECONDS):
                 told = note(events.EVIDENCE_OVERFLOW, total.device, packets=total.unlisted)
-                self._parts.announcements.once(f"unlisted of {total.device}", str(total.unlisted), told)
+                self._parts.announcements.once(unlisted_topic(total.device), str(total.unlisted), told)
                 self._overflow_told[total.device] = now
 
     def _look_at_time(self) -> None:

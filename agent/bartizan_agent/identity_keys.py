@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from bartizan.containment.statement import Statement
 from bartizan.errors import BadSignature, Malformed, Unavailable
 from bartizan.ids import SiteId
-from bartizan.trust import sealing
+from bartizan.trust import sealing, statements
 from bartizan.trust.credentials import CredentialBook
 from bartizan.wire.down import SealedCredentials
 from bartizan_agent.durable import Write, replace_file
@@ -120,6 +121,17 @@ class IdentityKeys:
             Unavailable: The key is not there.
         """
         return sealing.open_sealed(message, site, self._sealing_key(), held_generation=held_generation)
+
+    def sign_statement(self, statement: Statement) -> bytes:
+        """Return the envelope of a statement, signed with the TLS key and with the certificates in it.
+
+        Raises:
+            Unavailable: This gateway is not enrolled.
+            Malformed: The key file was damaged.
+            ValueError: The statement is too large.
+        """
+        certificates = tuple(_read(file).decode("ascii", "replace") for file in (self.certificate_file, self.ca_file))
+        return statements.seal(statement, self._tls_key(), certificates)
 
     def _check(self, certificate: x509.Certificate, ca: x509.Certificate, site: SiteId) -> None:
         try:

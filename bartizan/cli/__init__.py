@@ -1,7 +1,7 @@
 """The `bartizan` command: what estates teams, SOC operators and approvers type. Talks to the controller's API.
 
 Exit codes, for scripts: 0 done; 1 refused, failed, or a check that did not pass; 2 wrong usage; 3 the controller
-cannot be reached; 4 not allowed.
+cannot be reached; 4 not allowed; 5 a genuine statement that does not prove the whole time.
 """
 
 import sys

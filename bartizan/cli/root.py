@@ -26,6 +26,7 @@ from bartizan.cli.policy import policy
 from bartizan.cli.push import push
 from bartizan.cli.rollout import rollout
 from bartizan.cli.site_show import show as show_site
+from bartizan.cli.statement import statement
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.cli.views import view
 from bartizan.errors import Unavailable
@@ -42,7 +43,7 @@ def bartizan() -> None:
     """Find, contain and patch the network cameras of an estate, and prove it.
 
     Every command takes --json. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the controller cannot be
-    reached, 4 not allowed, 130 interrupted.
+    reached, 4 not allowed, 5 genuine but not proven, 130 interrupted.
     """
 
 
@@ -109,6 +110,7 @@ for command in (
     break_glass,
     credentials,
     key,
+    statement,
     audit,
     identify,
 ):

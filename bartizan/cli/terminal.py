@@ -23,6 +23,7 @@ class Exit(enum.IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     NOT_ALLOWED = 4
+    NOT_PROVEN = 5
     INTERRUPTED = 130
 
 

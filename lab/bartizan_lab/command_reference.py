@@ -34,6 +34,7 @@ called wrongly, that is `{"error": ..., "exit_code": ...}`. The two that run unt
 | 2 | called wrongly, or a file cannot be used | called wrongly | called wrongly | called wrongly |
 | 3 | the controller cannot be reached | - | this gateway is not enrolled | - |
 | 4 | not allowed: the token is not valid, or its roles do not include this | - | - | - |
+| 5 | `statement verify`: it is genuine, and does not prove the whole time | - | - | - |
 | 130 | ended by Ctrl-C, or a question was not answered | - | ended by Ctrl-C | - |
 
 What goes wrong is one line on standard error that says what to do.

@@ -10,6 +10,7 @@ import pytest
 
 from bartizan_agent.cli import main as agent
 from tests.cli.people import PROGRAMS, ROOT, Person, make_controller, serving
+from tests.statement.test_signed_statements import AUTHORITY, ENVELOPE
 
 PAGE = ROOT / "docs" / "commands.md"
 PEOPLE, CONTROLLER, AGENT = "bartizan", "bartizan-controller", "bartizan-agent"
@@ -55,8 +56,12 @@ def of_people(person: Person, folder: Path) -> dict[tuple[str, int], int]:
     gone.profile.write_text(re.sub(r"(?m)^url = .*", 'url = "https://127.0.0.1:1"', profile), encoding="utf-8")
     wrong = f'token_file = "{folder}/wrong.token"'
     stranger.profile.write_text(re.sub(r"(?m)^token_file = .*", wrong, profile), encoding="utf-8")
+    (folder / "statement.json").write_bytes(ENVELOPE)
+    (folder / "authority.pem").write_bytes(AUTHORITY.pem)
+    statement = ("statement", "verify", str(folder / "statement.json"), "--ca", str(folder / "authority.pem"))
     return {
         (PEOPLE, 0): person.run("status").returncode,
+        (PEOPLE, 5): person.run(*statement).returncode,
         (PEOPLE, 1): person.run("policy", "show", "nowhere").returncode,
         (PEOPLE, 2): person.run("policy", "check", "missing.yaml").returncode,
         (PEOPLE, 3): gone.run("status").returncode,

@@ -22,6 +22,7 @@ COMMANDS = (
     "release",
     "restore",
     "self-test",
+    "statement",
     "switches",
 )
 DONE, FAILED, USAGE, NOT_ENROLLED, INTERRUPTED = 0, 1, 2, 3, 130
