@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shutil
 import socket
 import ssl
 import subprocess
@@ -219,7 +218,6 @@ class TestOthersAgree:
 
         assert (("commonName", "town-hall"),) in peer_seen_by_server(server, client)["subject"]
 
-    @pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs the mosquitto program")
     def test_mosquitto_knows_gateways_by_their_site_and_refuses_the_revoked(
         self, authority: Authority, tmp_path: Path
     ) -> None:

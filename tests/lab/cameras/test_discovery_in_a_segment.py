@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import shutil
 import socket
 import sys
 import time
@@ -131,7 +130,6 @@ async def hear(sock: socket.socket, count: int, ask: Callable[[], object] = lamb
     return heard
 
 
-@pytest.mark.skipif(shutil.which("nmap") is None, reason="needs nmap")
 async def test_programs_that_others_wrote_find_them(segment: Segment) -> None:
     """WS-Discovery, UPnP and mDNS by nmap; wsdiscovery; zeroconf."""
     scripts = "broadcast-wsdd-discover,broadcast-upnp-info,broadcast-dns-service-discovery"
