@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from bartizan.containment.model import Ruleset
 from bartizan.ids import BootId
 from bartizan_agent import (
     announcements,
@@ -48,8 +49,10 @@ from bartizan_agent.measurement import Measurement
 from bartizan_agent.names import Names
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
+from bartizan_agent.proving import Proving, Try
 from bartizan_agent.roster import Roster
 from bartizan_agent.segments import Links
+from bartizan_agent.self_test import SegmentResult
 from bartizan_agent.settings import Limits, Settings, Topology
 from bartizan_agent.state import LastGood
 from bartizan_agent.store import open_store, open_volatile, set_aside_if_damaged
@@ -109,7 +112,27 @@ def run(settings: Settings, places: Places) -> int:
         return asyncio.run(_main(settings, places, firewall, foreign))
 
 
-async def serve(settings: Settings, places: Places, firewall: Firewall, foreign: AsyncIterator[object]) -> None:
+def _attempt(settings: Settings, places: Places) -> Try:
+    """Return what tries a segment in this machine's kernel, with a way to the kernel of its own."""
+
+    def attempt(interface: str, ruleset: Ruleset) -> SegmentResult:
+        from bartizan_agent.nftables.enforcer import Nftables
+        from bartizan_agent.probe import probe
+
+        topology = settings.containment.topology
+        with closing(Nftables(places.state, topology=topology)) as firewall:
+            return probe(interface, ruleset, firewall, topology)
+
+    return attempt
+
+
+async def serve(
+    settings: Settings,
+    places: Places,
+    firewall: Firewall,
+    foreign: AsyncIterator[object],
+    attempt: Try | None = None,
+) -> None:
     """Be the agent until cancelled.
 
     Args:
@@ -117,13 +140,14 @@ async def serve(settings: Settings, places: Places, firewall: Firewall, foreign:
         places: Of its state folder.
         firewall: What enforces.
         foreign: Yields whenever somebody else may have changed what is enforced.
+        attempt: Tries to get out of a segment; without it there are no self-tests.
 
     Raises:
         ExceptionGroup: Containment's own logic failed. What was enforced still is.
     """
     opened = _open(places)
     with closing(opened.connection):
-        parts = build(settings, places, opened, firewall)
+        parts = build(settings, places, opened, firewall, attempt)
         gateway = Gateway(parts)
         gateway.start(opened.damage)
         systemd.tell("READY=1")
@@ -136,7 +160,7 @@ async def serve(settings: Settings, places: Places, firewall: Firewall, foreign:
                 tasks.create_task(_until_the_disk_is_back(places, opened.connection), name="store")
 
 
-def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall) -> Parts:
+def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall, attempt: Try | None = None) -> Parts:
     """Return everything that a gateway is made of, with the last good state loaded and nothing begun."""
     connection = opened.connection
     clock, keys, news = GatewayClock(places.clock), IdentityKeys(places.keys), asyncio.Event()
@@ -201,6 +225,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
         names=Names(connection),
         measurement=measured,
         holdings=Holdings(connection, measured.present.until if measured.present else 0.0),
+        proving=Proving(settings, places, clock, attempt, random.Random()),
         links=links,
         cameras=cameras,
         switches=SwitchAttendant(settings.switches, places, limits.switch_seconds) if settings.switches else None,
@@ -215,7 +240,7 @@ async def _main(settings: Settings, places: Places, firewall: Firewall, foreign:
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, main.cancel)
     try:
-        await serve(settings, places, firewall, foreign)
+        await serve(settings, places, firewall, foreign, _attempt(settings, places))
     except asyncio.CancelledError:
         log.info("told to stop; containment stays in force")
     except Exception:
@@ -263,6 +288,7 @@ def _parts(
         "scans": lambda: _scan_when_wanted(gateway, watch.scan_now),
         "cameras": lambda: _work_on_cameras(gateway),
         "drift": lambda: _notice_drift(gateway, foreign),
+        "self-test": lambda: _prove(parts.proving, gateway),
         "commands": lambda: _heed_commands(parts.places.wake, gateway),
         "hearing": lambda: _hear(gateway, parts),
         "watchdog": _pat_watchdog,
@@ -345,6 +371,14 @@ async def _hear(gateway: Gateway, parts: Parts) -> None:
             except CannotHear as error:
                 gateway.cannot_hear(str(error))
         await asyncio.sleep(LONGEST_SLEEP_SECONDS)
+
+
+async def _prove(proving: Proving, gateway: Gateway) -> None:
+    if proving.is_possible:
+        from bartizan_agent.probe import clear_away
+
+        await asyncio.to_thread(clear_away)
+    await gateway.prove()
 
 
 async def _heed_commands(path: Path, gateway: Gateway) -> None:

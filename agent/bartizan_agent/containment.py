@@ -137,8 +137,12 @@ class Containment:
             self._announcements.once("management path", "")
         return otherwise
 
-    def look(self) -> None:
-        """Read back what is in force, repair what somebody else changed, and tell what changed."""
+    def look(self) -> bool:
+        """Read back what is in force, repair what somebody else changed, and tell what changed.
+
+        Returns:
+            Whether somebody else had changed it.
+        """
         self._confirmation.keep()
         self._tell_applied()
         try:
@@ -146,8 +150,9 @@ class Containment:
         except FirewallRefused as error:
             self.enforced = NOTHING_ENFORCED
             self._failed(error)
-            return
-        if not self.enforced.intact and self._wanted is not None and self.released is None:
+            return False
+        drifted = not self.enforced.intact and self._wanted is not None and self.released is None
+        if drifted and self._wanted is not None:
             self._repair(self._wanted)
         because = {device: verdict.explanation for device, verdict in self.verdicts.items()}
         self._announcements.levels({} if self.released else level_of(self.enforced), because)
@@ -155,6 +160,7 @@ class Containment:
         self._announcements.once(
             "bypasses", around, *([note(events.CONTAINMENT_FAILED, reason=around)] if around else [])
         )
+        return drifted
 
     @property
     def wanted(self) -> Ruleset | None:

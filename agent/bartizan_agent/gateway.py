@@ -19,11 +19,11 @@ from bartizan.identity.model import Device, Evidence, Observation
 from bartizan.ids import BootId, DeviceId
 from bartizan.trust.content import Catalogue
 from bartizan.trust.credentials import Credential
-from bartizan.trust.orders import OrderBook, Raise, Scan
+from bartizan.trust.orders import OrderBook, Prove, Raise, Scan
 from bartizan.wire import events
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import CatalogueBundle, Certificate, OrdersEnvelope, SealedCredentials
-from bartizan.wire.up import Hello, Posture, RenewCertificate, Report
+from bartizan.wire.up import Hello, Posture, RenewCertificate, Report, SelfTest
 from bartizan_agent import __version__, link_state, release
 from bartizan_agent.announcements import Announcements, unlisted_topic
 from bartizan_agent.assignments import Assigned, assigned, credential_for
@@ -46,9 +46,10 @@ from bartizan_agent.knowledge import known
 from bartizan_agent.link_state import LinkState
 from bartizan_agent.measurement import Look, Measurement
 from bartizan_agent.names import Names
-from bartizan_agent.notes import note
+from bartizan_agent.notes import Note, note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
+from bartizan_agent.proving import NOT_BLOCKED, NOT_RUN, Basis, Proving
 from bartizan_agent.reconcile import Link
 from bartizan_agent.refusals import Refusals
 from bartizan_agent.roster import Roster
@@ -106,6 +107,7 @@ class Parts:
     names: Names
     measurement: Measurement
     holdings: Holdings
+    proving: Proving
     links: Callable[[], tuple[Link, ...]]
     cameras: Callable[[Told], CameraWork]
     """Makes the work on cameras, given who is told what they say."""
@@ -283,12 +285,14 @@ class Gateway:
         self._employ()
         if self._parts.containment.enforced.digest != before:
             self.restless.set()
+            self._parts.proving.changed()
 
     def look(self) -> None:
         """Read back what is in force, repair it, and make it a report if it is time for one."""
         parts, clock = self._parts, self._parts.clock
         began_at, monotonic = clock.now(), clock.monotonic()
-        parts.containment.look()
+        if parts.containment.look():
+            parts.proving.changed()
         self._measure(Look(began_at, clock.now(), monotonic))
         self._totals = parts.firewall.totals()
         self._renew_report()
@@ -329,6 +333,10 @@ class Gateway:
         """Tell, once for each cause, that no packets are copied; empty: they are."""
         told = [note(events.EVIDENCE_UNHEARD, reason=because)] if because else []
         self._parts.announcements.once("hearing", because, *told)
+
+    async def prove(self) -> None:
+        """Test the block whenever it is due, and tell what came of it, until cancelled."""
+        await self._parts.proving.run(self._basis, self._tell_of_test)
 
     def settle(self) -> None:
         """Write down what is kept in memory for a while."""
@@ -380,6 +388,8 @@ class Gateway:
         parts.outbox.record(note(events.ORDERS_ACCEPTED, scope=scope, generation=book.generation))
         if {order.id for order in book.orders if isinstance(order, Scan)} - _ids(before):
             self.scan_wanted.set()
+        if {order.id for order in book.orders if isinstance(order, Prove)} - _ids(before):
+            parts.proving.order()
         self._stir(arrived_at)
 
     def _settle(self) -> None:
@@ -482,8 +492,26 @@ class Gateway:
             policies=tuple(f"{policy.id}@{policy.version}" for policy in last_good.catalogue.policies),
             policy=last_good.policy_in_force,
             policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,
+            self_test=parts.proving.last,
             released=released.sentence() if released else "",
         )
+
+    def _basis(self) -> Basis:
+        containment = self._parts.containment
+        released = f"containment is {containment.released.sentence()}" if containment.released else ""
+        return Basis(containment.wanted, containment.enforced.digest, released)
+
+    def _tell_of_test(self, test: SelfTest, notes: tuple[Note, ...]) -> None:
+        """Tell what came of a self-test. What got out is an alarm, and loosens nothing."""
+        parts = self._parts
+        for each in notes:
+            parts.outbox.record(each)
+        if test.outcome == NOT_BLOCKED:
+            log.error("the self-test got out of a camera segment", extra={"failed": "; ".join(test.failed)})
+        reason = "; ".join(test.untested) if test.outcome == NOT_RUN else ""
+        untested = [note(events.CONTAINMENT_UNTESTED, reason=reason)] if reason else []
+        parts.announcements.once("self-test", reason, *untested)
+        self._renew_report()
 
     def _measure(self, look: Look) -> None:
         parts, containment = self._parts, self._parts.containment

@@ -20,7 +20,8 @@ from bartizan.identity.model import Device
 from bartizan.ids import DeviceId, OrderId
 from bartizan.trust.orders import Raise
 from bartizan.wire import codec
-from bartizan_agent import confirmation, link_state, release
+from bartizan.wire.up import SelfTest
+from bartizan_agent import confirmation, link_state, proving, release
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.firewall import FirewallRefused
 from bartizan_agent.identity_keys import IdentityKeys
@@ -61,6 +62,8 @@ class Local(msgspec.Struct, frozen=True):
     is_running: bool
     clock_behind_seconds: float
     """How far this machine's clock is behind a time that was already seen here; 0 where it is not."""
+    self_test: SelfTest | None
+    """What came of the agent's last."""
     problems: tuple[str, ...]
     """What could not be read."""
     switches: Seen | None = None
@@ -99,6 +102,7 @@ def find(places: Places, configuration: Path) -> Local:
         link=link_state.read(places.link),
         is_running=_answers(places.wake),
         clock_behind_seconds=GatewayClock(places.clock).behind_seconds(),
+        self_test=proving.read(places),
         problems=tuple(problems),
         switches=last_seen(places.switches_seen) if settings.switches else None,
     )

@@ -29,6 +29,8 @@ class Places:
         """A socket: any datagram has the agent look at the release marker and the spool."""
         self.link = state / "link.json"
         """Whether the controller can be reached, and since when: for `bartizan-agent status`."""
+        self.self_test = state / "self-test.json"
+        """What came of the last self-test, as it is reported."""
         self.lock = state / "firewall.lock"
         """Held by whoever changes the packet filter."""
         self.switches = state / "switches.json"

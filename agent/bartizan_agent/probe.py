@@ -1,31 +1,32 @@
-"""A stranger plugged into a camera segment, and what the gateway does with what it sends.
+"""A stranger on a camera segment, and what the gateway does with what it sends.
 
-The segment must be a bridge of this gateway. On any other interface nothing that this machine sends comes in again: a
-macvlan beside it sends to the wire, past the gateway's own stack. So there the test is refused, not guessed.
+The stranger's frames come out of an interface of the test's own, whose way out leads into the segment's interface as if
+they had come in from its wire (`tc … mirred ingress redirect`): all that the gateway does with a camera's frame it does
+with these, whether it routes or is a bridge. Nothing of them is on the cameras' wire, where only the questions are that
+look for a spare address, and these come from the gateway's own MAC.
 
-One end of a cable becomes a port of the bridge, the other lies in a network namespace that nothing but a socket of this
-process holds. Whatever ends the process, the kernel takes the namespace away, and the cable with it.
+Whatever ends the process, nothing of it sends any more; its interface is taken away by the next test or start.
 """
 
 import contextlib
 import ctypes
 import json
-import os
 import secrets
 import select
 import socket
+import struct
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_interface
 
+from bartizan.containment.level import Level
 from bartizan.containment.model import Ruleset
 from bartizan.errors import BartizanError
 from bartizan.ids import Address, Mac
 from bartizan_agent.discovery import rtnetlink
 from bartizan_agent.discovery.errors import CannotScan
-from bartizan_agent.discovery.interfaces import Interface, dump, named
+from bartizan_agent.discovery.interfaces import Interface, dump, interfaces, named
 from bartizan_agent.firewall import Firewall
 from bartizan_agent.self_test import (
     PACKETS,
@@ -35,77 +36,168 @@ from bartizan_agent.self_test import (
     arp_probe,
     datagram,
     is_claim,
+    is_neighbour,
     judge,
+    listening_for,
+    neighbour_probe,
+    nowhere,
     outside,
     spare,
     stranger,
 )
+from bartizan_agent.settings import Topology
 
-PORT_NAME = "bzprobe"
-PORT_MAC = "fe:ff:ff:ff:ff:fe"  # a bridge takes the least MAC of its ports for its own, which cameras know: never this
+PORT_NAME, PEER_NAME = "bzprobe", "bzprobe-end"
 COMMAND_SECONDS = 10.0
-FORWARDING_SECONDS = 40.0  # a bridge with spanning tree listens and learns for 15 s each
 CLAIM_SECONDS = 1.0
-JUDGED_SECONDS = 5.0
-_CLONE_NEWNET = 0x40000000
+JUDGED_SECONDS = 3.0
+_ONE_AT_A_TIME = "\0bartizan-self-test"  # an abstract socket: of this network namespace, and of this process's life
 _EVERYTHING, _OUTGOING = 3, 4  # ETH_P_ALL, PACKET_OUTGOING
+_SO_ATTACH_FILTER = 26
 
 
 class CannotTest(BartizanError):
     """Nothing was tested, and nothing is left behind; the text says why."""
 
 
-def probe(interface: str, ruleset: Ruleset | None, firewall: Firewall) -> SegmentResult:
-    """Plug a stranger into a segment, have it try to get out in both families, and take it away again.
+def probe(interface: str, ruleset: Ruleset | None, firewall: Firewall, topology: Topology) -> SegmentResult:
+    """Have a stranger on a segment try to get out in both families, and take it away again.
 
     Raises:
-        CannotTest: It cannot be plugged in here.
+        CannotTest: It cannot be put there.
     """
-    segment = _segment(interface)
+    level = (
+        next((each.default_level for each in ruleset.segments if each.interface == interface), None)
+        if ruleset
+        else None
+    )
     mac = stranger(secrets.token_bytes(6))
-    levels = {each.interface: each.default_level.value for each in ruleset.segments} if ruleset else {}
-    with _plugged_into(interface) as wire:
-        estate = ruleset.estate_networks if ruleset else ()
-        ipv4 = _try(wire, segment, mac, _free_ipv4(wire, segment, mac, ruleset), outside(4, estate), firewall)
-        ipv6 = _try(wire, segment, mac, _free_ipv6(segment), outside(6, estate), firewall)
-    return SegmentResult(interface, levels.get(interface, ""), mac, ipv4, ipv6)
+    if level is Level.WATCH:
+        passes = FamilyResult(Outcome.NOT_TESTED, "strangers may pass here: the segment is at watch")
+        return SegmentResult(interface, level.value, mac, passes, passes)
+    place = _Place(interface, ruleset, topology)
+    with _planted(interface) as wire:
+        ipv4 = place.attempt(wire, mac, 4, firewall)
+        ipv6 = place.attempt(wire, mac, 6, firewall)
+    return SegmentResult(interface, level.value if level else "", mac, ipv4, ipv6)
 
 
-def _try(
-    wire: socket.socket,
-    segment: Interface,
-    mac: Mac,
-    source: Address | None,
-    destination: Address | None,
-    firewall: Firewall,
-) -> FamilyResult:
-    if source is None:
-        return FamilyResult(Outcome.NOT_TESTED, f"{segment.name} has no free address of this family")
-    if destination is None:
-        return FamilyResult(Outcome.NOT_TESTED, "the estate's networks cover every documentation range")
-    if not _is_routed(segment, source, destination):
-        return FamilyResult(
-            Outcome.NOT_TESTED, "the gateway forwards nothing there: it has no route", source, destination
-        )
-    payload = secrets.token_bytes(16)
-    frame = datagram(mac, segment.mac or Mac(""), source, destination, payload)
+def clear_away() -> None:
+    """Take away what a test left whose process was killed."""
+    with contextlib.suppress(OSError, CannotTest):  # there is none
+        socket.if_nametoindex(PORT_NAME)
+        with _alone():
+            _ip("link", "del", PORT_NAME)
 
-    def counted() -> int:
-        return sum(each.packets for each in firewall.counters() if (each.mac, each.destination) == (mac, destination))
 
-    left: list[str] = []
+class _Place:
+    """A segment as this gateway reaches it."""
+
+    def __init__(self, interface: str, ruleset: Ruleset | None, topology: Topology) -> None:
+        try:
+            self._segment = named(interface)
+        except CannotScan as error:
+            raise CannotTest(str(error)) from error
+        self._ruleset = ruleset
+        self._is_bridge = topology is Topology.BRIDGE
+        self._link = self._segment
+        if self._is_bridge:
+            self._link = _bridge_of(self._segment)
+
+    def attempt(self, wire: socket.socket, mac: Mac, version: int, firewall: Firewall) -> FamilyResult:
+        """Have a stranger try to get out in one family."""
+        source = self._free_ipv4() if version == 4 else self._free_ipv6()
+        destination = outside(version, self._ruleset.estate_networks if self._ruleset else ())
+        if source is None:
+            return FamilyResult(Outcome.NOT_TESTED, f"{self._link.name} has no free address of this family")
+        if destination is None:
+            return FamilyResult(Outcome.NOT_TESTED, "the estate's networks cover every documentation range")
+        if not self._is_bridge and not _is_routed(self._segment, source, destination):
+            reason = "the gateway forwards nothing there: it has no route"
+            return FamilyResult(Outcome.NOT_TESTED, reason, source, destination)
+        # To a router's own MAC, or across a bridge to one that nobody has.
+        to = stranger(secrets.token_bytes(6)) if self._is_bridge else self._segment.mac or Mac("")
+        payload = secrets.token_bytes(16)
+        frame = datagram(mac, to, source, destination, payload)
+        left: list[str] = []
+        sent = counted = 0
+        with _listener(destination) as ear:
+            while sent < PACKETS and counted == sent and not left:
+                wire.send(frame)
+                sent += 1
+
+                def is_judged(sent: int = sent) -> bool:
+                    left.extend(_leaving(ear, payload, ignored=(self._segment.name, PORT_NAME)))
+                    return bool(left) or _counted(firewall, mac, destination) >= sent
+
+                _until(is_judged, JUDGED_SECONDS)
+                left.extend(_leaving(ear, payload, ignored=(self._segment.name, PORT_NAME)))
+                counted = _counted(firewall, mac, destination)
+        return judge(sent, counted, left, source=source, destination=destination)
+
+    def _free_ipv4(self) -> Address | None:
+        """Return an address of the segment that nobody claims when asked."""
+        devices = self._ruleset.devices if self._ruleset else ()
+        taken = {*self._link.addresses, *(address for device in devices for address in device.addresses)}
+        networks = [network for network in self._link.networks if network.prefixlen < 31]
+        if self._is_bridge and not networks:
+            return nowhere(4, secrets.randbits(16))
+        for network in networks:
+            for candidate in spare(IPv4Network(network), taken):
+                if not self._is_claimed(candidate):
+                    return candidate
+        return None
+
+    def _free_ipv6(self) -> Address | None:
+        """Return a random address of the link's first global network that nobody claims when asked."""
+        for found in dump(rtnetlink.RTM_GETADDR):
+            if (
+                isinstance(found, rtnetlink.InterfaceAddress)
+                and found.index == self._link.index
+                and ":" in found.address
+            ):
+                network = ip_interface(f"{found.address}/{found.prefix_length}").network
+                if isinstance(network, IPv6Network) and not network.is_link_local and network.prefixlen <= 64:
+                    candidate = Address(str(network[secrets.randbits(64)]))
+                    return None if self._is_claimed(candidate) else candidate
+        return nowhere(6, secrets.randbits(63)) if self._is_bridge else None
+
+    def _is_claimed(self, address: Address) -> bool:
+        ask, is_claimed = (neighbour_probe, is_neighbour) if ":" in address else (arp_probe, is_claim)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERYTHING)) as wire:
+            wire.bind((self._segment.name, _EVERYTHING))
+            wire.send(ask(self._segment.mac or Mac(""), address))
+            ends_at = time.monotonic() + CLAIM_SECONDS
+            while select.select([wire], (), (), max(0.0, ends_at - time.monotonic()))[0]:
+                if is_claimed(wire.recv(2048), address):
+                    return True
+        return False
+
+
+def _bridge_of(segment: Interface) -> Interface:
+    others = [each for each in interfaces() if each.bridge == segment.bridge and each.index != segment.index]
+    bridge = next((each for each in interfaces() if segment.bridge and each.index == segment.bridge), None)
+    if bridge is None:
+        raise CannotTest(f"{segment.name} is no port of a bridge: this gateway cannot hold what is behind it")
+    if not others:
+        raise CannotTest(f"{segment.name} is the only port of {bridge.name}: there is no way out to be tested")
+    return bridge
+
+
+def _counted(firewall: Firewall, mac: Mac, destination: Address) -> int:
+    return sum(each.packets for each in firewall.counters() if (each.mac, each.destination) == (mac, destination))
+
+
+@contextlib.contextmanager
+def _listener(destination: Address) -> Iterator[socket.socket]:
+    """Yield a socket that hears what comes and goes on all interfaces to one address."""
+    program = ctypes.create_string_buffer(code := listening_for(destination), len(code))
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERYTHING)) as ear:
+        ear.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(code) // 8, ctypes.addressof(program))
+        )
         ear.setblocking(False)
-        for _ in range(PACKETS):
-            wire.send(frame)
-
-        def is_judged() -> bool:
-            left.extend(_leaving(ear, payload, ignored=(segment.name, PORT_NAME)))
-            return bool(left) or counted() >= PACKETS
-
-        _until(is_judged, JUDGED_SECONDS)
-        left.extend(_leaving(ear, payload, ignored=(segment.name, PORT_NAME)))
-    return judge(PACKETS, counted(), left, source=source, destination=destination)
+        yield ear
 
 
 def _leaving(ear: socket.socket, payload: bytes, *, ignored: tuple[str, ...]) -> Iterator[str]:
@@ -117,110 +209,42 @@ def _leaving(ear: socket.socket, payload: bytes, *, ignored: tuple[str, ...]) ->
                 yield interface
 
 
-def _segment(interface: str) -> Interface:
-    try:
-        segment = named(interface)
-    except CannotScan as error:
-        raise CannotTest(str(error)) from error
-    (link,) = json.loads(_ip("-json", "-details", "link", "show", "dev", interface))
-    if link.get("linkinfo", {}).get("info_kind") != "bridge":
-        raise CannotTest(
-            f"{interface} is no bridge of this gateway: nothing sent from here would come in by it. Plug a laptop"
-            " into the segment instead, and look for its MAC with `nft list set inet bartizan tried4`"
-        )
-    return segment
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:
+        try:
+            turn.bind(_ONE_AT_A_TIME)
+        except OSError as error:
+            raise CannotTest("another self-test runs on this gateway: wait until it is done") from error
+        yield
 
 
 @contextlib.contextmanager
-def _plugged_into(bridge: str) -> Iterator[socket.socket]:
-    """Yield a raw socket whose frames come into a bridge by a port of its own."""
+def _planted(interface: str) -> Iterator[socket.socket]:
+    """Yield a raw socket whose frames come into an interface as if from its wire."""
     with contextlib.ExitStack() as stack:
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        stack.callback(os.close, home)
+        stack.enter_context(_alone())
         if PORT_NAME in {link["ifname"] for link in json.loads(_ip("-json", "link", "show"))}:
-            raise CannotTest(f"{PORT_NAME} is there already: another self-test runs, or `ip link del {PORT_NAME}`")
-        stack.callback(_unplug)
-        wire = stack.enter_context(_far_end(home))
-        _ip("link", "set", PORT_NAME, "addrgenmode", "none", "master", bridge, "up")
-        if not _until(_is_forwarding, FORWARDING_SECONDS):
-            raise CannotTest(f"{bridge} lets nothing in by a new port: look at its spanning tree")
+            _ip("link", "del", PORT_NAME)
+        stack.callback(_take_away)
+        # Its other end stays down: without a carrier nothing on this machine takes it for a network.
+        _ip("link", "add", PORT_NAME, "type", "veth", "peer", "name", PEER_NAME)
+        _ip("link", "set", PORT_NAME, "addrgenmode", "none", "arp", "off", "up")
+        _run("tc", "qdisc", "add", "dev", PORT_NAME, "clsact")
+        everything = ("protocol", "all", "u32", "match", "u32", "0", "0")
+        into = ("action", "mirred", "ingress", "redirect", "dev", interface)
+        _run("tc", "filter", "add", "dev", PORT_NAME, "egress", *everything, *into)
+        try:
+            wire = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+            wire.bind((PORT_NAME, 0))
+        except OSError as error:
+            raise CannotTest("no raw socket can be opened here: run this as root") from error
         yield wire
 
 
-def _far_end(home: int) -> socket.socket:
-    """Return a socket at the far end of a new cable, in a namespace that lives as long as the socket."""
-    made: list[socket.socket | OSError | CannotTest] = []
-
-    def make() -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(_CLONE_NEWNET):
-            made.append(CannotTest("a network namespace is refused: run this as root, outside of a container"))
-            return
-        try:
-            made.append(_cable(home))
-        except (OSError, CannotTest) as error:
-            made.append(error)
-
-    # A thread of its own, because unsharing moves the thread that does it.
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    (result,) = made
-    if isinstance(result, socket.socket):
-        return result
-    if isinstance(result, OSError):
-        raise CannotTest("no raw socket can be opened here: run this as root") from result
-    raise result
-
-
-def _cable(home: int) -> socket.socket:
-    there = f"/proc/{os.getpid()}/fd/{home}"
-    _ip("link", "add", "far", "type", "veth", "peer", "name", PORT_NAME, "address", PORT_MAC, "netns", there)
-    _ip("link", "set", "far", "addrgenmode", "none", "up")
-    end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERYTHING))
-    end.bind(("far", _EVERYTHING))
-    end.setblocking(False)
-    return end
-
-
-def _unplug() -> None:
-    with contextlib.suppress(CannotTest):  # it was never made, or went with its namespace
+def _take_away() -> None:
+    with contextlib.suppress(CannotTest):  # it was never made
         _ip("link", "del", PORT_NAME)
-
-
-def _is_forwarding() -> bool:
-    (link,) = json.loads(_ip("-json", "-details", "link", "show", "dev", PORT_NAME))
-    return bool(link["linkinfo"]["info_slave_data"]["state"] == "forwarding")
-
-
-def _free_ipv4(wire: socket.socket, segment: Interface, mac: Mac, ruleset: Ruleset | None) -> Address | None:
-    """Return an address of the segment that nobody claims when asked."""
-    held = {address for device in ruleset.devices for address in device.addresses} if ruleset else set()
-    for network in segment.networks:
-        if network.prefixlen < 31:
-            for candidate in spare(IPv4Network(network), {*segment.addresses, *held}):
-                wire.send(arp_probe(mac, candidate))
-                if not _is_claimed(wire, candidate):
-                    return candidate
-    return None
-
-
-def _is_claimed(wire: socket.socket, address: Address) -> bool:
-    ends_at = time.monotonic() + CLAIM_SECONDS
-    while select.select([wire], (), (), max(0.0, ends_at - time.monotonic()))[0]:
-        if is_claim(wire.recv(2048), address):
-            return True
-    return False
-
-
-def _free_ipv6(segment: Interface) -> Address | None:
-    """Return a random address of the segment's first global network; that somebody has it is out of the question."""
-    for found in dump(rtnetlink.RTM_GETADDR):
-        if isinstance(found, rtnetlink.InterfaceAddress) and found.index == segment.index and ":" in found.address:
-            network = ip_interface(f"{found.address}/{found.prefix_length}").network
-            if isinstance(network, IPv6Network) and not network.is_link_local and network.prefixlen <= 64:
-                return Address(str(network[secrets.randbits(64)]))
-    return None
 
 
 def _is_routed(segment: Interface, source: Address, destination: Address) -> bool:
@@ -239,10 +263,17 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _ip(*arguments: str) -> str:
+    return _run("ip", *arguments)
+
+
+def _run(*arguments: str) -> str:
+    program = arguments[0]
     try:
-        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotTest("the ip program cannot be run to its end: is the package iproute2 installed?") from error
+        raise CannotTest(
+            f"the {program} program cannot be run to its end: is the package iproute2 installed?"
+        ) from error
     if done.returncode:
-        raise CannotTest(f"ip {' '.join(arguments)}: {done.stderr.strip() or 'refused'}")
+        raise CannotTest(f"{' '.join(arguments)}: {done.stderr.strip() or 'refused'}")
     return done.stdout

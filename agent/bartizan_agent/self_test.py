@@ -13,12 +13,17 @@ import msgspec
 
 from bartizan.ids import Address, Mac, Network
 
-PACKETS = 3
+PACKETS = 3  # of each family; where the block fails, only the first is sent
 PORT = 9  # discard
 CANDIDATES = 8  # addresses that are asked for before it counts as full
 _OUTSIDE = ("192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8:ba57:12a::1")  # RFC 5737, RFC 3849
-_UDP, _IPV4, _IPV6, _ARP = 17, 0x0800, 0x86DD, 0x0806
+_BESIDE = ("198.51.100.0/24", "2001:db8:ba57:12b::/64")  # of the same RFCs
+_UDP, _ICMPV6, _IPV4, _IPV6, _ARP = 17, 58, 0x0800, 0x86DD, 0x0806
+_SOLICITATION, _ADVERTISEMENT = 135, 136
 _BROADCAST = Mac("ff:ff:ff:ff:ff:ff")
+# Of a classic socket filter (linux/filter.h): what it loads, compares and returns.
+_LOAD_HALF, _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x28, 0x20, 0x15, 0x06
+_ETHERTYPE_AT, _NETWORK_AT = 0xFFFFF000, 0xFFF00000
 
 
 class Outcome(enum.Enum):
@@ -39,6 +44,8 @@ class FamilyResult(msgspec.Struct, frozen=True):
     reason: str
     source: str = ""
     destination: str = ""
+    left: bool = False
+    """Whether any packet was seen to leave."""
 
 
 class SegmentResult(msgspec.Struct, frozen=True):
@@ -54,12 +61,17 @@ class SegmentResult(msgspec.Struct, frozen=True):
 
 
 def judge(sent: int, counted: int, left_by: Iterable[str], *, source: str, destination: str) -> FamilyResult:
-    """Return what follows from how many packets were counted as dropped, and by which interfaces any left."""
+    """Return what follows from how many packets were counted as dropped, and by which interfaces any left.
+
+    They are sent one by one, and none after the first that was not dropped.
+    """
     ways = ", ".join(sorted(set(left_by)))
     if ways:
-        return FamilyResult(Outcome.NOT_BLOCKED, f"packets left by {ways}", source, destination)
+        return FamilyResult(Outcome.NOT_BLOCKED, f"packets left by {ways}", source, destination, left=True)
     if counted < sent:
-        reason = f"only {counted} of {sent} packets were counted as dropped; none was seen to leave"
+        reason = (
+            f"only {counted} of {sent} packets were counted as dropped; none was seen to leave: who else drops them?"
+        )
         return FamilyResult(Outcome.NOT_BLOCKED, reason, source, destination)
     return FamilyResult(Outcome.BLOCKED, f"all {sent} packets were dropped, none left", source, destination)
 
@@ -90,6 +102,43 @@ def spare(network: IPv4Network, taken: Iterable[Address]) -> tuple[Address, ...]
         if len(found) == CANDIDATES:
             break
     return tuple(found)
+
+
+def nowhere(version: int, random: int) -> Address:
+    """Return an address that is nobody's, for a stranger on a link whose networks are not known."""
+    network = ip_network(_BESIDE[version == 6])
+    return Address(str(network[1 + random % (network.num_addresses - 2)]))
+
+
+def listening_for(destination: Address) -> bytes:
+    """Return the classic socket filter that takes packets to an address and nothing else, whatever the link."""
+    packed = ip_address(destination).packed
+    first, ethertype = (16, _IPV4) if len(packed) == 4 else (24, _IPV6)
+    words = [(first + at, int.from_bytes(packed[at : at + 4], "big")) for at in range(0, len(packed), 4)]
+    tests = [(_LOAD_HALF, _ETHERTYPE_AT, ethertype), *((_LOAD_WORD, _NETWORK_AT + at, word) for at, word in words)]
+    program = b""
+    for left, (load, where, wanted) in zip(range(len(tests) - 1, -1, -1), tests, strict=True):
+        program += struct.pack("=HBBI", load, 0, 0, where) + struct.pack("=HBBI", _JUMP_EQUAL, 0, 2 * left + 1, wanted)
+    return program + struct.pack("=HBBI", _RETURN, 0, 0, 0xFFFF) + struct.pack("=HBBI", _RETURN, 0, 0, 0)
+
+
+def neighbour_probe(mac: Mac, address: Address) -> bytes:
+    """Return the frame that asks whether anybody has an IPv6 address, without claiming it (RFC 4862, 5.4.2)."""
+    target = IPv6Address(address).packed
+    group = b"\xff\x02" + bytes(9) + b"\x01\xff" + target[13:]
+    body = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + target
+    ends = bytes(16) + group
+    check = _checksum(ends + struct.pack("!IHBB", len(body), 0, 0, _ICMPV6) + body)
+    body = body[:2] + struct.pack("!H", check) + body[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(body), _ICMPV6, 255) + ends
+    return _ethernet(Mac(f"33:33:{group[12:].hex(':')}"), mac, _IPV6) + head + body
+
+
+def is_neighbour(frame: bytes, address: Address) -> bool:
+    """Return whether a frame says that somebody has an IPv6 address."""
+    is_advertisement = frame[12:14] == struct.pack("!H", _IPV6) and frame[20:21] == bytes([_ICMPV6])
+    said, target = frame[54:55], frame[62:78]
+    return is_advertisement and said == bytes([_ADVERTISEMENT]) and target == IPv6Address(address).packed
 
 
 def arp_probe(mac: Mac, address: Address) -> bytes:

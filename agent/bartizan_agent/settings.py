@@ -70,6 +70,12 @@ class ContainmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     routers: tuple[Address, ...] = ()
     """Of a bridged link: addresses of its routers and DHCP servers, which cameras must find even when isolated; empty:
     the next hops of this gateway's own routes."""
+    self_test_seconds: Annotated[float, msgspec.Meta(ge=0, le=30 * 86400)] = 86400.0
+    """Between two self-tests by schedule, give or take a tenth; 0: the agent makes none by itself, after changes
+    neither."""
+    self_test_after_seconds: Seconds = 30.0
+    """After a change of what is enforced, once nothing has changed for so long, and after ten times as long in any
+    case."""
 
 
 class EvidenceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -225,6 +231,8 @@ _CONTROLLER_COMMENTS = {
 _CONTAINMENT_COMMENTS = {
     "topology": "router: this gateway routes; bridge: it is a transparent bridge, and each segment is a port of it.",
     "routers": "Of a bridged link: its routers and DHCP servers; empty: the next hops of this gateway's own routes.",
+    "self_test_seconds": "Between two self-tests; 0: none is made, after changes neither.",
+    "self_test_after_seconds": "Quiet after a change before the block is tested again.",
 }
 _SEGMENT_COMMENTS = {
     "interface": "The interface on which the cameras are, or the port of the bridge; of a VLAN, as in cam0.20.",

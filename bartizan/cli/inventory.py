@@ -10,6 +10,7 @@ import click
 
 from bartizan.cli.connection import Controller
 from bartizan.cli.options import asking
+from bartizan.cli.self_test import self_test, summary
 from bartizan.cli.terminal import Terminal, when
 from bartizan.wire import events
 
@@ -29,7 +30,7 @@ def list_sites(terminal: Terminal, controller: Controller, organisation: str | N
     """List sites, and how their gateways are."""
     sites = pages(controller, "sites", organisation=organisation)
     terminal.table(
-        ("site", "organisation", "gateway", "devices", "as wanted", "measured"),
+        ("site", "organisation", "gateway", "devices", "as wanted", "measured", "self-test"),
         [_site_row(each) for each in sites],
         value=sites,
         nothing="There are no sites. Make one with: bartizan site add NAME --organisation ORGANISATION",
@@ -78,6 +79,9 @@ def scan(terminal: Terminal, controller: Controller, name: str | None) -> None:
     """Have the gateway of site NAME, or every gateway, look at its segments again."""
     asked = controller.post("scans", Json, {"site": name})
     terminal.say("asked for", value=asked)
+
+
+site.add_command(self_test)
 
 
 def _known_kind(_context: click.Context, _parameter: click.Parameter, kind: str | None) -> str | None:
@@ -156,6 +160,7 @@ def _site_row(each: Json) -> tuple[object, ...]:
         devices,
         f"{agree} of {devices}",
         "never" if age is None else f"{age:.0f} s ago",
+        summary(each["self_test"]),
     )
 
 

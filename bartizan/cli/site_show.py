@@ -7,6 +7,7 @@ import click
 
 from bartizan.cli.connection import Controller
 from bartizan.cli.options import asking
+from bartizan.cli.self_test import lines
 from bartizan.cli.terminal import Terminal, when
 
 Json = dict[str, Any]
@@ -61,6 +62,7 @@ def _held(found: Json) -> Iterator[tuple[str, object]]:
     if posture["released"]:
         yield "released", posture["released"]
     yield "ruleset", posture["ruleset_digest"] or "nothing is enforced"
+    yield "self-test", "\n".join(lines(posture["self_test"]))
     counts = found["counts"]
     devices = counts.get("devices", {}).get("", 0)
     yield "devices", f"{devices}, {counts.get('agrees', {}).get('true', 0)} held as wanted"

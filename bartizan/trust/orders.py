@@ -3,7 +3,7 @@
 The director signs whole *order books*. A book replaces the one before it, so a lost, repeated or
 reordered message never matters; its generation only rises. There is one book for the estate and one
 for each site. What a book can express is the guarantee: a level that is raised, an image of the
-catalogue that is assigned, a look that is asked for, policy that two people signed and that waits no
+catalogue that is assigned, a look or a test that is asked for, policy that two people signed and that waits no
 longer. Taking an entry out of a later book returns the device to what policy demands, never below.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 from bartizan.containment.level import Level
 from bartizan.ids import DeviceId, ImageId, OrderId, RolloutId, SiteId
 from bartizan.policy.model import Selector
-from bartizan.wire.capability import PUSHES, SCHEDULES
+from bartizan.wire.capability import PUSHES, SCHEDULES, SELF_TESTS
 
 PAYLOAD_TYPE = "application/vnd.bartizan.orders+json"
 
@@ -62,12 +62,19 @@ class Activate(msgspec.Struct, frozen=True, tag="activate", forbid_unknown_field
     """`Catalogue.policy_digest` of that version."""
 
 
-Order = Raise | Install | Scan | Activate
+class Prove(msgspec.Struct, frozen=True, tag="prove", forbid_unknown_fields=True):
+    """Try to get out of the site's camera segments as a stranger, and say what came of it."""
+
+    id: OrderId
+
+
+Order = Raise | Install | Scan | Activate | Prove
 
 
 def needed_capability(orders: Iterable[Order]) -> int:
     """Return what a program must understand to read a book of these orders."""
-    return PUSHES if any(isinstance(order, Activate) for order in orders) else SCHEDULES
+    needs = {Activate: PUSHES, Prove: SELF_TESTS}
+    return max((needs.get(type(order), SCHEDULES) for order in orders), default=SCHEDULES)
 
 
 class OrderBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,8 @@ History:
     4  2026-12-01  staged pushes: policy that is verified and waits, orders that activate it, the version in force;
        when a destination was first and last tried, as the gateway found it; gaps in which a gateway did not measure,
        and devices that try more than is listed, as events; headers of dropped packets, and names of the DNS that were
-       asked for; the port of a managed switch that holds a device
+       asked for; the port of a managed switch that holds a device; self-tests that a gateway makes by itself or when
+       ordered, and what came of the last
 """
 
 CAPABILITY = 4
@@ -21,6 +22,9 @@ SCHEDULES = 3
 
 PUSHES = 4
 """The first capability whose programs hold policy back, and know orders that activate it."""
+
+SELF_TESTS = 4
+"""The first capability whose programs know orders that ask for a self-test."""
 
 EVIDENCE = 4
 """The first capability whose programs tell in which time they did not measure."""

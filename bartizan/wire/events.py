@@ -244,7 +244,8 @@ Do: Call them. `bartizan contain SITE --level quarantine --reason …` ends it f
 the gateway does so too. Somebody else reviews it afterwards: `bartizan break-glass list`.
 """
 CONTAINMENT_TESTED = "containment.tested"
-"""Somebody ran `bartizan-agent self-test`: a device that nobody knows tried to get out of a camera segment.
+"""A device that nobody knows tried to get out of a camera segment, and was held: by the agent itself, on a schedule and
+after each change, or because somebody asked for it.
 
 interface: The segment.
 level: At which the segment holds strangers; empty if that is not known.
@@ -253,9 +254,36 @@ ipv4: `blocked`, `not-blocked` or `not-tested`.
 ipv4_reason: What that rests on.
 ipv6: The same for IPv6.
 ipv6_reason: What that rests on.
+ruleset: Digest of the ruleset that it was held by; empty if the test was run by hand.
+why: `schedule`, `change`, `start`, `order` or `hand`.
 
-Do: `not-blocked` at another level than `watch`: act as for containment.failed. Otherwise keep it: it is the evidence
-that the block was seen to work.
+Do: Keep it: it is the evidence that the block was seen to work. Run by hand it is told whatever came of it:
+`not-blocked` is then as containment.leaks.
+"""
+CONTAINMENT_LEAKS = "containment.leaks"
+"""The gateway's own test got out of a camera segment that should hold it. Nothing is loosened by this, and what should
+be in force still is wanted: something goes around it.
+
+interface: The segment.
+level: At which the segment should hold strangers.
+mac: The one that the test made up.
+ipv4: `blocked`, `not-blocked` or `not-tested`.
+ipv4_reason: What got through: by which interfaces, from where to where.
+ipv6: The same for IPv6.
+ipv6_reason: What got through.
+ruleset: Digest of the ruleset that did not hold it.
+why: What made the test run.
+
+Do: Act at once, as for containment.failed: cameras of this site may reach what they must not. `bartizan-agent status`
+and `nft list ruleset` on the gateway show what else is there; pull the cameras' uplink if the site is sensitive.
+"""
+CONTAINMENT_UNTESTED = "containment.untested"
+"""The gateway could not test itself. Nothing is known by it: containment may well hold. Told once until the reason is
+another.
+
+reason: Why: no spare address, no route, a program or a part of the kernel that is missing.
+
+Do: Nothing at once. Mend what it names, or switch the test off (`self_test_seconds = 0`) and test from a laptop.
 """
 EVIDENCE_GAP = "evidence.gap"
 """For a time nobody can prove what the gateway enforced. It measures again now; what it enforces is what it should.

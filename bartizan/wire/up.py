@@ -65,6 +65,25 @@ class DevicePosture(msgspec.Struct, frozen=True):
     """The port of a managed switch that holds it too, read back from there: `switch sw1 port 7 (vlan 666)`."""
 
 
+class SelfTest(msgspec.Struct, frozen=True):
+    """What came of the last time a gateway tried to get out of its camera segments as a stranger."""
+
+    at: float
+    """Unix seconds."""
+    outcome: str
+    """`blocked`, `not-blocked`, or `not-run`: nothing was tried, so nothing is known."""
+    ruleset: str
+    """Digest of the ruleset it held for, as `Posture.ruleset_digest`."""
+    why: str
+    """What made it run: `schedule`, `change`, `order` or `start`."""
+    proven: tuple[str, ...] = ()
+    """What was seen to be blocked, each as in `cam0 at isolate: IPv4`."""
+    failed: tuple[str, ...] = ()
+    """What got through, and by which way."""
+    untested: tuple[str, ...] = ()
+    """What could not be tried, and why."""
+
+
 class Posture(msgspec.Struct, frozen=True):
     """What the gateway really enforces and holds, as measured there."""
 
@@ -84,6 +103,8 @@ class Posture(msgspec.Struct, frozen=True):
     """The version of the policy role in force; 0 from a program that never lets a newer one wait."""
     policy_waits_until: float = 0.0
     """When a newer one that waits is in force at the latest, Unix seconds; 0 where none waits."""
+    self_test: SelfTest | None = None
+    """The last; None where none was ever made."""
     released: str = ""
     """Why containment is lifted by hand, by whom and until when; empty where it is not."""
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from bartizan.containment.level import Level
 from bartizan.ids import OrderId, OrganisationId, SiteId
-from bartizan.trust.orders import Order, OrderBook, Raise, Scan, needed_capability
+from bartizan.trust.orders import Order, OrderBook, Prove, Raise, Scan, needed_capability
 from bartizan.wire import codec
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.store import audit, books
@@ -62,12 +62,12 @@ def apply(connection: Connection, sign: Sign, change: Change, *, by: str, now: f
     return book
 
 
-def ask_for_scan(
-    connection: Connection, sign: Sign, scan: Scan, site: SiteId | None, *, by: str, now: float
+def ask_for(
+    connection: Connection, sign: Sign, look: Scan | Prove, site: SiteId | None, *, by: str, now: float
 ) -> StoredBook:
-    """Ask for another look at a scope. It takes the place of an earlier scan, which has been heard by then."""
-    earlier = tuple(given.order.id for given in books.standing(connection, site) if isinstance(given.order, Scan))
-    change = Change(site, give=(scan,), end=earlier, because=f"superseded by {scan.id}")
+    """Ask a scope for another look or test. It takes the place of an earlier one, which has been heard by then."""
+    earlier = tuple(given.order.id for given in books.standing(connection, site) if type(given.order) is type(look))
+    change = Change(site, give=(look,), end=earlier, because=f"superseded by {look.id}")
     return apply(connection, sign, change, by=by, now=now)
 
 

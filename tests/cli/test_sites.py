@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from bartizan.cli.connection import Controller, Profile, load_profile
@@ -16,6 +17,7 @@ from bartizan.cli.inventory import list_sites
 from bartizan.cli.terminal import Terminal
 from bartizan.containment.level import Level
 from bartizan.ids import BootId, OrganisationId, SiteId
+from bartizan.wire.up import SelfTest
 from bartizan_controller import inventory
 from bartizan_controller.store import devices, dialect, gateways, migrate, organisations
 from bartizan_controller.store.database import Database
@@ -31,6 +33,15 @@ SITES = tuple(SiteId(f"site-{number:04d}") for number in range(1, 1202))
 SCHOOL_SITES = SITES[::100]
 """Are schools, with three cameras each, one of which was not judged yet."""
 TAKEN = 1_769_904_000.0
+LEAKY = SCHOOL_SITES[1]
+GOT_OUT = SelfTest(
+    TAKEN,
+    "not-blocked",
+    "0123456789abcdef",
+    "change",
+    proven=("cam0 at isolate: IPv4",),
+    failed=("cam0 at isolate: IPv6: packets left by up0, from 2001:db8::1 to 2001:db8:ba57:12a::1",),
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +71,12 @@ def make_sites(connection: Connection) -> None:
 def report_of(database: Database, site: SiteId) -> None:
     """Keep that a gateway was enrolled, and what it measured."""
     held = report(Gateway(site, Path(), BootId("b")), (device(1), device(2)), level=Level.ISOLATE, taken_at=TAKEN)
+    if site == LEAKY:
+        held = replace(held, posture=replace(held.posture, self_test=GOT_OUT))
     seen = inventory.join(held.devices, held.posture)
     unjudged = {each.id: inventory.SeenDevice(each) for each in (device(3),)}
-    database.change(lambda c: gateways.enrol(c, gateways.Gateway(site, "1", "", TAKEN)))
+    capability = 4 if site == LEAKY else 3
+    database.change(lambda c: gateways.enrol(c, gateways.Gateway(site, "1", "", TAKEN, capability=capability)))
     database.change(lambda c: gateways.save_reports(c, [held], now=TAKEN))
     database.change(lambda c: devices.replace(c, site, SCHOOLS, {**seen, **unjudged}, now=TAKEN))
 
@@ -96,8 +110,9 @@ def test_the_list_says_how_each_gateway_is(person: Person) -> None:
     """One that was enrolled and has reported, one that was not; devices, and how many are held as wanted."""
     lines = {line.split()[0]: line for line in person.do("site", "list").splitlines()[1:]}
     assert len(lines) == len(SITES)
-    assert re.fullmatch(r"site-0001 +schools +away +3 +2 of 3 +\d+ s ago *", lines["site-0001"])
-    assert re.fullmatch(r"site-0002 +county +none enrolled +0 +0 of 0 +never *", lines["site-0002"])
+    assert re.fullmatch(r"site-0001 +schools +away +3 +2 of 3 +\d+ s ago +never *", lines["site-0001"])
+    assert re.fullmatch(r"site-0002 +county +none enrolled +0 +0 of 0 +never +never *", lines["site-0002"])
+    assert lines[LEAKY].endswith("GOT OUT 2026-02-01 00:00:00")
 
 
 def test_sites_are_listed_of_an_organisation_and_those_below_it(person: Person) -> None:
@@ -127,6 +142,30 @@ def test_a_site_is_shown_with_what_it_lacks(person: Person) -> None:
     assert len(lacked) >= 3
     assert f"lacks {', '.join(lacked)}\n" in shown
     assert (said["id"], said["site"], said["counts"]["agrees"]) == (site, site, {"false": 1, "true": 2})
+
+
+def test_what_got_out_of_a_site_is_shown_with_its_way_out(person: Person) -> None:
+    shown = person.do("site", "show", LEAKY)
+
+    assert "self-test         GOT OUT 2026-02-01 00:00:00 (what is enforced had changed), ruleset 0123456789ab" in shown
+    assert "GOT OUT: cam0 at isolate: IPv6: packets left by up0" in shown
+    assert "blocked: cam0 at isolate: IPv4" in shown
+    assert "self-test         never" in person.do("site", "show", SCHOOL_SITES[0])
+
+
+def test_a_self_test_is_asked_for_of_whoever_understands_it(person: Person) -> None:
+    """One order stands at a time. A gateway that is away does not answer, and one too old is not asked."""
+    asked = [person.ask("site", "self-test", LEAKY, "--wait", "0")["id"] for _ in range(2)]
+    standing = [each["order"] for each in person.ask("order", "list", "--site", LEAKY)]
+    assert standing == [{"type": "prove", "id": asked[1]}]
+
+    waited = person.run("site", "self-test", LEAKY, "--wait", "1")
+    assert (waited.returncode, waited.stdout) == (1, "")
+    assert "has not answered within 1 s" in waited.stderr
+    refused = person.run("site", "self-test", SCHOOL_SITES[0])
+    assert refused.returncode == 1
+    assert "too old for self-tests" in refused.stderr
+    assert person.run("site", "self-test", SITES[1]).returncode == 1
 
 
 def test_a_site_without_a_gateway_says_how_to_enrol_one(person: Person) -> None:

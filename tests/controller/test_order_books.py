@@ -99,7 +99,7 @@ def test_if_signing_fails_nothing_was_ordered(database: Database) -> None:
 def test_a_scan_takes_the_place_of_the_one_before(database: Database) -> None:
     for name in ("s1", "s2"):
         book = database.change(
-            lambda c, name=name: orders.ask_for_scan(  # type: ignore[misc]
+            lambda c, name=name: orders.ask_for(  # type: ignore[misc]
                 c, codec.encode, Scan(OrderId(name)), NORTH, by="estates", now=1000.0
             )
         )

@@ -20,6 +20,7 @@ LONG_LIVED = (
     "bartizan_agent.link",
     "bartizan_agent.discovery.watch",
     "bartizan_agent.cameras",
+    "bartizan_agent.probe",
 )
 # Of ours, what only commands, an enrolment, a catalogue's arrival or other programs have a use for.
 NOT_NEEDED = {

@@ -16,11 +16,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "self-test",
         help="try to get out of the camera segments as a stranger, and say whether that is blocked",
         description=(
-            "Plugs a device that nobody knows into each camera segment that is a bridge of this gateway, has it send"
-            " three datagrams to a documentation address in each address family, and takes it away again. It counts"
-            " as blocked if the packet filter counted all of them as dropped and none left. The controller is told"
-            " (containment.tested). Only strangers are tested: known devices are held by rules of their own. Needs"
-            " root."
+            "Has a device that nobody knows send, on each camera segment, datagrams to a documentation address in each"
+            " address family, three at most and none after the first that was not dropped. It counts as blocked if"
+            " the packet filter counted all of them as dropped and none left. The controller is told. Only strangers"
+            " are tested: known devices are held by rules of their own. The agent does the same by itself: see"
+            " self_test_seconds in its configuration. Needs root."
         ),
         epilog="Exit codes: 0 every segment was tested and blocks, 1 one does not, or could not be tested.",
     )
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for name in names:
             try:
-                results.append(probe(name, applied, firewall))
+                results.append(probe(name, applied, firewall, topology))
             except CannotTest as refusal:
                 complain(refusal)
     finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bartizan.wire.up import SelfTest
 from bartizan_agent.cli import DONE, FAILED, Subparsers, json_option, say
 from bartizan_agent.clock import BEHIND_SECONDS
 
@@ -44,6 +45,8 @@ class Status(msgspec.Struct, frozen=True):
     held_otherwise: tuple[str, ...]
     """Devices that the kernel does not hold as policy and orders want, as `id: wanted / enforced`."""
     drift: tuple[str, ...]
+    self_test: SelfTest | None
+    """What came of the last attempt to get out of the camera segments; None: none was made by the agent."""
     events_pending: int
     certificate_renewal_due: bool
     switch_ports: tuple[str, ...] = ()
@@ -92,6 +95,7 @@ def judge(local: "Local", now: float) -> Status:
         *([f"the way to the controller is let through: {local.let_through}"] if local.let_through else []),
         *(["the packet filter's table is not there"] if not local.kernel.is_there and not local.released else []),
         *([f"the packet filter was changed: {local.kernel.drift[0]}"] if local.kernel.drift else []),
+        *(f"the self-test got out: {way}" for way in (local.self_test.failed if local.self_test else ())),
         *([f"not held as wanted: {len(otherwise)} of the devices"] if otherwise and not local.released else []),
         *([f"{local.events_pending} events wait for the controller"] if local.events_pending > MANY_EVENTS else []),
         *(local.switches.enforced.troubles() if local.switches else []),
@@ -115,6 +119,7 @@ def judge(local: "Local", now: float) -> Status:
         levels=dict(Counter(level.value for level in local.kernel.levels.values())),
         held_otherwise=otherwise,
         drift=local.kernel.drift,
+        self_test=local.self_test,
         events_pending=local.events_pending,
         certificate_renewal_due=renewal_due,
         switch_ports=_switch_ports(local),
@@ -142,6 +147,7 @@ def lines(status: Status, now: float) -> list[str]:
         ("orders", f"estate {status.estate_orders}, site {status.site_orders}"),
         ("enforced", "nothing: released" if status.released else levels),
         *([("switches", _switches(status, now))] if status.switches_read_at else []),
+        ("self-test", _tested(status.self_test, now)),
         ("events", f"{status.events_pending} waiting for the controller"),
     ]
     shown = [f"{name:<12}{text}" for name, text in rows]
@@ -156,6 +162,14 @@ def _switches(status: Status, now: float) -> str:
 def _switch_ports(local: "Local") -> tuple[str, ...]:
     held = local.switches.enforced.held() if local.switches else {}
     return tuple(f"{device}: {where}" for device, where in sorted(held.items()))
+
+
+def _tested(test: SelfTest | None, now: float) -> str:
+    if test is None:
+        return "never"
+    words = {"blocked": "blocked", "not-blocked": "GOT OUT", "not-run": "could not be run"}
+    seen = "; ".join(test.failed or test.proven or test.untested)
+    return f"{words.get(test.outcome, test.outcome)} {_duration(now - test.at)} ago: {seen}"
 
 
 def _held_otherwise(local: "Local", now: float) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from bartizan.ids import OrganisationId, SiteId
 from bartizan.wire.enrolment import Enrolment, EnrolmentRequest
+from bartizan.wire.up import SelfTest
 from bartizan_controller import enrolment, estate
 from bartizan_controller.access import ApiToken, Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
@@ -47,6 +48,8 @@ class SiteSummary(Site, frozen=True, kw_only=True):
     """Since its gateway's last report was taken; null: there is none."""
     counts: dict[str, dict[str, int]]
     """Devices by dimension (`wanted`, `enforced`, `agrees`, …) and value."""
+    self_test: SelfTest | None
+    """What came of its gateway's last attempt to get out of its own segments; null: it never told of one."""
 
 
 class SitePage(msgspec.Struct, frozen=True):
@@ -236,12 +239,14 @@ async def revoke_token(request: Asking, parts: TheParts, token: FromPath[str]) -
 def _summaries(connection: Connection, sites: tuple[Site, ...], now: float) -> tuple[SiteSummary, ...]:
     named = [site.id for site in sites]
     known, counts = gateways.load(connection, named), counters.counted_at(connection, named)
+    tests = gateways.self_tests(connection, named)
     return tuple(
         SiteSummary(
             **msgspec.structs.asdict(site),
             gateway=known.get(site.id),
             age_seconds=gateways.report_age(known.get(site.id), now),
             counts=counts.get(site.id, {}),
+            self_test=tests.get(site.id),
         )
         for site in sites
     )

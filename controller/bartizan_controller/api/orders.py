@@ -10,14 +10,15 @@ from sqlalchemy import Connection
 from bartizan.containment.level import Level
 from bartizan.ids import DeviceId, OrderId, OrganisationId, SiteId
 from bartizan.policy.model import Any, Condition, Operator, Selector, Subject
-from bartizan.trust.orders import Raise, Scan
+from bartizan.trust.orders import Prove, Raise, Scan
+from bartizan.wire.capability import SELF_TESTS
 from bartizan_controller import orders
 from bartizan_controller.access import Person, Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.orders import Change
-from bartizan_controller.store import books, devices, organisations
+from bartizan_controller.store import books, devices, gateways, organisations
 from bartizan_controller.store.books import GivenOrder
 
 
@@ -42,6 +43,12 @@ class NewScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Look again at one site, or at all."""
 
     site: SiteId | None = None
+
+
+class NewSelfTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Have one gateway test itself."""
+
+    site: SiteId
 
 
 class OrderPage(msgspec.Struct, frozen=True):
@@ -119,11 +126,30 @@ async def ask_for_scan(request: Asking, parts: TheParts, data: JSONBody[NewScan]
     def change(connection: Connection) -> None:
         if data.site is not None:
             organisations.find_site(connection, data.site, request.user.scope)
-        orders.ask_for_scan(connection, parts.sign, scan, data.site, by=request.user.name, now=parts.clock())
+        orders.ask_for(connection, parts.sign, scan, data.site, by=request.user.name, now=parts.clock())
 
     await parts.database.write(change)
     parts.link.wake()
     return scan
+
+
+@post("/self-tests", guards=[needs(Role.SOC, Role.ESTATES)], status_code=202, summary="Ask for a self-test")
+async def ask_for_self_test(request: Asking, parts: TheParts, data: JSONBody[NewSelfTest]) -> Prove:
+    """A gateway tries to get out of its camera segments as a stranger; its posture says what came of it."""
+    prove = Prove(OrderId(f"prove-{secrets.token_hex(6)}"))
+
+    def change(connection: Connection) -> None:
+        organisations.find_site(connection, data.site, request.user.scope)
+        capability = gateways.find(connection, data.site).capability
+        if capability < SELF_TESTS:
+            raise Conflict(
+                f"the agent of {data.site!r} is too old for self-tests (capability {capability}): upgrade it"
+            )
+        orders.ask_for(connection, parts.sign, prove, data.site, by=request.user.name, now=parts.clock())
+
+    await parts.database.write(change)
+    parts.link.wake()
+    return prove
 
 
 def _order(connection: Connection, person: Person, data: NewRaise) -> Change:
@@ -183,4 +209,8 @@ def _all_of(connection: Connection, organisation: OrganisationId) -> Selector:
     return Any((by_name, Condition(Subject.SITE, Operator.IS, tuple(site.id for site in sites))))
 
 
-router = Router("/", tags=["orders"], route_handlers=[raise_level, list_orders, show_order, release, ask_for_scan])
+router = Router(
+    "/",
+    tags=["orders"],
+    route_handlers=[raise_level, list_orders, show_order, release, ask_for_scan, ask_for_self_test],
+)

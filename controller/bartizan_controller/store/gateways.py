@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec
-from bartizan.wire.up import Posture, Report
+from bartizan.wire.up import Posture, Report, SelfTest
 from bartizan_controller.errors import NotFound
 from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import certificates, gateways
@@ -98,6 +98,24 @@ def postures(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Po
         query = select(gateways.c.site, gateways.c.posture).where(gateways.c.site.in_(some))
         for row in connection.execute(query.where(gateways.c.posture.is_not(None))):
             found[SiteId(row.site)] = codec.decode(row.posture, Posture)
+    return found
+
+
+class _Tested(msgspec.Struct, frozen=True):
+    """Of a posture, nothing but this: its drops are many."""
+
+    self_test: SelfTest | None = None
+
+
+def self_tests(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, SelfTest]:
+    """Return what came of the last self-tests at these sites; who never told of one is left out."""
+    found: dict[SiteId, SelfTest] = {}
+    for some in dialect.portions(sites):
+        query = select(gateways.c.site, gateways.c.posture).where(gateways.c.site.in_(some))
+        for row in connection.execute(query.where(gateways.c.posture.is_not(None))):
+            test = codec.decode(row.posture, _Tested).self_test
+            if test is not None:
+                found[SiteId(row.site)] = test
     return found
 
 
