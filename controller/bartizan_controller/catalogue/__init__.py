@@ -2,7 +2,8 @@
 
 from bartizan_controller.catalogue.founding import FoundingKeys, director_keys, found, make_keys
 from bartizan_controller.catalogue.online_keys import OnlineKeys, load_online_keys
-from bartizan_controller.catalogue.repository import CatalogueRepository, Lifetimes
+from bartizan_controller.catalogue.online_roles import Lifetimes
+from bartizan_controller.catalogue.repository import CatalogueRepository
 from bartizan_controller.catalogue.staging import Change, ChangeId
 
 __all__ = [

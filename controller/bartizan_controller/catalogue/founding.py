@@ -28,7 +28,8 @@ from bartizan.trust.tufdata import (
 )
 from bartizan.wire import codec
 from bartizan_controller.catalogue.online_keys import DIRECTOR, OnlineKeys, key_file
-from bartizan_controller.catalogue.repository import CATALOGUE_CAPABILITY, CatalogueRepository, Lifetimes
+from bartizan_controller.catalogue.online_roles import Lifetimes
+from bartizan_controller.catalogue.repository import CATALOGUE_CAPABILITY, CatalogueRepository
 from bartizan_controller.durable import Write, create_file, replace_file
 
 

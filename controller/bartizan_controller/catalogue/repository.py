@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bartizan.errors import BadSignature, Expired, Malformed
-from bartizan.trust.approval import Approval, add_signature, approval, require_approval, sign
-from bartizan.trust.catalogue import assemble_snapshot, assemble_timestamp, propose, rotate_root, signers
+from bartizan.trust.approval import Approval, add_signature, approval, require_approval
+from bartizan.trust.catalogue import propose, rotate_root, signers
 from bartizan.trust.content import Catalogue
 from bartizan.trust.push import Push, check_push
 from bartizan.trust.reading import (
@@ -41,11 +41,11 @@ from bartizan.trust.tufdata import (
     load_approved,
     load_targets,
     prepared,
-    require_online_signature,
     version_and_expiry,
 )
 from bartizan.wire import codec
 from bartizan.wire.capability import CAPABILITY
+from bartizan_controller.catalogue.online_roles import Lifetimes, OnlineRoles
 from bartizan_controller.catalogue.published import Published
 from bartizan_controller.catalogue.staging import Change, ChangeId, Staging
 from bartizan_controller.durable import Write, replace_file
@@ -61,27 +61,7 @@ if TYPE_CHECKING:
     from bartizan_controller.catalogue.online_keys import OnlineKeys
 
 CATALOGUE_CAPABILITY = 1  # what a program must understand to read a catalogue of this form at all
-DAY_SECONDS = 86400.0
 BUNDLE_LIMIT = codec.LIMIT * 3 // 4 - 128 * 1024  # octets; as base64, with its names, it fits one wire message
-
-
-class Lifetimes(msgspec.Struct, frozen=True):
-    """How long a version of each role lasts, in days.
-
-    What people sign lasts a year, so that no estate stops patching because somebody was on leave. The timestamp
-    lasts a week: a gateway that is kept from newer versions notices then, and stops flashing.
-    """
-
-    root: float = 365
-    targets: float = 365
-    policy: float = 365
-    firmware: float = 365
-    snapshot: float = 30
-    timestamp: float = 7
-
-    def of(self, role: str) -> float:
-        """Return the lifetime of a role in seconds."""
-        return float(msgspec.structs.asdict(self)[role]) * DAY_SECONDS
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -105,8 +85,8 @@ class CatalogueRepository:
     ) -> None:
         self._published = Published(folder, write)
         self._staging = Staging(folder / "changes", write)
-        self._online = online
         self._lifetimes = lifetimes or Lifetimes()
+        self._online = OnlineRoles(online, self._lifetimes)
 
     def is_founded(self) -> bool:
         """Return whether there is a catalogue here."""
@@ -343,7 +323,7 @@ class CatalogueRepository:
             Unavailable: The disk refuses.
         """
         present = self._published.metadata()
-        if not self._is_refresh_due(present, now):
+        if not self._online.is_due(present, now):
             return False
         self._publish(present, {}, now, versions=self.versions())
         return True
@@ -351,39 +331,10 @@ class CatalogueRepository:
     def _publish(
         self, approved: Mapping[str, bytes], contents: Mapping[str, bytes], now: float, *, versions: Mapping[str, int]
     ) -> None:
-        snapshot = sign(
-            SNAPSHOT,
-            assemble_snapshot(
-                {role: approved[role] for role in APPROVED},
-                version=versions[SNAPSHOT] + 1,
-                expires_at=now + self._lifetimes.of(SNAPSHOT),
-            ),
-            self._online.snapshot,
-        )
-        timestamp = sign(
-            TIMESTAMP,
-            assemble_timestamp(
-                snapshot, version=versions[TIMESTAMP] + 1, expires_at=now + self._lifetimes.of(TIMESTAMP)
-            ),
-            self._online.timestamp,
-        )
-        metadata = {**approved, SNAPSHOT: snapshot, TIMESTAMP: timestamp}
-        for role in (SNAPSHOT, TIMESTAMP):
-            require_online_signature(role, metadata[role], metadata[ROOT])
+        metadata = self._online.sign(approved, versions=versions, now=now)
         held = {path: file for path, file in small_targets(metadata).items() if path not in contents}
         read_catalogue(metadata, {**self._published.read_targets(held), **contents}, CAPABILITY)
         self._published.replace(metadata, contents)
-
-    def _is_refresh_due(self, present: Mapping[str, bytes], now: float) -> bool:
-        try:
-            for role in (SNAPSHOT, TIMESTAMP):
-                require_online_signature(role, present[role], present[ROOT])
-        except BadSignature:
-            return True
-        return any(
-            version_and_expiry(role, present[role])[1] - now < self._lifetimes.of(role) / 2
-            for role in (SNAPSHOT, TIMESTAMP)
-        )
 
     def _prepared(self, by: KeyId, now: float, note: str, contents: Mapping[str, bytes]) -> Prepared:
         needs = max(CATALOGUE_CAPABILITY, needed_capability(contents))
