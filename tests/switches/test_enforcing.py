@@ -15,6 +15,8 @@ from bartizan_agent.switches.client import Session
 from bartizan_agent.switches.enforcer import Switches
 from bartizan_agent.switches.journal import Book, Journal
 from bartizan_agent.switches.settings import From, SwitchSettings
+from bartizan_lab.netns import bridge
+from bartizan_lab.switch.state import Vlan
 from tests.switches.conftest import GATEWAY_MAC, SECRET, SwitchedSite, settings
 
 pytestmark = pytest.mark.netns
@@ -123,6 +125,34 @@ async def test_cameras_share_a_vlan_only_where_the_switch_keeps_them_apart(gatew
     enforced = await gateway.enforcer.apply(ruleset((GATE, Level.ISOLATE), (YARD, Level.ISOLATE)))
 
     assert enforced.held() == {GATE: "switch sw1 port p0 (vlan 666)", YARD: "switch sw1 port p1 (vlan 666)"}
+
+
+async def test_a_gateway_that_has_the_isolation_vlan_too_still_reaches_the_camera(gateway: Gateway) -> None:
+    """As the guide has it: one bridge whose ports do not reach each other; an own cable in place of a tag."""
+    site = gateway.site
+    await site.start()
+    state = site.switch.state()
+    own = state.ports["iso0"]
+    state.vlans[666], state.pvid[own] = Vlan({own}, {own}), 666
+    state.vlans[1].egress.discard(own)
+    state.vlans[1].untagged.discard(own)
+    site.switch.change(state)
+    site.gateway.ip("address flush dev cam0")
+    bridge(site.gateway, "br-cam", "cam0", "cam1")
+    for port in ("cam0", "cam1"):
+        site.gateway.run("bridge", "link", "set", "dev", port, "isolated", "on")
+    site.gateway.ip("address add 10.9.0.1/24 dev br-cam")
+    site.speak()
+
+    enforced = await gateway.enforcer.apply(ruleset((GATE, Level.ISOLATE), (YARD, Level.WATCH)))
+
+    assert enforced.held() == {GATE: "switch sw1 port p0 (vlan 666)"}
+    assert site.reaches(GATE, "10.9.0.1")
+    assert site.reaches(YARD, "10.9.0.1")
+    assert not site.reaches(GATE, YARD)
+    assert not site.reaches(YARD, GATE)
+    await gateway.enforcer.remove_all()
+    assert site.switch.state() == state
 
 
 async def test_a_strange_port_in_the_isolation_vlan_is_found_and_told(gateway: Gateway) -> None:
