@@ -34,6 +34,8 @@ NOT_NEEDED = {
     "bartizan_agent.tuf_client",
 }
 PROGRAM = f"""
+from bartizan_agent import later
+later.put_off()
 import asyncio, contextlib, json, sys
 import {", ".join(LONG_LIVED)}
 from pathlib import Path
@@ -56,7 +58,7 @@ async def ask_a_camera():
 with contextlib.suppress(BartizanError):
     CatalogueClient(Path(sys.argv[1]), verify=verify_apart).update({{}}, 0.0)
 asyncio.run(ask_a_camera())
-print(json.dumps(sorted(sys.modules)))
+print(json.dumps(sorted(name for name, module in sys.modules.items() if type(module) is not later._Later)))
 """
 
 
