@@ -2,16 +2,48 @@
 
 Some libraries import more where more is installed; what is measured is what a gateway has. That includes compiled
 modules, which the agent's package makes when it is installed: compiling at every start costs time and much memory.
+Python's own options are those of the agent's unit.
 """
 
 import compileall
+import os
+import shlex
 import shutil
+import subprocess
+import sys
 from importlib.metadata import distribution
 from pathlib import Path, PurePath
 
 CHECKOUT = Path(__file__).parents[1]
 _COMPILED = "__pycache__"
 _OURS = (CHECKOUT / "bartizan", CHECKOUT / "agent" / "bartizan_agent")
+
+
+UNIT = CHECKOUT / "deploy" / "agent" / "bartizan-agent.service"
+_START = "ExecStart="
+_ITS_CACHE = "/opt/bartizan/compiled"
+_WRITING = {"PYTHONDONTWRITEBYTECODE": ""}
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Do as `environment` does, and compile as the package's postinst does; for `python(folder)`."""
+    variables = environment(folder)
+    subprocess.run(
+        [*python(folder), "-m", "bartizan_agent.settled"],
+        env=os.environ | variables | _WRITING,
+        timeout=120,
+        check=True,
+    )
+    return variables
+
+
+def python(folder: Path) -> tuple[str, ...]:
+    """Return Python with the options of the agent's unit, for what is in a folder; its cache is there, too."""
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    words = shlex.split(next(line.removeprefix(_START) for line in lines if line.startswith(_START)))
+    options = [word.replace(_ITS_CACHE, str(folder / "compiled")) for word in words[1 : words.index("-m")]]
+    # Isolated, it would not look for packages where an environment's variable says.
+    return sys.executable, "-S", *(option for option in options if option != "-I")
 
 
 def environment(folder: Path) -> dict[str, str]:

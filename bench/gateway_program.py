@@ -8,7 +8,6 @@ acknowledges whatever is said, as a controller would.
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -169,9 +168,9 @@ def agent(estate: Estate, gateway: Namespace) -> Iterator[None]:
     """Run the agent in the gateway for the block, with the packages of an installation of the agent alone."""
     alone = estate.base / "alone"
     alone.mkdir()
-    environment = agent_alone.environment(alone)
+    environment = agent_alone.installed(alone)
     options = (f"--state={estate.places.state}", f"--config={estate.configuration}")
-    program = (sys.executable, "-S", "-m", "bartizan_agent", *options, "run")
+    program = (*agent_alone.python(alone), "-m", "bartizan_agent", *options, "run")
     with _program(gateway.command(*program), estate.base, environment):
         yield
 

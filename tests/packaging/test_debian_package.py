@@ -116,6 +116,17 @@ def test_its_scripts_are_sound(package: Package, tmp_path: Path, script: str) ->
     assert (tmp_path / "control" / script).stat().st_mode & 0o111
 
 
+def test_what_the_service_reads_is_what_its_package_compiles(package: Package, tmp_path: Path) -> None:
+    """The same options in both, and again when another package changes the standard library."""
+    unit = (package.root / "lib/systemd/system/bartizan-agent.service").read_text(encoding="utf-8")
+    started = re.search(r"^ExecStart=(.*) -m bartizan_agent run$", unit, re.MULTILINE)
+    output("dpkg-deb", "--control", str(package.file), str(tmp_path))
+
+    assert started is not None
+    assert f"\n{started[1]} -m bartizan_agent.settled\n" in (tmp_path / "postinst").read_text(encoding="utf-8")
+    assert (tmp_path / "triggers").read_text(encoding="ascii") == f"interest-noawait /usr/lib/python{PYTHON}\n"
+
+
 def test_systemd_takes_the_units_as_they_are(package: Package, tmp_path: Path) -> None:
     """`systemd-analyze verify` with the units' paths led into the unpacked root: no unknown key, no missing file."""
     python = tmp_path / "python"

@@ -11,17 +11,6 @@ from bench import agent_alone
 
 LISTED = Path(__file__).parents[2] / "agent" / "modules.txt"
 OURS = {"bartizan", "bartizan_agent"}
-# What `bartizan-agent run` imports at a site with cameras and a catalogue, at its start or soon after.
-LONG_LIVED = (
-    "bartizan_agent.cli.run",
-    "bartizan_agent.app",
-    "bartizan_agent.nftables.drift",
-    "bartizan_agent.nftables.enforcer",
-    "bartizan_agent.link",
-    "bartizan_agent.discovery.watch",
-    "bartizan_agent.cameras",
-    "bartizan_agent.probe",
-)
 # Of ours, what only commands, an enrolment, a catalogue's arrival or other programs have a use for.
 NOT_NEEDED = {
     "bartizan.cli",
@@ -33,11 +22,10 @@ NOT_NEEDED = {
     "bartizan_agent.server_files",
     "bartizan_agent.tuf_client",
 }
-PROGRAM = f"""
-from bartizan_agent import later
-later.put_off()
+PROGRAM = """
+from bartizan_agent import later, settled
+settled.import_all()
 import asyncio, contextlib, json, sys
-import {", ".join(LONG_LIVED)}
 from pathlib import Path
 import httpx
 from bartizan.errors import BartizanError
@@ -53,10 +41,10 @@ async def ask_a_camera():
     async with await asyncio.start_server(answer, "127.0.0.1") as server:
         port = server.sockets[0].getsockname()[1]
         async with httpx.AsyncClient(transport=OneConnectionEach(None), trust_env=False) as client:
-            assert (await client.get(f"http://127.0.0.1:{{port}}/")).text == "hi"
+            assert (await client.get(f"http://127.0.0.1:{port}/")).text == "hi"
 
 with contextlib.suppress(BartizanError):
-    CatalogueClient(Path(sys.argv[1]), verify=verify_apart).update({{}}, 0.0)
+    CatalogueClient(Path(sys.argv[1]), verify=verify_apart).update({}, 0.0)
 asyncio.run(ask_a_camera())
 print(json.dumps(sorted(name for name, module in sys.modules.items() if type(module) is not later._Later)))
 """

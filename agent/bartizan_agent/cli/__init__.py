@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from bartizan_agent import __version__
+from bartizan_agent import __version__, later
 from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
 
 COMMANDS = (
@@ -49,6 +49,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 called wrongly, 3 not enrolled, 130 Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    later.put_off()
     try:
         return _run(given)
     except Ended as end:

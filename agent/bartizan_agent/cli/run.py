@@ -21,9 +21,6 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until told to stop."""
-    from bartizan_agent import later
-
-    later.put_off()
     from bartizan_agent import app, logs, settings
     from bartizan_agent.places import Places
 

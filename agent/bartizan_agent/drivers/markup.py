@@ -32,6 +32,11 @@ def parse(body: bytes) -> Element:
     return root
 
 
+def escape(text: str) -> str:
+    """Return text as it stands in an element. The standard library's own brings the whole of `xml.sax`."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def local_name(element: Element) -> str:
     """Return an element's name without its namespace."""
     return element.tag.rpartition("}")[2]

@@ -7,7 +7,6 @@ that knows no such number wants the password itself, and is not logged in to.
 import hashlib
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -51,7 +50,9 @@ def log_in(credential: Credential, challenge: Challenge) -> Request[Pass]:
     """Log in once."""
     inner = hashlib.md5(credential.password.encode(), usedforsecurity=False).hexdigest().upper()
     proof = hashlib.sha512(f"{inner}#{challenge.number}".encode()).hexdigest()
-    content = f"<content><userName>{escape(credential.username)}</userName><password>{proof}</password></content>"
+    content = (
+        f"<content><userName>{markup.escape(credential.username)}</userName><password>{proof}</password></content>"
+    )
 
     def decode(body: bytes) -> Pass:
         root = markup.parse(body)

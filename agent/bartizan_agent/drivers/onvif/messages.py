@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -83,14 +82,14 @@ def stream_uri(security: str, service: str, token: str, host: str) -> Request[st
     asked = (
         f'<GetStreamUri xmlns="{_MEDIA}"><StreamSetup><Stream xmlns="{_SCHEMA}">RTP-Unicast</Stream>'
         f'<Transport xmlns="{_SCHEMA}"><Protocol>RTSP</Protocol></Transport></StreamSetup>'
-        f"<ProfileToken>{escape(token)}</ProfileToken></GetStreamUri>"
+        f"<ProfileToken>{markup.escape(token)}</ProfileToken></GetStreamUri>"
     )
     return _call(security, asked, lambda body: _path_in(body, "Uri", host), service)
 
 
 def snapshot_uri(security: str, service: str, token: str, host: str) -> Request[str]:
     """Ask for a profile's snapshot address: a path on the camera."""
-    asked = f'<GetSnapshotUri xmlns="{_MEDIA}"><ProfileToken>{escape(token)}</ProfileToken></GetSnapshotUri>'
+    asked = f'<GetSnapshotUri xmlns="{_MEDIA}"><ProfileToken>{markup.escape(token)}</ProfileToken></GetSnapshotUri>'
     return _call(security, asked, lambda body: _path_in(body, "Uri", host), service)
 
 

@@ -3,9 +3,9 @@
 import base64
 import hashlib
 from datetime import UTC, datetime
-from xml.sax.saxutils import escape
 
 from bartizan.trust.credentials import Credential
+from bartizan_agent.drivers import markup
 
 _WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 _WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -27,7 +27,7 @@ def header(credential: Credential, nonce: bytes, camera_time: float) -> str:
     ).decode()
     return (
         f'<wsse:Security xmlns:wsse="{_WSSE}" xmlns:wsu="{_WSU}" s:mustUnderstand="true"><wsse:UsernameToken>'
-        f"<wsse:Username>{escape(credential.username)}</wsse:Username>"
+        f"<wsse:Username>{markup.escape(credential.username)}</wsse:Username>"
         f'<wsse:Password Type="{_PROFILE}">{digest}</wsse:Password>'
         f'<wsse:Nonce EncodingType="{_MESSAGE}">{base64.b64encode(nonce).decode()}</wsse:Nonce>'
         f"<wsu:Created>{created}</wsu:Created></wsse:UsernameToken></wsse:Security>"
