@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,9 +17,10 @@ from bartizan_lab.cameras import make
 from bartizan_lab.netns import Namespace, veth
 from tests.discovery.test_dhcp import bootp
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.alone]
 
 SEGMENT = SegmentSettings("cam0")
+LATER = Mac("44:47:cc:00:00:09")
 LIMITS = Limits(listen_seconds=0.3, read_seconds=0.2)
 
 
@@ -208,18 +209,44 @@ def test_a_segment_that_cannot_be_scanned_is_only_listened_to_and_said_so_once(
     ]
 
 
-def test_an_interface_that_comes_later_is_watched_from_then_on(segment: Any) -> None:
+@pytest.mark.parametrize("when", ["scanned", "listening"])
+def test_an_interface_that_comes_later_is_watched_from_then_on(segment: Any, when: str) -> None:
+    """Whether it comes while others are scanned, or afterwards."""
     heard = Heard()
 
-    async def bring_it_up(_: Watch) -> None:
-        await until(lambda: bool(heard.rounds))
-        with Namespace("later") as later:
-            veth(segment.gateway, "cam1", later, "eth0")
-            later.ip("link set eth0 address 44:47:cc:00:00:09", "address add 10.9.1.9/24 dev eth0", "link set eth0 up")
-            segment.gateway.ip("address add 10.9.1.1/24 dev cam1", "link set cam1 up")
-            await until(lambda: "44:47:cc:00:00:09" in heard.macs())
+    async def bring_it_up(watch: Watch) -> None:
+        await until(lambda: bool(watch._scanned if when == "scanned" else heard.rounds))
+        with later(segment) as far:
+            far.ip("link set eth0 up")
+            await until(lambda: LATER in heard.macs())
 
     segment.run(lambda: watching(heard, bring_it_up, SEGMENT, SegmentSettings("cam1")))
+
+
+def test_who_is_behind_a_cable_that_is_plugged_in_later_is_asked(segment: Any) -> None:
+    """It says nothing by itself, and the scan before asked nobody."""
+    heard = Heard()
+
+    async def plug_in(_: Watch) -> None:
+        await until(lambda: bool(heard.rounds))
+        far.ip("link set eth0 up")
+        await until(lambda: LATER in heard.macs())
+
+    with later(segment) as far:
+        segment.run(lambda: watching(heard, plug_in, SEGMENT, SegmentSettings("cam1")))
+
+    assert heard.rounds[0] == ()
+
+
+@contextlib.contextmanager
+def later(segment: Any) -> Iterator[Namespace]:
+    """Another interface of the gateway, and the only device on its link, whose own is still down."""
+    with Namespace("later") as far:
+        veth(segment.gateway, "cam1", far, "eth0")
+        far.ip(f"link set eth0 address {LATER}", "address add 10.9.1.9/24 dev eth0")
+        segment.gateway.sysctl("net.ipv6.conf.cam1.disable_ipv6", "1")  # an address of it would come with the carrier
+        segment.gateway.ip("address add 10.9.1.1/24 dev cam1", "link set cam1 up")
+        yield far
 
 
 def test_an_idle_watch_does_not_wake_up(segment: Any) -> None:

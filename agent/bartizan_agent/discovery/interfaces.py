@@ -25,6 +25,8 @@ class Interface(msgspec.Struct, frozen=True):
     networks: tuple[IPv4Network, ...] = ()
     bridge: int = 0
     """Number of the bridge that it is a port of; 0 if it is none."""
+    has_carrier: bool = True
+    """Whether a cable is plugged in and taken up."""
 
     @property
     def has_ipv6(self) -> bool:
@@ -91,4 +93,5 @@ def _interface(link: rtnetlink.Link, held: list[rtnetlink.InterfaceAddress]) -> 
         addresses=tuple(found.address for found in held),
         networks=tuple(network for network in networks if isinstance(network, IPv4Network)),
         bridge=link.bridge,
+        has_carrier=bool(link.flags & rtnetlink.RUNNING),
     )

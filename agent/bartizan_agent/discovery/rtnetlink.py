@@ -33,7 +33,7 @@ AF_BRIDGE = 7
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 INCOMPLETE, REACHABLE, STALE, DELAY, PROBE, FAILED = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
-UP, LOOPBACK = 0x1, 0x8
+UP, LOOPBACK, RUNNING = 0x1, 0x8, 0x40
 
 
 class Neighbour(msgspec.Struct, frozen=True):

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, ip_network
 
+import msgspec
+
 from bartizan.identity.model import Observation
 from bartizan.ids import Address
 from bartizan_agent.discovery import dhcp
@@ -31,7 +33,8 @@ _RETRY_SECONDS = 30.0  # while no interface can be watched
 
 _log = logging.getLogger(__name__)
 
-Tell = Callable[[tuple[Observation, ...]], None]
+Found = tuple[Observation, ...]
+Tell = Callable[[Found], None]
 
 
 class Watch:
@@ -77,18 +80,18 @@ class Watch:
             self._scan_wanted.clear()
             targets = self._scanned = self._targets()
             if targets:
-                await self._scan(targets)
-                await self._listen(targets)
+                await self._listen(targets, await self._scan(targets))
             else:
                 await self._wanted_within(_RETRY_SECONDS)
 
-    async def _scan(self, targets: Sequence[Target]) -> None:
+    async def _scan(self, targets: Sequence[Target]) -> Found | None:
         try:
-            self._tell(await scan(targets, self._limits, _log.debug, self._looked, self._ports, self._table))
+            return await scan(targets, self._limits, _log.debug, self._looked, self._ports, self._table)
         except OSError as error:
             _log.warning("scan failed", exc_info=error)
+            return None
 
-    async def _listen(self, targets: Sequence[Target]) -> None:
+    async def _listen(self, targets: Sequence[Target], found: Found | None) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 listening = _Listening(
@@ -102,17 +105,34 @@ class Watch:
                     ports=self._ports,
                     complain=self._complain_once,
                 )
-                telling = tasks.create_task(listening.run())
-                await self._wanted_within(self._interval_seconds)
-                telling.cancel()
+                with contextlib.ExitStack() as sockets:
+                    try:
+                        listening.open(sockets)
+                    finally:  # told once whoever acts on it would be heard
+                        if found is not None:
+                            self._tell(found)
+                    self._look_at_interfaces()  # while the scan ran, nobody heard of their changes
+                    telling = tasks.create_task(listening.run())
+                    await self._wanted_within(self._interval_seconds)
+                    telling.cancel()
         except* OSError as error:  # an interface went away under us: what is there now is found out anew
             _log.warning("listening failed", exc_info=error)
             await asyncio.sleep(_RETRY_SECONDS)
 
     def _look_at_interfaces(self) -> None:
-        """Scan anew if a segment's interface came, went, or has another address: our sockets are bound to the old."""
-        if self._targets() != self._scanned:
+        """Scan anew if a segment's interface came, went, or has another address: our sockets are bound to the old.
+
+        So too once its cable is plugged in: what was asked before that, nobody heard.
+        """
+        targets, before = self._targets(), self._scanned
+        self._scanned = targets
+        if list(map(_unplugged, targets)) != list(map(_unplugged, before)):
             self.scan_now()
+        elif any(
+            now.interface.has_carrier and not old.interface.has_carrier
+            for now, old in zip(targets, before, strict=True)
+        ):
+            self._scan_wanted.set()
 
     def _complain_once(self, problem: str) -> None:
         if problem and problem not in self._complaints:
@@ -158,6 +178,10 @@ class Watch:
             )
 
 
+def _unplugged(target: Target) -> Target:
+    return msgspec.structs.replace(target, interface=msgspec.structs.replace(target.interface, has_carrier=False))
+
+
 class _Listening:
     """Listens between two scans. Wakes up for what arrives, and for nothing else."""
 
@@ -189,17 +213,24 @@ class _Listening:
         )
         self._visits = Visits(targets, limits, tasks, self._neighbours.table, looked, ports)
 
+    def open(self, sockets: contextlib.ExitStack) -> None:
+        """Listen from now on, until `sockets` is closed.
+
+        Raises:
+            OSError: An interface is gone.
+        """
+        sockets.enter_context(self._neighbours)
+        for one in self._targets:
+            sockets.enter_context(Segment(one.interface, channels(), self._heard, listen=True))
+            self._complain(sockets.enter_context(Leases(one.interface, self._requested)).problem)
+
     async def run(self) -> None:
-        with contextlib.ExitStack() as sockets:
-            sockets.enter_context(self._neighbours)
-            for target in self._targets:
-                sockets.enter_context(Segment(target.interface, channels(), self._heard, listen=True))
-                self._complain(sockets.enter_context(Leases(target.interface, self._requested)).problem)
-            while True:
-                await self._visits.news()
-                await asyncio.sleep(_GATHER_SECONDS)
-                self._neighbours.catch_up()  # who has just announced itself is known by its MAC from the first
-                self._tell(self._visits.take())
+        """Tell what comes, until cancelled."""
+        while True:
+            await self._visits.news()
+            await asyncio.sleep(_GATHER_SECONDS)
+            self._neighbours.catch_up()  # who has just announced itself is known by its MAC from the first
+            self._tell(self._visits.take())
 
     def _heard(self, interface: Interface, address: Address, answer: Heard | Rubbish) -> None:
         """An announcement comes when the services are up, which they may not have been when the neighbour appeared."""
