@@ -20,6 +20,7 @@ import itertools
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ from typing import Self
 
 PREFIX = "bzt-"
 COMMAND_SECONDS = 30.0
+_LOOK_SECONDS = 0.005
 
 _CLONE_NEWNET = 0x40000000
 _NAMED = Path("/run/netns")
@@ -111,6 +113,20 @@ def bridge(host: Namespace, name: str, *ports: str) -> None:
         *(f"link set {port} master {name}" for port in ports),
         *(f"link set {port} up" for port in (*ports, name)),
     )
+
+
+def until_up(host: Namespace, *interfaces: str) -> None:
+    """Return when interfaces pass frames. The kernel takes up a new cable only after a moment, and drops until then.
+
+    Raises:
+        TimeoutError: They do not; the other end may be down.
+    """
+    deadline = time.monotonic() + COMMAND_SECONDS
+    for name in interfaces:
+        while "state UP" not in host.run("ip", "link", "show", name):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} of {host.name} gets no carrier")
+            time.sleep(_LOOK_SECONDS)
 
 
 def route_between(host: Namespace) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from bartizan.ids import Mac
-from bartizan_lab.netns import Namespace, bridge, veth
+from bartizan_lab.netns import Namespace, bridge, until_up, veth
 from bartizan_lab.network import HostNetwork
 
 T = TypeVar("T")
@@ -32,6 +32,8 @@ class CameraSegment:
         self.gateway.sysctl("net.ipv6.conf.cam0.accept_dad", "0")
         self.gateway.sysctl("net.ipv6.conf.cam0.disable_ipv6", "1")  # it comes up when it likes; one test wants it
         self.gateway.ip("address add 10.9.0.1/24 brd + dev cam0", "link set cam0 up")
+        until_up(self.gateway, self.interface)
+        until_up(self._switch, "uplink")
 
     def plug_in(self, address: str, mac: str, *, also: str = "") -> HostNetwork:
         """Add a device; `also` is a second address of its interface."""
@@ -46,6 +48,8 @@ class CameraSegment:
             "link set eth0 up",
             "route add default dev eth0",
         )
+        until_up(host, "eth0")
+        until_up(self._switch, f"p{self._count}")
         return HostNetwork(address, "eth0", Mac(mac), None, functools.partial(_socket, host))
 
     def run(self, act: Callable[[], Awaitable[T]]) -> T:

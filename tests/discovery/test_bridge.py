@@ -15,7 +15,7 @@ from bartizan_agent.discovery.ports import Ports
 from bartizan_agent.discovery.watch import Watch
 from bartizan_agent.settings import SegmentSettings
 from bartizan_lab.cameras import make
-from bartizan_lab.netns import Namespace, bridge, veth
+from bartizan_lab.netns import Namespace, bridge, until_up, veth
 from bartizan_lab.network import HostNetwork
 
 pytestmark = pytest.mark.netns
@@ -36,6 +36,7 @@ class Site:
         }
         bridge(self.gateway, "br0", *self.hosts)
         self.gateway.ip("address add 10.9.0.1/24 brd + dev br0")
+        until_up(self.gateway, *self.hosts, "br0")
 
     def _host(self, stack: contextlib.ExitStack, port: str, number: int, mac: str) -> HostNetwork:
         host = stack.enter_context(Namespace(f"h{number}"))

@@ -23,12 +23,12 @@ from bartizan_agent.discovery.scan import scan
 from bartizan_agent.discovery.sweep import Target, target
 from bartizan_agent.knowledge import packaged
 from bartizan_lab.cameras import Camera, Fault, Setting, Timings, make
-from bartizan_lab.netns import Namespace, veth
+from bartizan_lab.netns import Namespace, until_up, veth
 from bartizan_lab.network import HostNetwork
 
 T = TypeVar("T")
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.alone]
 
 
 class Segment(Protocol):
@@ -246,7 +246,7 @@ def test_one_connection_at_a_time_goes_to_a_device_of_two_addresses(segment: Seg
     assert observation.addresses == ("10.9.0.20", "10.9.0.21")
     assert observation.open_ports == PORTS
     assert len(connections) >= 2 * len(PORTS)
-    assert set(open_at_once) == {1}
+    assert max(open_at_once) == 1  # none, where it was closed before it was accepted
 
 
 def test_a_camera_with_an_address_of_another_network_is_heard_but_not_connected_to(segment: Segment) -> None:
@@ -371,6 +371,7 @@ def test_several_segments_with_the_same_addresses_are_kept_apart(segment: Segmen
         veth(segment.gateway, "cam0.20", far, "eth0")
         segment.gateway.ip("address add 10.9.0.1/24 dev cam0.20", "link set cam0.20 up")
         far.ip("link set eth0 address 3c:ef:8c:00:00:09", "address add 10.9.0.20/24 dev eth0", "link set eth0 up")
+        until_up(far, "eth0")
         segment.plug_in("10.9.0.20", "44:47:cc:00:00:01")
 
         async def act() -> tuple[Observation, ...]:

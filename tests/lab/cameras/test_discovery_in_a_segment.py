@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from bartizan_lab.cameras import Setting, Timings, make
-from bartizan_lab.netns import Namespace, veth
+from bartizan_lab.netns import Namespace, until_up, veth
 from bartizan_lab.network import HostNetwork
 
 pytestmark = pytest.mark.netns
@@ -97,15 +96,8 @@ def segment() -> Iterator[Segment]:
         own = [f"address add {address}/24 dev eth0" for address in ADDRESSES.values()]
         cameras.ip(*own, "link set eth0 up", "route add 224.0.0.0/4 dev eth0")
         for host in (scanner, cameras):
-            _wait_for_carrier(host)
+            until_up(host, "eth0")
         yield Segment(scanner, cameras)
-
-
-def _wait_for_carrier(host: Namespace) -> None:
-    """Return when eth0 passes frames: the kernel takes up a new cable only after a moment."""
-    deadline = time.monotonic() + 5
-    while "state UP" not in host.run("ip", "link", "show", "eth0"):
-        assert time.monotonic() < deadline, "eth0 got no carrier"
 
 
 @contextlib.asynccontextmanager
