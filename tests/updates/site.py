@@ -36,8 +36,8 @@ from bartizan_lab.rtsp.server import RtspServer
 from tests.updates.image_server import ImageServer
 
 SCHEMAS = (login_budget.SCHEMA, camera_certificates.SCHEMA, journal.SCHEMA)
-SECONDS = 15.0
-"""For any wait in a test."""
+SECONDS = 60.0
+"""For any wait in a test: longer than any camera is given."""
 
 HURRIED = Limits(
     fetch_pause=0.05,
@@ -216,7 +216,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def running_site(
-    folder: Path, cameras: Iterable[EmulatedCamera], *, worst_case_seconds: float = 5.0, at_once: int = 8
+    folder: Path, cameras: Iterable[EmulatedCamera], *, worst_case_seconds: float = 30.0, at_once: int = 8
 ) -> AsyncIterator[Site]:
     """Run cameras, image server and updater while the block lasts. Nothing is assigned yet."""
     by_kind = {camera.kind: camera for camera in cameras}

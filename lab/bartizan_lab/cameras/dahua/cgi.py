@@ -197,7 +197,7 @@ class DahuaCgi:
         self._refused_image = image is None
         if image is None:
             return Response(400, b"Error\r\nInvalid firmware!\r\n")
-        if self._traits.reboots_itself:
+        if self._traits.reboots_itself and Fault.UPGRADE_FAILS_MIDWAY not in self._camera.state.faults:
             self._camera.begin_flash_and_reboot(image)
         else:
             self._camera.begin_flash(image)
