@@ -31,6 +31,8 @@ from tests.e2e.sniffer import Sniffer
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
 POLL_SECONDS = 0.1
+PATIENCE = 3.0
+"""Times as long as a site would need on a machine of its own: in a test, others work beside it."""
 BRISK = {
     "keepalive_seconds": 5,
     "reconnect_seconds": 0.3,
@@ -233,9 +235,16 @@ class Deployment:
     ) -> None:
         """Wait for something to become true, looking every `poll` seconds. A controller that is away makes it false.
 
+        Args:
+            what: In words.
+            condition: Whether it is so.
+            seconds: How long it may take on a machine with nothing else to do.
+            poll: Seconds between two looks.
+
         Raises:
             AssertionError: It did not, in time; with the ends of all logs.
         """
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
         while True:
             with contextlib.suppress(Failed):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tests.side_by_side import in_the_machines_network
+
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 SECONDS = 180.0
@@ -77,6 +79,7 @@ def install(folder: Path, *wheels: Wheel) -> Installation:
 
 
 def _uv(*arguments: str) -> str:
-    done = subprocess.run([UV, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    command = in_the_machines_network(str(UV), *arguments)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, f"uv {' '.join(arguments)}: {done.stderr}"
     return done.stdout

@@ -10,6 +10,7 @@ import pytest
 
 import bartizan
 from tests.packaging.installation import ROOT, SECONDS
+from tests.side_by_side import in_the_machines_network
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 UNITS = ("bartizan-agent.service", "bartizan-restore.service")
@@ -48,7 +49,8 @@ class Package:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     folder = tmp_path_factory.mktemp("deb")
-    built = output(str(ROOT / "deploy/agent/build-deb"), "--python", PYTHON, str(folder))
+    script = str(ROOT / "deploy/agent/build-deb")
+    built = output(*in_the_machines_network(script, "--python", PYTHON, str(folder)))
     root = folder / "root"
     output("dpkg-deb", "--extract", built.strip(), str(root))
     return Package(Path(built.strip()), root)
