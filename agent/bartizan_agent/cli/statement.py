@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bartizan_agent.cli import DONE, Ended, Subparsers
+from bartizan_agent.cli import DONE, Ended, Subparsers, json_option, say
 
 if TYPE_CHECKING:
     from bartizan.identity.model import Device
@@ -33,6 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--to", dest="until", metavar="AGO|TIME", help="default: when the kernel was last looked at")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write it there; default: standard output")
+    json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         arguments.out.write_bytes(envelope + b"\n")
         verify = f"bartizan statement verify {arguments.out} --ca {local.keys.ca_file}"
-        print(f"written to {arguments.out}; verify it with: {verify}")
+        said = f"written to {arguments.out}; verify it with: {verify}"
+        say(arguments, said, {"written": str(arguments.out), "verify": verify})
     return DONE
 
 
