@@ -86,6 +86,7 @@ class SwitchAttendant:
     async def _ask(self, job: bytes, seconds: float) -> bytes:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-I",
             "-m",
             MODULE,
             str(self._places.state),

@@ -14,6 +14,7 @@ from bartizan_lab.netns import PREFIX, Namespace, bridge, may_name, route_betwee
 from bartizan_lab.network import HostNetwork
 from bartizan_lab.site import plan
 from bartizan_lab.site.plan import CameraPlan, SitePlan
+from bartizan_lab.switch.state import DEFAULT_VLAN, bridge_of
 
 DEVICE_INTERFACE = "eth0"
 
@@ -25,18 +26,22 @@ class SiteNetwork:
         self.plan = site
         self.gateway = Namespace(f"gw{site.number}")
         self.recorder = Namespace(f"rec{site.number}")
-        self._switch = Namespace(f"sw{site.number}")
+        self.switch = Namespace(f"sw{site.number}")
+        """The cameras' switch: with `managed_switch`, a place for a `bartizan_lab.switch.managed.ManagedSwitch`."""
+        self._bridge = bridge_of(DEFAULT_VLAN) if site.managed_switch else "br0"
         self._core = core
         self._cameras: dict[str, Namespace] = {}
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        for namespace in (self.gateway, self._switch, self.recorder):
+        for namespace in (self.gateway, self.switch, self.recorder):
             self._stack.enter_context(namespace)
         # A plain switch has no addresses; with one it would be found as a device.
-        self._switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1")
-        veth(self.gateway, plan.CAMERA_INTERFACE, self._switch, "uplink")
-        bridge(self._switch, "br0", "uplink")
+        self.switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1")
+        veth(self.gateway, plan.CAMERA_INTERFACE, self.switch, "uplink")
+        bridge(self.switch, self._bridge, "uplink")
+        if self.plan.managed_switch:
+            self._wire_management()
         if self.plan.bridged:
             self._wire_bridge()
         else:
@@ -56,8 +61,8 @@ class SiteNetwork:
         self._cameras[camera.name] = host
         port = f"p{camera.number}"
         host.sysctl("net.ipv6.conf.default.accept_dad", "0")
-        veth(self._switch, port, host, DEVICE_INTERFACE)
-        self._switch.ip(f"link set {port} master br0", f"link set {port} up")
+        veth(self.switch, port, host, DEVICE_INTERFACE)
+        self.switch.ip(f"link set {port} master {self._bridge}", f"link set {port} up")
         prefix6 = self.plan.prefix6(1)
         host.ip(
             f"link set {DEVICE_INTERFACE} address {camera.mac}",
@@ -67,6 +72,10 @@ class SiteNetwork:
             f"route add default via {self.plan.gateway(1)}",
             f"route add default via {prefix6}::1",
         )
+
+    def camera_host(self, camera: CameraPlan) -> Namespace:
+        """Return the namespace that a camera lives in."""
+        return self._cameras[camera.name]
 
     def camera_network(self, camera: CameraPlan) -> HostNetwork:
         """Return a camera's place, whose sockets are made inside its namespace."""
@@ -89,13 +98,19 @@ class SiteNetwork:
         self._wire_router(router, "lan0")
         if self.plan.managed_from_inside:
             own = "mgmt0"
-            veth(self._switch, "pmgmt", gateway, own)
-            self._switch.ip("link set pmgmt master br0", "link set pmgmt up")
+            veth(self.switch, "pmgmt", gateway, own)
+            self.switch.ip(f"link set pmgmt master {self._bridge}", "link set pmgmt up")
         gateway.ip(
             f"link set {own} up",
             f"address add {self.plan.own}/24 brd + dev {own}",
             f"route add default via {self.plan.gateway(1)}",
         )
+
+    def _wire_management(self) -> None:
+        """Lay a cable between the gateway and the managed switch that no camera can reach."""
+        veth(self.gateway, "sw0", self.switch, "mgmt0")
+        self.gateway.ip(f"address add {plan.SWITCH_MANAGER}/24 dev sw0", "link set sw0 up")
+        self.switch.ip(f"address add {plan.SWITCH}/24 dev mgmt0", "link set mgmt0 up")
 
     def _wire_router(self, gateway: Namespace, camera_interface: str) -> None:
         site = self.plan

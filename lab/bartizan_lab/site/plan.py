@@ -23,6 +23,11 @@ CONTROLLER = Address("10.80.0.10")
 CORE_SERVER = Address("10.80.0.20")
 ESTATE_NETWORKS = (Network("10.0.0.0/8"), Network("fd00::/16"))
 
+SWITCH = Address("10.191.0.2")
+"""A managed switch's own, on a cable to its gateway that no camera can reach."""
+SWITCH_MANAGER = Address("10.191.0.1")
+"""The gateway's, on that cable."""
+
 CAMERA_INTERFACE = "cam0"
 RECORDER_INTERFACE = "rec0"
 UPLINK_INTERFACE = "up0"
@@ -52,6 +57,8 @@ class SitePlan:
     """Whether its gateway is a transparent bridge, with a router of the site's own beyond it."""
     managed_from_inside: bool = False
     """Whether a bridged gateway is reached by an interface that is plugged into the cameras' switch."""
+    managed_switch: bool = False
+    """Whether the cameras' switch can be set by SNMP."""
 
     @property
     def own(self) -> Address:
