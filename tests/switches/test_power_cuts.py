@@ -15,6 +15,7 @@ from bartizan.containment.level import Level
 from bartizan.containment.model import ContainedDevice, Ruleset
 from bartizan.errors import Unavailable
 from bartizan.ids import DeviceId, Mac
+from bartizan.wire import events
 from bartizan_agent.notes import Note
 from bartizan_agent.switches.enforcer import Switches
 from bartizan_agent.switches.journal import Book, Journal, JournalDamaged
@@ -29,10 +30,10 @@ WRITES = 7  # to make the VLAN, join it twice, name it, leave the other twice; o
 OWN = settings(untouched=("p4",), vlans=(666, 667, 668), shutdown_from=From.QUARANTINE)
 
 
-def enforcer(switch: MemorySwitch, file: Path, notes: list[Note] | None = None) -> Switches:
+def enforcer(switch: MemorySwitch, file: Path, notes: list[Note] | None = None, *, at: float = 0.0) -> Switches:
     """A new process's enforcer."""
     tell = (notes if notes is not None else []).append
-    return Switches((OWN,), Book(file), opener=lambda _: switch, own_macs=(), now=lambda: 0.0, tell=tell)
+    return Switches((OWN,), Book(file), opener=lambda _: switch, own_macs=(), now=lambda: at, tell=tell)
 
 
 def plugged_in() -> MemorySwitch:
@@ -104,6 +105,25 @@ def test_nothing_is_set_while_the_journal_cannot_be_read(tmp_path: Path) -> None
 
     with pytest.raises(JournalDamaged, match="set the switches' ports by hand, then remove it"):
         enforcer(plugged_in(), file)
+
+
+def test_a_switch_that_takes_nothing_back_is_not_asked_at_every_look(tmp_path: Path) -> None:
+    """Somebody put a held port back, and the switch refuses now: it stays held in the journal, and is not worn out."""
+    switch, file, wanted = plugged_in(), tmp_path / "switches.json", ruleset(cam1=Level.ISOLATE)
+    asyncio.run(enforcer(switch, file).apply(wanted))
+    switch.state.pvid[1] = 1
+    switch.state.quirks["refuse"] = "pvid"
+    notes: list[Note] = []
+
+    found = [asyncio.run(enforcer(switch, file, notes).apply(wanted)) for _ in range(5)]
+
+    assert [each.shortfalls().keys() for each in found] == [{CAMERA}] * 5
+    assert [note.kind for note in notes] == [events.SWITCH_DRIFT]
+    assert [hold.ending for hold in Book(file).journal.holds] == [False]
+    switch.state.quirks.clear()
+    assert not asyncio.run(enforcer(switch, file).apply(wanted)).held()  # not yet: it is asked again in a minute
+    assert asyncio.run(enforcer(switch, file, at=61.0).apply(wanted)).held()
+    assert Book(file).journal.setbacks == ()
 
 
 LEVELS = st.sampled_from(list(Level))

@@ -74,12 +74,16 @@ class SwitchAttendant:
     async def _apply(self, ruleset: Ruleset | None) -> SwitchesEnforced:
         seconds = 3 * max((each.round_seconds for each in self._switches), default=0.0) + SPARE_SECONDS
         job = codec.encode({"task": "apply", "switches": self._switches, "ruleset": ruleset})
-        problem = f"nothing came of it within {seconds:g} s"
-        with suppress(TimeoutError, Malformed):
+        try:
             answer = codec.decode(await self._ask(job, seconds), _Answer)
-            if not answer.problem:
-                return answer.enforced
             problem = answer.problem
+        except TimeoutError:
+            problem = f"nothing came of it within {seconds:g} s"
+        except Malformed:
+            problem = "the process that speaks to it ended without an answer: see the agent's log"
+        else:
+            if not problem:
+                return answer.enforced
         log.error("the switches could not be set", extra={"reason": problem})
         return SwitchesEnforced(failures={each.name: problem for each in self._switches})
 

@@ -193,7 +193,7 @@ class Switches:
             elif not hold.settled:
                 self._book.change(hold, replace(hold, settled=True))
                 self._tell(note(events.SWITCH_PORT_HELD, hold.device, switch=name, port=hold.port, how=hold.how()))
-        self._forget_setbacks(name)
+        self._forget_setbacks(name, view)
         used = {hold.vlan for hold in self._holds_of(name)}
         for switch, vlan in self._book.journal.made_vlans:
             if switch == name and vlan not in used and vlan in view.vlans:
@@ -202,10 +202,14 @@ class Switches:
                 made = tuple(each for each in self._book.journal.made_vlans if each != (switch, vlan))
                 self._book.keep(replace(self._book.journal, made_vlans=made))
 
-    def _forget_setbacks(self, name: str) -> None:
-        """A port that is held and settled after all, or whose time came, counts from the beginning."""
-        settled = {hold.port for hold in self._holds_of(name) if hold.settled}
-        kept = tuple(each for each in self._book.journal.setbacks if each.switch != name or each.port not in settled)
+    def _forget_setbacks(self, name: str, view: View) -> None:
+        """A port that is set as it should be after all counts from the beginning; so does one of long ago."""
+        good = {hold.port for hold in self._holds_of(name) if _todo(hold, view) == ()}
+        kept = tuple(
+            each
+            for each in self._book.journal.setbacks
+            if (each.switch != name or each.port not in good) and each.again_at + LONGEST_WAIT_SECONDS > self._now()
+        )
         self._book.keep(replace(self._book.journal, setbacks=kept))
 
     def _holds_of(self, name: str) -> list[Hold]:
