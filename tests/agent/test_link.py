@@ -25,7 +25,7 @@ from bartizan.wire.up import Events, Hello, Posture, RenewCertificate, Report, W
 from bartizan_agent import outbox as outbox_module
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.link import Instruction, Link
-from bartizan_agent.mqtt import Connection
+from bartizan_agent.mqtt import UNACKNOWLEDGED, Connection
 from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.settings import ControllerSettings
@@ -279,6 +279,21 @@ async def test_a_frozen_broker_is_noticed(
             os.kill(broker.pid, signal.SIGCONT)
         async with desk(authority, broker) as controller:
             await controller.hears(Hello)
+
+
+async def test_what_is_not_yet_handled_bounds_what_the_broker_may_send(broker: Broker, authority: Authority) -> None:
+    """A flood waits at the broker, not in the gateway's memory; each that is handled lets one more come."""
+    here = Connection(broker.settings(), SITE, authority.client_context(SITE), aiomqtt.Will("bz/1/up/00/north/will"))
+    async with here as connection, desk(authority, broker) as controller:
+        await connection.listen_to(down(SITE))
+        for number in range(3 * UNACKNOWLEDGED):
+            await controller.say_bytes(down(SITE), bytes([number]))
+        arrived = [await anext(connection.messages) for _ in range(UNACKNOWLEDGED)]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(connection.messages), 0.5)
+        connection.acknowledge(arrived[0])
+        arrived.append(await asyncio.wait_for(anext(connection.messages), 5))
+        assert [message.payload for message in arrived] == [bytes([number]) for number in range(UNACKNOWLEDGED + 1)]
 
 
 async def test_an_idle_connection_wakes_the_process_to_ask_the_broker_and_for_nothing_else(
