@@ -47,7 +47,8 @@ class Verdicts:
         self._evaluator: Evaluator | None = None
         self._devices: tuple[Device, ...] = ()
         self._judged: dict[DeviceId, Verdict] = {}
-        self._next_change_at = 0.0
+        self._stands_from, self._stands_until = 0.0, 0.0
+        """Between which times nothing begins or ends of what was judged by."""
 
     def judge(
         self,
@@ -63,12 +64,15 @@ class Verdicts:
             Refused: The catalogue or a book makes no sense; neither should have been accepted.
         """
         stale: frozenset[DeviceId] | None = frozenset()
+        is_known = catalogue is self._catalogue and books == self._books
         if self._evaluator is None or catalogue is not self._catalogue or site != self._site:
             self._evaluator, stale = Evaluator(catalogue, site, books), None
         elif books != self._books:
             self._evaluator, stale = self._evaluator.with_orders(books), changed(self._books, books)
-        if at >= self._next_change_at:
-            self._next_change_at, stale = next_change_at(catalogue, books, at) or float("inf"), None
+        if not self._stands_from <= at < self._stands_until:  # the clock may have been set back, too
+            is_known, stale = False, None
+        if not is_known:
+            self._stands_from, self._stands_until = at, next_change_at(catalogue, books, at) or float("inf")
         self._catalogue, self._site, self._books = catalogue, site, books
         self._judged = self._judge(self._evaluator, devices, stale, at)
         self._devices = devices
