@@ -112,3 +112,19 @@ def test_a_device_that_is_wanted_no_longer_gets_its_port_back() -> None:
 
 def test_a_device_that_no_switch_has_seen_is_told_so() -> None:
     assert decided(CAMERA, views={"sw1": view()}).refusals == {"a": "no managed switch has seen its MAC"}
+
+
+def test_nothing_that_a_held_device_sends_frees_it() -> None:
+    """It names itself a switch by LLDP, and sends as another device, as nobody, and as the gateway."""
+    nobody, gateway = Mac("02:00:00:00:00:99"), Mac("02:00:00:00:00:01")
+    seen = replace(
+        view(a=1, b=1),
+        learned={mac: frozenset({1}) for mac in (A, B, nobody, gateway)},
+        neighbours={1: frozenset({nobody})},
+    )
+    site = Site({"sw1": SW1}, {"sw1": seen}, {gateway: "this gateway"})
+
+    decision = plan((CAMERA,), site, (HELD,))
+
+    assert (ports(decision), decision.refusals) == ({"p1": ("a", 666)}, {})
+    assert plan((CAMERA,), site, ()).holds == ()
