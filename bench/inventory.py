@@ -301,6 +301,12 @@ class _NothingPublished:
     def versions(self) -> dict[str, int]:
         return {}
 
+    def serves(self, gateway: SiteId) -> SiteId:
+        return gateway
+
+    def standbys(self, site: SiteId) -> tuple[SiteId, ...]:
+        raise NotImplementedError
+
     def bundle_since(self, held: dict[str, int]) -> CatalogueBundle:
         raise NotImplementedError
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bartizan.errors import Expired, Stale, Unavailable
+from bartizan.policy.facts import served_by
 from bartizan.trust import push
 from bartizan.trust.content import with_policy_of
 from bartizan.trust.push import Because, Waiting
@@ -182,10 +183,14 @@ class CatalogueClient:
             shared = {path: file(kept.files, path) for path in kept.before.shared}
             before = self._verify_again({**shared, **kept.before.files}, kept.before.accepted_at)
             since = kept.before.since
-            if push.on_arrival(newest.catalogue.push, self._site, in_force=before.policy) is not None:
+            if push.on_arrival(newest.catalogue.push, self._serves(newest), in_force=before.policy) is not None:
                 before = None  # what was signed says that it need not wait, whatever was written here
         self._hold(newest, before, since, kept.newest_time)
         return self._catalogue
+
+    def _serves(self, verified: _Verified) -> SiteId | None:
+        """Return the site by whose name this gateway is staged: that of the one it stands by for."""
+        return None if self._site is None else served_by(verified.catalogue.sites, self._site)
 
     def update(self, files: Files, now: float, activated: Collection[tuple[int, str]] = ()) -> Catalogue:
         """Accept a newer catalogue and return it, or raise and keep the last good one. Its policy may have to wait.
@@ -245,7 +250,10 @@ class CatalogueClient:
         if held is not None and newest.policy == held.policy:
             return self._before, self._since
         present = self._before or held
-        if present is None or push.on_arrival(newest.catalogue.push, self._site, in_force=present.policy) is not None:
+        if (
+            present is None
+            or push.on_arrival(newest.catalogue.push, self._serves(newest), in_force=present.policy) is not None
+        ):
             return None, 0.0
         waiting = _waiting(newest.catalogue, now)
         return (None, 0.0) if waiting is None or push.no_longer(waiting, activated, now) else (present, now)

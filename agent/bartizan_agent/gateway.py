@@ -169,7 +169,7 @@ class Gateway:
             agent_version=__version__,
             catalogue=last_good.versions(),
             estate_orders=last_good.generation(None),
-            site_orders=last_good.generation(parts.settings.site),
+            site_orders=last_good.generation(last_good.serves),
             credentials=last_good.credentials.generation,
             report_digest=self._reporter.present.digest if self._reporter.present else "",
             events_pending=parts.outbox.pending(),
@@ -428,7 +428,9 @@ class Gateway:
         parts, last_good, now = self._parts, self._parts.last_good, self._parts.clock.now()
         devices = {device.id: device for device in parts.roster.devices}
         credentials = last_good.credentials
-        work = assigned(last_good.books, last_good.catalogue, last_good.facts, devices, credentials, now)
+        # Two gateways must not update one camera: a standby leaves that to the gateway it stands by for.
+        books = last_good.books if last_good.serves == last_good.site else ()
+        work = assigned(books, last_good.catalogue, last_good.facts, devices, credentials, now)
         for order, reason in work.impossible:
             told = note(
                 events.UPDATE_REFUSED,
@@ -484,7 +486,7 @@ class Gateway:
             catalogue=last_good.versions(),
             catalogue_expired=last_good.is_expired(parts.clock.now()),
             estate_orders=last_good.generation(None),
-            site_orders=last_good.generation(parts.settings.site),
+            site_orders=last_good.generation(last_good.serves),
             ruleset_digest=enforced.digest,
             devices=device_postures(devices, containment.verdicts, levels, self._totals, why, switches),
             drops=parts.attempts.latest(),

@@ -13,11 +13,12 @@ from copy import copy
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from bartizan.errors import BartizanError, Refused, Unavailable
 from bartizan.ids import SiteId
 from bartizan.policy import evaluate
-from bartizan.policy.facts import site_facts
+from bartizan.policy.facts import served_by, site_facts
 from bartizan.policy.model import SiteFacts
 from bartizan.trust import dsse
 from bartizan.trust.accept import open_book, read_book, weigh
@@ -84,8 +85,15 @@ class LastGood:
 
     @property
     def books(self) -> tuple[OrderBook, ...]:
-        """The order books in force, the estate's first."""
-        return tuple(self._books[scope].book for scope in (None, self.site) if scope in self._books)
+        """The order books in force, the estate's first. What was ordered of a standby by its own name is its site's."""
+        serves = self.serves
+        books = (self._books[scope].book for scope in self._scopes if scope in self._books)
+        return tuple(book if book.site in (None, serves) else replace(book, site=serves) for book in books)
+
+    @property
+    def serves(self) -> SiteId:
+        """The site whose policy and orders this gateway carries out: its own, or the one that it stands by for."""
+        return served_by(self.catalogue.sites, self.site)
 
     @property
     def facts(self) -> SiteFacts:
@@ -105,7 +113,7 @@ class LastGood:
     @property
     def lacks_words(self) -> bool:
         """Whether anything that demands levels was accepted once and cannot be read any more."""
-        return bool(self.damaged.keys() & {CATALOGUE, _name(None), _name(self.site)})
+        return bool(self.damaged.keys() & {CATALOGUE, *map(self._name, self._scopes)})
 
     @property
     def policy_in_force(self) -> int:
@@ -133,8 +141,8 @@ class LastGood:
     def load(self) -> None:
         """Take up what is on disk. What is damaged is left out, and told in `damaged`."""
         self._attempt(CATALOGUE, self._load_catalogue)
-        for scope in (None, self.site):
-            self._attempt(_name(scope), lambda scope=scope: self._load_book(scope))  # type: ignore[misc]
+        for scope in self._scopes:
+            self._attempt(self._name(scope), lambda scope=scope: self._load_book(scope))  # type: ignore[misc]
         self._attempt(CREDENTIALS, self._load_credentials)
 
     def accept_catalogue(self, files: Mapping[str, bytes], now: float) -> bool:
@@ -175,11 +183,12 @@ class LastGood:
         """
         director = self.catalogue.director
         payload = dsse.verify(envelope, PAYLOAD_TYPE, director.keys)
-        scope = self.site if codec.decode(payload, _Header).site is not None else None
+        told = codec.decode(payload, _Header).site
+        scope = told if told in self._scopes else self.site
         held = self._still_signed(scope, director)
         book = weigh(read_book(payload, scope=scope, capability=CAPABILITY), held=held, now=now)
         evaluate.check_orders((book,))
-        self.damaged.pop(_name(scope), None)
+        self.damaged.pop(self._name(scope), None)
         if book is held:
             return None
         before = self._books.get(scope)
@@ -269,8 +278,21 @@ class LastGood:
             return None
         return held.book
 
+    @property
+    def _scopes(self) -> tuple[SiteId | None, ...]:
+        """Whose orders count. A standby's own do as well: what was ordered before it was one stands until it ends."""
+        serves = self.serves
+        return (None, self.site) if serves == self.site else (None, self.site, serves)
+
     def _book_file(self, scope: SiteId | None) -> Path:
+        if scope not in (None, self.site):
+            return self._places.orders / f"served-{scope}.dsse.json"
         return self._places.orders / f"{'estate' if scope is None else 'site'}.dsse.json"
+
+    def _name(self, scope: SiteId | None) -> str:
+        if scope not in (None, self.site):
+            return f"orders of {scope}"
+        return "orders of the estate" if scope is None else "orders of the site"
 
 
 def _only_tightens(before: OrderBook | None, after: OrderBook) -> bool:
@@ -280,10 +302,6 @@ def _only_tightens(before: OrderBook | None, after: OrderBook) -> bool:
 
 def _raises(book: OrderBook) -> frozenset[Raise]:
     return frozenset(order for order in book.orders if isinstance(order, Raise))
-
-
-def _name(scope: SiteId | None) -> str:
-    return "orders of the estate" if scope is None else "orders of the site"
 
 
 def _read(path: Path) -> bytes | None:

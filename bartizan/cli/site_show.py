@@ -22,7 +22,14 @@ def show(terminal: Terminal, controller: Controller, name: str) -> None:
     site = controller.get(f"sites/{name}", Json)
     found = controller.get(f"sites/{name}/posture", Json)
     terminal.fields(
-        [("site", _titled(site)), ("organisation", site["organisation"]), *_gateway(name, found), *_held(found)],
+        [
+            ("site", _titled(site)),
+            ("organisation", site["organisation"]),
+            *_stands_by(name, found),
+            *_gateway(name, found),
+            *_held(found),
+            *_standbys(found),
+        ],
         value={**site, **found},
     )
 
@@ -71,6 +78,19 @@ def _held(found: Json) -> Iterator[tuple[str, object]]:
         ", ".join(f"{level or 'not measured'} {count}" for level, count in sorted(counts.get("enforced", {}).items())),
     )
     yield "not as wanted", "\n".join(_not_as_wanted(found["disagreeing"]))
+
+
+def _stands_by(name: str, found: Json) -> Iterator[tuple[str, object]]:
+    if found["serves"] != name:
+        yield "standby for", f"{found['serves']}: its devices are counted there"
+
+
+def _standbys(found: Json) -> Iterator[tuple[str, object]]:
+    for standby in found["standbys"]:
+        age = standby["age_seconds"]
+        lacks = "\n".join(f"CANNOT TAKE OVER: {reason}" for reason in standby["lacks"])
+        ready = f"ready to take over, measured {age or 0:.0f} s ago"
+        yield "standby", f"{standby['member']['site']}: {lacks or ready}"
 
 
 def _versions(held: Json, told: Json, *, expired: bool) -> str:

@@ -4,9 +4,12 @@ A fact that is not known is not false. `Known.complete` says whether more may be
 names single values of which it cannot be told.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from bartizan.firmware.model import Advisory
 from bartizan.identity.model import Device, Kind
@@ -34,9 +37,41 @@ def unlisted_site(site: SiteId) -> SiteFacts:
     return SiteFacts(id=site, organisation=OrganisationId(""))
 
 
-def site_facts(sites: Iterable[SiteFacts], site: SiteId) -> SiteFacts:
-    """Return what the catalogue declares of a site; the worst that can be true if it declares nothing."""
-    return next((facts for facts in sites if facts.id == site), unlisted_site(site))
+def site_facts(sites: Collection[SiteFacts], site: SiteId) -> SiteFacts:
+    """Return what the catalogue declares of a site; the worst that can be true if it declares nothing.
+
+    Of a standby these are the facts of the site that it stands by for, whose cameras it has, with its own segments
+    where it declares any. It tries no passwords: two gateways would try twice.
+    """
+    own, served = _listed(sites, site), _served(sites, site)
+    if own is None:
+        return unlisted_site(site)
+    if served is None:
+        return own
+    return replace(served, segments=own.segments or served.segments, default_password_check=False)
+
+
+def served_by(sites: Collection[SiteFacts], gateway: SiteId) -> SiteId:
+    """Return the site whose policy and orders a gateway carries out: its own, or the one that it stands by for."""
+    served = _served(sites, gateway)
+    return gateway if served is None else served.id
+
+
+def standbys_of(sites: Collection[SiteFacts], site: SiteId) -> tuple[SiteId, ...]:
+    """Return the gateways that stand by for a site."""
+    return tuple(facts.id for facts in sites if facts.standby_for == site and served_by(sites, facts.id) == site)
+
+
+def _served(sites: Collection[SiteFacts], gateway: SiteId) -> SiteFacts | None:
+    own = _listed(sites, gateway)
+    if own is None or own.standby_for is UNSET:
+        return None
+    served = _listed(sites, own.standby_for)
+    return None if served is None or served.standby_for is not UNSET else served
+
+
+def _listed(sites: Collection[SiteFacts], site: SiteId) -> SiteFacts | None:
+    return next((facts for facts in sites if facts.id == site), None)
 
 
 class Facts:

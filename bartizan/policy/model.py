@@ -188,6 +188,11 @@ class SiteFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tags by device id."""
     default_password_check: bool = False
     """Whether each camera may be tried once with its maker's default password."""
+    standby_for: SiteId | msgspec.UnsetType = msgspec.UNSET
+    """This is no place of its own but a second gateway of that site, ready to take over: it enforces the same.
+
+    Left out of the document where it says nothing, so that programs which do not know it read the others.
+    """
 
 
 class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

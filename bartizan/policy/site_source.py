@@ -3,6 +3,8 @@
 import enum
 import re
 
+from msgspec import UNSET
+
 from bartizan.containment.level import Level
 from bartizan.ids import Network, OrganisationId, SiteId, address, network
 from bartizan.policy.document import Mapping, Node, Place, read_document
@@ -20,6 +22,7 @@ SITE_FIELDS = (
     "segments",
     "device-tags",
     "default-password-check",
+    "standby-for",
 )
 SEGMENT_FIELDS = ("interface", "zone", "default-level")
 
@@ -70,6 +73,7 @@ def _site(node: Node, faults: Faults) -> SiteFacts:
         segments=_segments(fields),
         device_tags=_device_tags(tags, faults) if tags else {},
         default_password_check=fields.choice("default-password-check", Switch, Switch.OFF) is Switch.ON,
+        standby_for=SiteId(fields.name("standby-for")) if fields.node("standby-for") else UNSET,
     )
 
 

@@ -37,7 +37,7 @@ from bartizan.trust.tufdata import (
     version_and_expiry,
 )
 from bartizan.wire import codec
-from bartizan.wire.capability import PUSHES
+from bartizan.wire.capability import PUSHES, STANDBYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -153,8 +153,16 @@ def needed_capability(contents: Mapping[str, bytes]) -> int:
     advisories = ADVISORIES_CAPABILITY if ADVISORIES_PATH in contents else 1
     push = PUSHES if PUSH_PATH in contents else 1
     return max(
-        [advisories, push, *(_decode(contents[path], _PolicyHeader, path).needs_capability for path in policies)]
+        advisories,
+        push,
+        *(_decode(contents[path], _PolicyHeader, path).needs_capability for path in policies),
+        *(_needed_for_sites(path, content) for path, content in contents.items() if path.startswith(SITES_PREFIX)),
     )
+
+
+def _needed_for_sites(path: str, content: bytes) -> int:
+    sites = _decode(content, tuple[_SiteHeader, ...], path)
+    return STANDBYS if any(site.standby_for for site in sites) else 1
 
 
 def _read_policy(contents: Mapping[str, bytes], capability: int) -> Catalogue:
@@ -216,8 +224,13 @@ def _sites(path: str, content: bytes) -> tuple[SiteFacts, ...]:
     sites = _decode(content, tuple[SiteFacts, ...], path)
     if path != f"{SITES_PREFIX}{organisation}{SUFFIX}" or any(site.organisation != organisation for site in sites):
         raise Malformed(f"{path!r} must hold sites of one organisation, the one in its name")
+    ids = {site.id for site in sites if site.standby_for is msgspec.UNSET}
     for site in sites:
         _slug(site.id, path)
+        if site.standby_for is not msgspec.UNSET and site.standby_for not in ids:
+            raise Malformed(
+                f"{path!r}: {site.id!r} stands by for {site.standby_for!r}, which is no site of this organisation"
+            )
     return sites
 
 
@@ -279,6 +292,10 @@ def _slug(text: str, path: str) -> str:
 def _check_capability(what: str, needed: int, capability: int) -> None:
     if needed > capability:
         raise TooNew(f"{what} needs capability {needed}; this program has {capability}: update it")
+
+
+class _SiteHeader(msgspec.Struct):
+    standby_for: str = ""
 
 
 class _PolicyHeader(msgspec.Struct):

@@ -12,7 +12,7 @@ History:
        when a destination was first and last tried, as the gateway found it; gaps in which a gateway did not measure,
        and devices that try more than is listed, as events; headers of dropped packets, and names of the DNS that were
        asked for; the port of a managed switch that holds a device; self-tests that a gateway makes by itself or when
-       ordered, and what came of the last
+       ordered, and what came of the last; gateways that stand by for another's site
 """
 
 CAPABILITY = 4
@@ -25,6 +25,9 @@ PUSHES = 4
 
 SELF_TESTS = 4
 """The first capability whose programs know orders that ask for a self-test."""
+
+STANDBYS = 4
+"""The first capability whose programs know gateways that stand by for another's site."""
 
 EVIDENCE = 4
 """The first capability whose programs tell in which time they did not measure."""

@@ -161,6 +161,22 @@ Do: One after an upgrade is of no consequence: look whether both sides have vers
 Many, or from a site that names another, mean that somebody speaks who should not: shut the gateway out and enrol it
 again.
 """
+STANDBY_BEHIND = "standby.behind"
+"""A standby gateway lacks something that the site's own gateway enforces, and has for a minute. Told by the controller.
+
+gateway: The standby.
+reasons: What it lacks.
+
+Do: Mend it before it has to take over: cameras would be held more loosely then, or not at all. `bartizan site show`
+names what it lacks, `bartizan-agent status` on it says why.
+"""
+STANDBY_READY = "standby.ready"
+"""A standby gateway that was behind enforces all that the site's own gateway does.
+
+gateway: The standby.
+
+Do: Nothing.
+"""
 CONTAINMENT_APPLIED = "containment.applied"
 """Another ruleset is in force in the gateway's kernel.
 

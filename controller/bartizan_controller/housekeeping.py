@@ -8,9 +8,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bartizan.errors import BartizanError
 from bartizan_controller import orders
 from bartizan_controller.parts import Parts
+from bartizan_controller.standby import Watch
 from bartizan_controller.store import events, gateways, tokens
 
 CHECKPOINT_SECONDS = 5
+STANDBY_SECONDS = 30
 REFRESH_SECONDS = 3600
 KEPT_SECONDS = 90 * 86400.0
 """How long used tokens and expired certificates are remembered."""
@@ -22,10 +24,12 @@ Job = Callable[[], Awaitable[object]]
 
 def schedule(parts: Parts, renew_tls: Job) -> AsyncIOScheduler:
     """Return a scheduler with all jobs, not yet started."""
+    standbys = Watch()
     # A job that is late still runs, and once is enough.
     scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
     for job, seconds in (
         (parts.database.checkpoint_when_idle, CHECKPOINT_SECONDS),
+        (lambda: look_at_standbys(parts, standbys), STANDBY_SECONDS),
         (lambda: refresh_catalogue(parts), REFRESH_SECONDS),
         (lambda: renew_books(parts), REFRESH_SECONDS),
         (lambda: forget(parts), REFRESH_SECONDS),
@@ -33,6 +37,16 @@ def schedule(parts: Parts, renew_tls: Job) -> AsyncIOScheduler:
     ):
         scheduler.add_job(_careful(job), "interval", seconds=seconds)
     return scheduler
+
+
+async def look_at_standbys(parts: Parts, standbys: Watch) -> None:
+    """Tell once of each standby gateway that could not take over, and once when it can."""
+    standing_by = parts.publication.standing_by
+    if not standing_by:
+        return
+    told = await parts.database.read(lambda c: standbys.look(c, standing_by, parts.clock()))
+    if told:
+        await parts.database.write(lambda c: events.add(c, told))
 
 
 async def refresh_catalogue(parts: Parts) -> None:

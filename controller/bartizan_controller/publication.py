@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
+from msgspec import UNSET
+
 from bartizan.firmware.model import Image
-from bartizan.ids import ImageId, KeyId
+from bartizan.ids import ImageId, KeyId, SiteId
+from bartizan.policy.facts import served_by
 from bartizan.trust.approval import Approval
 from bartizan.trust.catalogue import RoleKeys
 from bartizan.trust.content import Catalogue
@@ -64,6 +67,19 @@ class Publication:
     def bundle_since(self, held: Mapping[str, int]) -> CatalogueBundle:
         """Return the files that a gateway with these versions lacks."""
         return self._current.bundle_since(held)
+
+    def serves(self, gateway: SiteId) -> SiteId:
+        """Return the site whose policy and orders a gateway carries out: its own, or the one it stands by for."""
+        return self._current.served.get(gateway, gateway)
+
+    def standbys(self, site: SiteId) -> tuple[SiteId, ...]:
+        """Return the gateways that stand by for a site."""
+        return tuple(gateway for gateway, served in self._current.served.items() if served == site)
+
+    @property
+    def standing_by(self) -> Mapping[SiteId, SiteId]:
+        """Every gateway that stands by, and the site that it does so for."""
+        return self._current.served
 
     async def propose(
         self,
@@ -160,6 +176,8 @@ class _Current:
         self.signers = repository.signers()
         self.approvals = repository.approvals()
         self.catalogue = repository.catalogue()
+        sites = self.catalogue.sites
+        self.served = {facts.id: served_by(sites, facts.id) for facts in sites if facts.standby_for is not UNSET}
 
     def bundle_since(self, held: Mapping[str, int]) -> CatalogueBundle:
         key = tuple(sorted((role, held.get(role, 0)) for role in self.versions))

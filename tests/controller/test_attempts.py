@@ -215,6 +215,12 @@ class Empty:
 
     versions: dict[str, int] = {}  # noqa: RUF012 - an attribute of the interface
 
+    def serves(self, gateway: SiteId) -> SiteId:
+        return gateway
+
+    def standbys(self, site: SiteId) -> tuple[SiteId, ...]:  # noqa: ARG002
+        return ()
+
     def bundle_since(self, held: dict[str, int]) -> CatalogueBundle:  # noqa: ARG002
         return CatalogueBundle({})
 

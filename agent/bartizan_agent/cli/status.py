@@ -22,6 +22,8 @@ class Status(msgspec.Struct, frozen=True):
     """What the command says. Times are Unix seconds."""
 
     site: str
+    stands_by_for: str
+    """The site whose cameras this gateway holds as that one's standby; empty where it is no standby."""
     healthy: bool
     troubles: tuple[str, ...]
     """Why it is not, in words; what to do about each is in the operating guide."""
@@ -103,6 +105,7 @@ def judge(local: "Local", now: float) -> Status:
     ]
     return Status(
         site=local.settings.site,
+        stands_by_for=last_good.serves if last_good.serves != last_good.site else "",
         healthy=not troubles,
         troubles=tuple(troubles),
         running=local.is_running,
@@ -114,7 +117,7 @@ def judge(local: "Local", now: float) -> Status:
         policy_in_force=last_good.policy_in_force,
         policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,
         estate_orders=last_good.generation(None),
-        site_orders=last_good.generation(local.settings.site),
+        site_orders=last_good.generation(last_good.serves),
         released=local.released.sentence() if local.released else "",
         levels=dict(Counter(level.value for level in local.kernel.levels.values())),
         held_otherwise=otherwise,
@@ -139,7 +142,7 @@ def lines(status: Status, now: float) -> list[str]:
         f"{status.policy_in_force}; {status.catalogue.get('policy')} waits until {_minute(status.policy_waits_until)}"
     )
     rows = [
-        ("site", status.site),
+        ("site", f"{status.site}, standby for {status.stands_by_for}" if status.stands_by_for else status.site),
         ("agent", "running" if status.running else "not running"),
         ("controller", f"{controller}{since}{secured}" if status.running else "unknown"),
         ("catalogue", f"{roles}{expires}"),

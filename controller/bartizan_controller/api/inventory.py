@@ -1,7 +1,7 @@
 """Devices, posture and events: what gateways reported."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -16,6 +16,7 @@ from bartizan.identity.model import Kind
 from bartizan.ids import DeviceId, Mac, SiteId
 from bartizan.wire import codec
 from bartizan.wire.up import Posture
+from bartizan_controller import standby
 from bartizan_controller.api.access import Asking, TheParts
 from bartizan_controller.api.estate import PAGE, Limit
 from bartizan_controller.api.query import ASKED, FIELDS, AskedFor, narrowed, only
@@ -23,7 +24,9 @@ from bartizan_controller.inventory import FieldChange
 from bartizan_controller.parts import Parts
 from bartizan_controller.registry import registered_to
 from bartizan_controller.search import Found, read_cursor, search, write_cursor
+from bartizan_controller.standby import Member, Told
 from bartizan_controller.store import books, counters, devices, events, gateways, history, organisations
+from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.devices import DeviceState, Filter
 from bartizan_controller.store.events import EventFilter, RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -65,6 +68,16 @@ class DeviceDetail(msgspec.Struct, frozen=True):
     """The organisation that each of its MAC blocks is registered to, by the IEEE's register."""
 
 
+class Standby(msgspec.Struct, frozen=True):
+    """A second gateway of a site, and whether it could take over."""
+
+    member: Member
+    age_seconds: float | None
+    """Since its last report was taken; null: there is none."""
+    lacks: tuple[str, ...]
+    """What it lacks to enforce all that the site's own gateway does, in words; empty: nothing."""
+
+
 class SitePosture(msgspec.Struct, frozen=True):
     """What a site was told, and what its gateway measures."""
 
@@ -84,6 +97,10 @@ class SitePosture(msgspec.Struct, frozen=True):
     """Devices by dimension (`wanted`, `enforced`, `agrees`, …) and value."""
     disagreeing: tuple[DeviceState, ...]
     """Devices for which what is enforced is not what is wanted; the first hundred."""
+    serves: SiteId
+    """The site whose policy and orders it carries out: itself, or the one that it stands by for."""
+    standbys: tuple[Standby, ...]
+    """Gateways that stand by for this site, by name."""
 
 
 class EventPage(msgspec.Struct, frozen=True):
@@ -158,22 +175,33 @@ async def show_posture(request: Asking, parts: TheParts, site: FromPath[SiteId])
 
     def query(connection: Connection) -> SitePosture:
         organisations.find_site(connection, site, request.user.scope)
-        held = books.load(connection, [site])
-        gateway = gateways.load(connection, [site]).get(site)
+        serves = parts.publication.serves(site)
+        held = books.load(connection, [serves])
+        own, *others = standby.load(connection, (site, *parts.publication.standbys(site)))
+        gateway, told = own.gateway, Told(_generation(held, None), _generation(held, serves))
         disagreeing = devices.page(connection, Filter(site=site, agrees=False), limit=DISAGREEING)
         return SitePosture(
             site=site,
             gateway=gateway,
-            posture=gateways.posture(connection, site),
+            posture=own.posture,
             age_seconds=gateways.report_age(gateway, now),
-            estate_orders=held[None].generation if None in held else 0,
-            site_orders=held[site].generation if site in held else 0,
+            estate_orders=told.estate_orders,
+            site_orders=told.site_orders,
             catalogue=parts.publication.versions,
             counts=counters.counted(connection, [counters.of_site(site)]),
             disagreeing=tuple(placed.state for placed in disagreeing),
+            serves=serves,
+            standbys=tuple(
+                Standby(each, gateways.report_age(each.gateway, now), standby.shortfalls(each, own, told))
+                for each in others
+            ),
         )
 
     return await parts.database.read(query)
+
+
+def _generation(held: Mapping[SiteId | None, StoredBook], scope: SiteId | None) -> int:
+    return held[scope].generation if scope in held else 0
 
 
 @get("/events", summary="List events")

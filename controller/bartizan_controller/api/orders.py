@@ -66,6 +66,8 @@ async def raise_level(request: Asking, parts: TheParts, data: JSONBody[NewRaise]
         raise ValueError("an order needs a reason: others will read it")
     person, now = request.user, parts.clock()
 
+    _refuse_standby(parts, data.site)
+
     def change(connection: Connection) -> GivenOrder:
         wanted = _order(connection, person, data)
         orders.apply(connection, parts.sign, wanted, by=person.name, now=now)
@@ -122,6 +124,7 @@ async def ask_for_scan(request: Asking, parts: TheParts, data: JSONBody[NewScan]
     scan = Scan(OrderId(f"scan-{secrets.token_hex(6)}"))
     if data.site is None:
         require_whole_estate(request.user)
+    _refuse_standby(parts, data.site)
 
     def change(connection: Connection) -> None:
         if data.site is not None:
@@ -137,6 +140,7 @@ async def ask_for_scan(request: Asking, parts: TheParts, data: JSONBody[NewScan]
 async def ask_for_self_test(request: Asking, parts: TheParts, data: JSONBody[NewSelfTest]) -> Prove:
     """A gateway tries to get out of its camera segments as a stranger; its posture says what came of it."""
     prove = Prove(OrderId(f"prove-{secrets.token_hex(6)}"))
+    _refuse_standby(parts, data.site)
 
     def change(connection: Connection) -> None:
         organisations.find_site(connection, data.site, request.user.scope)
@@ -150,6 +154,11 @@ async def ask_for_self_test(request: Asking, parts: TheParts, data: JSONBody[New
     await parts.database.write(change)
     parts.link.wake()
     return prove
+
+
+def _refuse_standby(parts: TheParts, site: SiteId | None) -> None:
+    if site is not None and (served := parts.publication.serves(site)) != site:
+        raise Conflict(f"{site!r} is a standby gateway: give the order for {served!r}, and both carry it out")
 
 
 def _order(connection: Connection, person: Person, data: NewRaise) -> Change:

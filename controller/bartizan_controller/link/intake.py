@@ -49,10 +49,10 @@ def commit(
     now: float,
 ) -> list[Outcome]:
     """Apply messages in their order; return the outcome of each. Applying one twice changes nothing."""
-    intake = _Intake(connection, said, renew, now)
+    intake = _Intake(connection, said, catalogue, renew, now)
     outcomes = [intake.take(each) for each in said]
     intake.save()
-    lacking = intake.answer_hellos(catalogue)
+    lacking = intake.answer_hellos()
     return [
         msgspec.structs.replace(outcome, answers=(*outcome.answers, *lacking.pop(each.site, ())))
         if isinstance(each, Hello)
@@ -64,9 +64,12 @@ def commit(
 class _Intake:
     """One transaction's worth of messages."""
 
-    def __init__(self, connection: Connection, said: Iterable[Said], renew: Renew, now: float) -> None:
+    def __init__(
+        self, connection: Connection, said: Iterable[Said], catalogue: Catalogue, renew: Renew, now: float
+    ) -> None:
         sites = {each.site for each in said}
         self._connection = connection
+        self._catalogue = catalogue
         self._renew = renew
         self._now = now
         self._known = gateways.load(connection, sites)
@@ -92,11 +95,12 @@ class _Intake:
         events.add(self._connection, self._events)
         gateways.save_link_states(self._connection, tuple(self._changed.values()))
 
-    def answer_hellos(self, catalogue: Catalogue) -> dict[SiteId, tuple[Answer, ...]]:
+    def answer_hellos(self) -> dict[SiteId, tuple[Answer, ...]]:
         """Return what each gateway that said hello lacks."""
         if not self._hellos:
             return {}
-        held_books = books.load(self._connection, self._hellos)
+        catalogue = self._catalogue
+        held_books = books.load(self._connection, {catalogue.serves(site) for site in self._hellos})
         held_credentials = credentials.load(self._connection, self._hellos)
         last_events = events.last_sequences(
             self._connection, {site: hello.boot for site, hello in self._hellos.items()}
@@ -104,7 +108,7 @@ class _Intake:
         estate = held_books.get(None)
         answers: dict[SiteId, tuple[Answer, ...]] = {}
         for site, hello in self._hellos.items():
-            own, sealed = held_books.get(site), held_credentials.get(site)
+            own, sealed = held_books.get(catalogue.serves(site)), held_credentials.get(site)
             holdings = Holdings(
                 catalogue=catalogue.versions,
                 bundle=catalogue.bundle_since(hello.catalogue),
@@ -182,6 +186,8 @@ class _Intake:
         held = devices.held(connection, self._reports)
         running = attempts.running(connection, self._reports)
         for site, report in self._reports.items():
+            if self._catalogue.serves(site) != site:
+                continue  # the cameras of a standby are those of the site it stands by for, and are counted there
             seen = inventory.join(report.devices, report.posture)
             devices.replace(connection, site, owners[site], seen, known=held.get(site, {}), now=now)
             drops, known = report.posture.drops, running.get(site, {})

@@ -59,7 +59,11 @@ def collect(connection: Connection, catalogue: Catalogue, limit: int) -> Outgoin
     waiting_books = books.unpublished(connection, limit=AT_ONCE)
     waiting_credentials = credentials.unpublished(connection, limit=AT_ONCE)
     published = codec.decode(marks.read(connection, CATALOGUE_MARK).encode() or b"{}", dict[str, int])
-    messages = [_down(book.site, OrdersEnvelope(book.envelope)) for book in waiting_books]
+    messages = [
+        _down(gateway, OrdersEnvelope(book.envelope))
+        for book in waiting_books
+        for gateway in (book.site, *(catalogue.standbys(book.site) if book.site is not None else ()))
+    ]
     messages += [_down(each.site, SealedCredentials(each.generation, each.sealed)) for each in waiting_credentials]
     if published != catalogue.versions:
         # First of all: it names the keys by which orders are judged.

@@ -1,0 +1,117 @@
+"""Two gateways of one site, by a real controller and broker: both hold what was ordered, and a lame one is seen."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+
+from bartizan.containment.level import Level
+from bartizan.identity.model import Observation
+from bartizan.ids import Address, DeviceId, Mac, OrganisationId, SiteId
+from bartizan.policy.model import SegmentFacts, SiteFacts
+from bartizan.wire import codec, events
+from bartizan_agent.gateway import Gateway
+from bartizan_controller import housekeeping
+from bartizan_controller.access import Role
+from bartizan_controller.standby import Watch
+from tests.controller.running import ORGANISATION, Running, copy_of, run, until
+from tests.controller.test_http_api import approver, sign
+from tests.fakes.memory_firewall import MemoryFirewall
+from tests.link.machine import Machine, heard, linked, new_site
+
+SEEN = Observation("cam0", (Address("10.9.0.11"),), Mac("44:19:b6:00:00:11"))
+DEVICE = DeviceId("mac:4419b6000011")
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    async with run(copy_of(template / "controller", tmp_path_factory.mktemp("standby") / "controller")) as one:
+        yield one
+
+
+async def enrolled(running: Running, folder: Path) -> tuple[SiteId, Machine]:
+    site, token = await new_site(running)
+    machine = Machine(folder)
+    await machine.enrol(running.controller.api_url, token)
+    return site, machine
+
+
+async def declare(running: Running, template: Path, site: SiteId, standby: SiteId) -> None:
+    """Publish, with two signatures, that one gateway stands by for the site of the other."""
+    organisation = OrganisationId(ORGANISATION)
+    segments = (SegmentFacts("cam0", default_level=Level.BLOCK_EGRESS),)
+    sites = (SiteFacts(site, organisation, segments=segments), SiteFacts(standby, organisation, standby_for=site))
+    keys = [approver(template, "approver-1"), approver(template, "approver-2")]
+    files = msgspec.to_builtins({f"policy/sites-{organisation}.json": codec.encode(sites)})
+    async with running.caller(Role.ADMIN) as admin:
+        body = {"role": "policy", "prepared_by": keys[0].id, "files": files}
+        change = (await admin.post("catalogue/changes", json=body)).raise_for_status().json()["id"]
+        for key in keys:
+            await sign(admin, change, key)
+        (await admin.post(f"catalogue/changes/{change}/publish", json={})).raise_for_status()
+
+
+def knows(running: Running, gateway: Gateway) -> bool:
+    return gateway.hello().catalogue == running.parts.publication.versions
+
+
+async def lacks(client: httpx.AsyncClient, site: SiteId, wanted: list[str]) -> bool:
+    """Return whether the controller says that the only standby of a site lacks exactly this."""
+    (standby,) = (await client.get(f"sites/{site}/posture")).raise_for_status().json()["standbys"]
+    return bool(standby["lacks"] == wanted)
+
+
+def strangers(firewall: MemoryFirewall) -> Level | None:
+    return firewall.enforced.segments[0].default_level if firewall.enforced else None
+
+
+def cameras(firewall: MemoryFirewall) -> dict[DeviceId, Level]:
+    return {each.id: each.level for each in firewall.enforced.devices} if firewall.enforced else {}
+
+
+async def counted(client: httpx.AsyncClient, site: SiteId, wanted: int) -> bool:
+    """Return whether the controller lists so many devices at a site."""
+    found = (await client.get("devices", params={"site": site})).raise_for_status().json()
+    return len(found["items"]) == wanted
+
+
+async def test_both_gateways_enforce_the_same_and_the_controller_sees_it(
+    running: Running, template: Path, tmp_path: Path
+) -> None:
+    firewalls = MemoryFirewall(), MemoryFirewall()
+    site, first = await enrolled(running, tmp_path / "first")
+    standby, second = await enrolled(running, tmp_path / "second")
+    await declare(running, template, site, standby)
+    watch = Watch()
+    async with running.caller(Role.SOC, Role.ADMIN) as soc, linked(first, firewalls[0]) as main:
+        async with linked(second, firewalls[1]) as other:
+            await until(lambda: knows(running, main) and knows(running, other), seconds=30)
+            for gateway in (main, other):
+                gateway.observe((SEEN,))
+                gateway.reconcile()
+            assert [strangers(each) for each in firewalls] == [Level.BLOCK_EGRESS] * 2
+            await until(lambda: counted(soc, site, 1), seconds=30)
+            order = {"level": "quarantine", "device": DEVICE, "reason": "an intruder"}
+            (await soc.post("orders", json=order)).raise_for_status()
+            await until(lambda: [cameras(each) for each in firewalls] == [{DEVICE: Level.QUARANTINE}] * 2, seconds=30)
+            assert other.hello().site_orders == main.hello().site_orders > 0
+            assert (await soc.post("orders", json=order | {"site": standby})).status_code == 409
+            assert await counted(soc, standby, 0)
+            other.reconcile()  # as the agent's own loop does
+            await until(lambda: lacks(soc, site, []), seconds=30)
+        await until(lambda: lacks(soc, site, ["it is away"]), seconds=30)
+        for _ in range(3):
+            await housekeeping.look_at_standbys(running.parts, watch)
+        async with linked(second, firewalls[1]):
+            await until(lambda: lacks(soc, site, []), seconds=30)
+            await housekeeping.look_at_standbys(running.parts, watch)
+
+    assert [each.detail for each in heard(running, site, events.STANDBY_BEHIND)] == [
+        {"gateway": standby, "reasons": "it is away"}
+    ]
+    assert [each.detail for each in heard(running, site, events.STANDBY_READY)] == [{"gateway": standby}]
