@@ -236,4 +236,6 @@ def _undertaker() -> Iterator[None]:
     try:
         yield
     finally:
+        # Alive, this process takes its own away; it may have others that are still in use.
+        watcher.kill()
         watcher.communicate(timeout=30)
