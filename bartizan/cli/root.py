@@ -23,6 +23,7 @@ from bartizan.cli.inventory import Json, event, site
 from bartizan.cli.keys import key
 from bartizan.cli.options import PATH, asking, speaking
 from bartizan.cli.policy import policy
+from bartizan.cli.posture import posture
 from bartizan.cli.push import push
 from bartizan.cli.rollout import rollout
 from bartizan.cli.site_show import show as show_site
@@ -103,6 +104,7 @@ for command in (
     estate,
     event,
     push,
+    posture,
     rollout,
     contain,
     release,

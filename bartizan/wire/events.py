@@ -121,6 +121,21 @@ because: `activated` by an order, or `deadline`: the time until which it may wai
 
 Do: Nothing if an order said so. After `deadline`, ask why no order came: the push was stopped, or the gateway is away.
 """
+POSTURE_DIFFERS = "posture.differs"
+"""What a gateway read back from its kernel is otherwise than the controller expects. Told by the controller.
+
+differences: Which devices, how they are held and how they should be; or why nothing could be compared.
+
+Do: Look at `bartizan posture list` and at the gateway. Do not believe it where it says itself that it agrees: its agent
+may be an old one, or in somebody else's hands.
+"""
+POSTURE_AGREES = "posture.agrees"
+"""What a gateway read back is as the controller expects again. Told by the controller.
+
+since: Since when it had been otherwise, Unix seconds.
+
+Do: Nothing.
+"""
 PUSH_STOPPED = "push.stopped"
 """A push of policy stopped by itself: sites of a stage read back something else than expected. Told by the controller.
 

@@ -30,6 +30,7 @@ from bartizan_controller.preview.outlook import Previews
 from bartizan_controller.publication import Publication
 from bartizan_controller.pushes.routes import router as push_routes
 from bartizan_controller.pushes.run import run_pushes
+from bartizan_controller.pushes.watch import watch_posture
 from bartizan_controller.rollouts.routes import router as rollout_routes
 from bartizan_controller.rollouts.run import run_rollouts
 from bartizan_controller.store import dialect, gateways, migrate
@@ -90,6 +91,7 @@ class Controller:
                 tasks.create_task(self._talk()),
                 tasks.create_task(run_rollouts(parts)),
                 tasks.create_task(run_pushes(parts)),
+                tasks.create_task(watch_posture(parts)),
             ]
             servers = [
                 tasks.create_task(server.serve(self._api, self._api_socket, self._api_tls)),

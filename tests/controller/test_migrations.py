@@ -17,12 +17,12 @@ from bartizan.wire.up import DevicePosture
 from bartizan_controller import inventory
 from bartizan_controller.errors import StoreRefuses
 from bartizan_controller.inventory import SeenDevice
-from bartizan_controller.store import counters, devices, dialect, history, migrate, pushes, rollouts
+from bartizan_controller.store import counters, devices, dialect, history, judgements, migrate, pushes, rollouts
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter
 from bartizan_controller.store.tables import METADATA
 
-OWNERS = (rollouts, pushes)
+OWNERS = (rollouts, pushes, judgements)
 """Modules that bring tables of their own into the metadata."""
 
 

@@ -97,6 +97,7 @@ class Controller:
         orders_held: int | None = None,
         why_not: str = "",
         released: str = "",
+        waits_until: float = 0.0,
     ) -> None:
         """The gateway of a site reports a camera and a recorder."""
         self.reports += 1
@@ -117,6 +118,7 @@ class Controller:
             drops=drops,
             policy=policy,
             released=released,
+            policy_waits_until=waits_until,
         )
         report = Report(site, BootId("b"), 1.0, f"digest {self.reports}", (CAMERA, RECORDER), posture)
         seen = inventory.join(report.devices, posture)

@@ -43,7 +43,7 @@ def judge(
     found: dict[SiteId, PushedSite] = {}
     for some in dialect.portions(fresh):
         held, postures = books.load(connection, some), gateways.postures(connection, some)
-        current = [site for site in some if site in postures and _is_current(postures[site], held, site)]
+        current = [site for site in some if site in postures and is_current(postures[site], held, site)]
         for site in current[: JUDGED_AT_ONCE - len(found)]:
             found[site] = _judged(
                 connection, intent, catalogue, known.get(site, UNTOLD), sites[site], postures[site], now=now
@@ -82,7 +82,8 @@ def _judged(
     )
 
 
-def _is_current(posture: Posture, held: Mapping[SiteId | None, StoredBook], site: SiteId) -> bool:
+def is_current(posture: Posture, held: Mapping[SiteId | None, StoredBook], site: SiteId) -> bool:
+    """Return whether a gateway measured with the orders that stand for it, or newer ones."""
     return posture.estate_orders >= _generation(held.get(None)) and posture.site_orders >= _generation(held.get(site))
 
 

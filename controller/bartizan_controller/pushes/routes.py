@@ -13,7 +13,8 @@ from bartizan_controller.pushes import execute
 from bartizan_controller.pushes.model import Intent, Plan
 from bartizan_controller.pushes.words import in_words
 from bartizan_controller.rollouts.routes import Because
-from bartizan_controller.store import pushes
+from bartizan_controller.store import judgements, pushes
+from bartizan_controller.store.judgements import DifferingSite
 from bartizan_controller.store.pushes import PushedSite
 
 
@@ -45,6 +46,13 @@ async def show_push(request: Asking, parts: TheParts, policy: FromPath[int]) -> 
     """Site by site, with the reasons for whatever waits."""
     require_whole_estate(request.user)
     return await _show(parts, policy)
+
+
+@get("/posture/differences", summary="List sites that hold something else than expected")
+async def list_differing(request: Asking, parts: TheParts) -> tuple[DifferingSite, ...]:
+    """As the controller judges what their gateways read back from the kernel; those that differ longest first."""
+    scope = request.user.scope
+    return await parts.database.read(lambda c: judgements.differing(c, scope))
 
 
 @post("/pushes/{policy:int}/pause", guards=[needs(Role.SOC, Role.APPROVER)], status_code=200, summary="Pause a push")
@@ -95,4 +103,6 @@ def _standing(connection: Connection, intent: Intent, sites: dict[SiteId, Pushed
     return PushStanding(intent, sites, plan, waiting)
 
 
-router = Router("/", tags=["pushes"], route_handlers=[list_pushes, show_push, pause_push, resume_push, abort_push])
+router = Router(
+    "/", tags=["pushes"], route_handlers=[list_differing, list_pushes, show_push, pause_push, resume_push, abort_push]
+)
