@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import socket
+import time
 import traceback
 import warnings
 from contextlib import closing
@@ -23,6 +24,9 @@ from bartizan_agent.verification import Answer, Files, Question, verify
 
 SECONDS = 60.0
 """That a child may be silent; a catalogue takes a fraction of one."""
+GRACE_SECONDS = 2.0
+"""For a child to end once it has answered, or once nobody waits for its answer any more."""
+_LOOK_SECONDS = 0.002
 _SIZE_OCTETS = 4
 _ERRORS = {error.__name__: error for error in (BadSignature, Expired, Malformed, Stale, TooNew, Unavailable)}
 
@@ -63,14 +67,25 @@ def verify_apart(question: Question, files: Files) -> Answer:
             except OSError:
                 return verify(question, files)
             if not child:
+                ours.close()
                 _answer(its, question)
         try:
             ours.settimeout(SECONDS)
             return _converse(ours, files)
         finally:
-            # Where it has answered it is ending; otherwise nobody waits for its answer any more.
+            ours.close()  # where it has not answered it hears so, and clears away its files
+            _end(child)
+
+
+def _end(child: int) -> None:
+    """Return when it has ended, which is made sure of after a moment."""
+    killed_at = time.monotonic() + GRACE_SECONDS
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        if time.monotonic() > killed_at:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 def _converse(child: socket.socket, files: Files) -> Answer:

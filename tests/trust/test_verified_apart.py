@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ from bartizan.errors import BadSignature, Expired, Malformed, Refused, Stale, To
 from bartizan_agent.apart import verify_apart
 from bartizan_agent.catalogue import CatalogueClient, keep_first_root
 from tests.trust.estate import DAY, NOW, Estate, policy
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where children put what they need for a moment. One that is killed leaves it there."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 def gateway(estate: Estate, name: str = "apart", capability: int = 1) -> CatalogueClient:
@@ -70,13 +80,15 @@ def test_what_is_older_than_what_is_held_is_refused_there_too(estate: Estate) ->
         client.update(older, NOW)
 
 
-def test_what_the_files_say_themselves_is_heard(estate: Estate) -> None:
+def test_what_the_files_say_themselves_is_heard(estate: Estate, temporary: Path) -> None:
     class Away:
         def __getitem__(self, path: str) -> bytes:
             raise Unavailable(f"{path}: nobody answers")
 
     with pytest.raises(Unavailable, match="nobody answers"):
         gateway(estate).update(Away(), NOW)
+
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_child_that_dies_is_no_verdict(estate: Estate) -> None:

@@ -131,7 +131,11 @@ class Installation:
         program = (str(self.programs / "bartizan-agent"), *self._agent_options(site), "run")
         gateway = self.live.sites[site].network.gateway
         log = self.folder / f"{site}.log"
-        self.agents[site] = Program(f"agent of {site}", gateway, program, log, self.environments.get(site, {}))
+        # As a service has its own: what is left there when it is killed goes with the folder.
+        temporary = self.folder / f"{site}-tmp"
+        temporary.mkdir(exist_ok=True)
+        environment = {"TMPDIR": str(temporary)} | self.environments.get(site, {})
+        self.agents[site] = Program(f"agent of {site}", gateway, program, log, environment)
         await self.agents[site].start()
 
     async def on_gateway(self, site: SiteId, *arguments: str) -> Finished:
