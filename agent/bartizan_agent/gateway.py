@@ -495,6 +495,7 @@ class Gateway:
             policy=last_good.policy_in_force,
             policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,
             self_test=parts.proving.last,
+            disk_full=parts.places.is_full(),
             released=released.sentence() if released else "",
         )
 

@@ -3,7 +3,6 @@
 Reads only. The store is opened read-only beside the agent's own connection.
 """
 
-import shutil
 import socket
 import sqlite3
 import time
@@ -32,8 +31,6 @@ from bartizan_agent.release import Release
 from bartizan_agent.settings import EvidenceSettings, Settings, Topology, load
 from bartizan_agent.state import LastGood
 from bartizan_agent.switches.outcome import Seen, last_seen
-
-FREE_OCTETS = 1024 * 1024  # less is as good as none: a catalogue does not fit
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -88,7 +85,7 @@ def find(places: Places, configuration: Path) -> Local:
         devices, pending = _read_store(places.store)
     except (sqlite3.Error, Malformed) as error:
         problems.append(f"{places.store}: {error}")
-    if shutil.disk_usage(places.state).free < FREE_OCTETS:
+    if places.is_full():
         problems.append(f"the disk of {places.state} is full: free some space; events are being lost")
     return Local(
         settings=settings,

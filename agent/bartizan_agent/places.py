@@ -1,7 +1,9 @@
 """Where the agent keeps things: the files of one state folder, named in one place."""
 
+import shutil
 from pathlib import Path
 
+FREE_OCTETS = 1024 * 1024  # less is as good as none: a catalogue does not fit
 DEFAULT_STATE = Path("/var/lib/bartizan")
 DEFAULT_CONFIGURATION = Path("/etc/bartizan/agent.toml")
 
@@ -43,3 +45,10 @@ class Places:
         """Held, an octet for each camera, by whoever speaks to it."""
         self.images = state / "images"
         self.backups = state / "backups"
+
+    def is_full(self) -> bool:
+        """Return whether there is no room left to keep anything."""
+        try:
+            return shutil.disk_usage(self.state).free < FREE_OCTETS
+        except OSError:  # the folder is not there yet
+            return False

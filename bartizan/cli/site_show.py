@@ -66,6 +66,11 @@ def _held(found: Json) -> Iterator[tuple[str, object]]:
     for label, key in (("estate orders", "estate_orders"), ("site orders", "site_orders")):
         held, told = posture[key], found[key]
         yield label, "none" if not held and not told else f"{held}" if held >= told else f"{held}, told {told}"
+    if posture["disk_full"]:
+        yield (
+            "disk",
+            "full: it enforces and obeys, but what happens there is being lost. Free some space on the gateway",
+        )
     if posture["released"]:
         yield "released", posture["released"]
     yield "ruleset", posture["ruleset_digest"] or "nothing is enforced"

@@ -12,7 +12,8 @@ History:
        when a destination was first and last tried, as the gateway found it; gaps in which a gateway did not measure,
        and devices that try more than is listed, as events; headers of dropped packets, and names of the DNS that were
        asked for; the port of a managed switch that holds a device; self-tests that a gateway makes by itself or when
-       ordered, and what came of the last; gateways that stand by for another's site
+       ordered, and what came of the last; gateways that stand by for another's site;
+       whether a gateway's disk is full
 """
 
 CAPABILITY = 4

@@ -105,6 +105,8 @@ class Posture(msgspec.Struct, frozen=True):
     """When a newer one that waits is in force at the latest, Unix seconds; 0 where none waits."""
     self_test: SelfTest | None = None
     """The last; None where none was ever made."""
+    disk_full: bool = False
+    """Whether the gateway has no room to keep anything: it enforces and obeys, but events are being lost."""
     released: str = ""
     """Why containment is lifted by hand, by whom and until when; empty where it is not."""
 

@@ -72,7 +72,7 @@ def report_of(database: Database, site: SiteId) -> None:
     """Keep that a gateway was enrolled, and what it measured."""
     held = report(Gateway(site, Path(), BootId("b")), (device(1), device(2)), level=Level.ISOLATE, taken_at=TAKEN)
     if site == LEAKY:
-        held = replace(held, posture=replace(held.posture, self_test=GOT_OUT))
+        held = replace(held, posture=replace(held.posture, self_test=GOT_OUT, disk_full=True))
     seen = inventory.join(held.devices, held.posture)
     unjudged = {each.id: inventory.SeenDevice(each) for each in (device(3),)}
     capability = 4 if site == LEAKY else 3
@@ -150,6 +150,7 @@ def test_what_got_out_of_a_site_is_shown_with_its_way_out(person: Person) -> Non
     assert "self-test         GOT OUT 2026-02-01 00:00:00 (what is enforced had changed), ruleset 0123456789ab" in shown
     assert "GOT OUT: cam0 at isolate: IPv6: packets left by up0" in shown
     assert "blocked: cam0 at isolate: IPv4" in shown
+    assert "disk              full: it enforces and obeys" in shown
     assert "self-test         never" in person.do("site", "show", SCHOOL_SITES[0])
 
 
