@@ -22,6 +22,7 @@ _OURS = (CHECKOUT / "bartizan", CHECKOUT / "agent" / "bartizan_agent")
 UNIT = CHECKOUT / "deploy" / "agent" / "bartizan-agent.service"
 _START = "ExecStart="
 _ITS_CACHE = "/opt/bartizan/compiled"
+_ITS_PROGRAM = "/opt/bartizan/bin/bartizan-agent"
 _WRITING = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
@@ -37,11 +38,16 @@ def installed(folder: Path) -> dict[str, str]:
     return variables
 
 
+def agent(folder: Path) -> tuple[str, ...]:
+    """Return the agent as its unit starts it, without its own options and command."""
+    return *python(folder), str(folder / "bartizan_agent" / "__main__.py")
+
+
 def python(folder: Path) -> tuple[str, ...]:
     """Return Python with the options of the agent's unit, for what is in a folder; its cache is there, too."""
     lines = UNIT.read_text(encoding="utf-8").splitlines()
     words = shlex.split(next(line.removeprefix(_START) for line in lines if line.startswith(_START)))
-    options = [word.replace(_ITS_CACHE, str(folder / "compiled")) for word in words[1 : words.index("-m")]]
+    options = [word.replace(_ITS_CACHE, str(folder / "compiled")) for word in words[1 : words.index(_ITS_PROGRAM)]]
     # Isolated, it would not look for packages where an environment's variable says.
     return sys.executable, "-S", *(option for option in options if option != "-I")
 

@@ -170,7 +170,7 @@ def agent(estate: Estate, gateway: Namespace) -> Iterator[None]:
     alone.mkdir()
     environment = agent_alone.installed(alone)
     options = (f"--state={estate.places.state}", f"--config={estate.configuration}")
-    program = (*agent_alone.python(alone), "-m", "bartizan_agent", *options, "run")
+    program = (*agent_alone.agent(alone), *options, "run")
     with _program(gateway.command(*program), estate.base, environment):
         yield
 

@@ -181,7 +181,7 @@ async def _start_agent(installed: Installation) -> Program:
     alone.mkdir()
     options = (f"--state={folder / SITE}", f"--config={folder / SITE}.toml")
     environment = agent_alone.installed(alone)
-    program = (*agent_alone.python(alone), "-m", "bartizan_agent", *options, "run")
+    program = (*agent_alone.agent(alone), *options, "run")
     gateway = installed.live.network.sites[0].gateway
     agent = Program("agent", gateway, program, folder / f"{SITE}.log", environment)
     installed.agents[SITE] = agent

@@ -2,6 +2,10 @@
 
 import sys
 
-from bartizan_agent.cli import main
+from bartizan_agent import first
 
-sys.exit(main())
+if __name__ == "__main__":
+    first.contain()
+    from bartizan_agent.cli import main
+
+    sys.exit(main())

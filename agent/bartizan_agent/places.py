@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+from bartizan_agent import first
+
 FREE_OCTETS = 1024 * 1024  # less is as good as none: a catalogue does not fit
-DEFAULT_STATE = Path("/var/lib/bartizan")
+DEFAULT_STATE = Path(first.DEFAULT_STATE)
 DEFAULT_CONFIGURATION = Path("/etc/bartizan/agent.toml")
 
 

@@ -121,7 +121,7 @@ def test_its_scripts_are_sound(package: Package, tmp_path: Path, script: str) ->
 def test_what_the_service_reads_is_what_its_package_compiles(package: Package, tmp_path: Path) -> None:
     """The same options in both, and again when another package changes the standard library."""
     unit = (package.root / "lib/systemd/system/bartizan-agent.service").read_text(encoding="utf-8")
-    started = re.search(r"^ExecStart=(.*) -m bartizan_agent run$", unit, re.MULTILINE)
+    started = re.search(r"^ExecStart=(.*) /opt/bartizan/bin/bartizan-agent run$", unit, re.MULTILINE)
     output("dpkg-deb", "--control", str(package.file), str(tmp_path))
 
     assert started is not None

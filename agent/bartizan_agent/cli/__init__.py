@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from bartizan_agent import __version__, later
+from bartizan_agent.first import STATE_VARIABLE
 from bartizan_agent.places import DEFAULT_CONFIGURATION, DEFAULT_STATE
 
 COMMANDS = (
@@ -88,7 +89,7 @@ def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     root.add_argument(
         "--state",
         type=Path,
-        default=Path(os.environ.get("BARTIZAN_STATE", DEFAULT_STATE)),
+        default=Path(os.environ.get(STATE_VARIABLE, DEFAULT_STATE)),
         metavar="DIR",
         help=f"where the agent keeps its state (BARTIZAN_STATE; default: {DEFAULT_STATE})",
     )

@@ -18,6 +18,8 @@ from hashlib import sha256
 CURRENT = "ruleset.nft"
 PREVIOUS = "ruleset.previous.nft"
 RELEASED = "released.json"
+LOCK = "firewall.lock"
+TABLE = b"bartizan"
 CLOCK_SLACK_SECONDS = 300.0
 LONGEST_RELEASE_SECONDS = 72 * 3600.0
 _ROUNDING_SECONDS = 1.0
@@ -100,6 +102,20 @@ def main(arguments: list[str]) -> int:
     return 0 if name else 1
 
 
+def is_enforcing() -> bool:
+    """Return whether the kernel holds a table of ours, whatever is in it."""
+    library, context = _open()
+    library.nft_ctx_get_output_buffer.restype = ctypes.c_char_p
+    library.nft_ctx_buffer_output(context)
+    try:
+        if library.nft_run_cmd_from_buffer(context, b"list tables"):
+            return False
+        listed: bytes = library.nft_ctx_get_output_buffer(context)
+        return any(line.split()[2:] == [TABLE] for line in listed.splitlines())
+    finally:
+        library.nft_ctx_free(context)
+
+
 def _load(path: str) -> str:
     """Load one stored file; return what is wrong, or nothing."""
     try:
@@ -111,15 +127,20 @@ def _load(path: str) -> str:
 
 
 def _transact(text: bytes) -> str:
-    library = ctypes.CDLL("libnftables.so.1")
-    library.nft_ctx_new.restype = ctypes.c_void_p
+    library, context = _open()
     library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
-    context = ctypes.c_void_p(library.nft_ctx_new(0))
-    library.nft_ctx_buffer_error(context)
     if not library.nft_run_cmd_from_buffer(context, text):
         return ""
     complaint: bytes = library.nft_ctx_get_error_buffer(context)
     return f"refused by the kernel: {complaint.decode(errors='replace')[:500].strip()}"
+
+
+def _open() -> tuple[ctypes.CDLL, ctypes.c_void_p]:
+    library = ctypes.CDLL("libnftables.so.1")
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    context = ctypes.c_void_p(library.nft_ctx_new(0))
+    library.nft_ctx_buffer_error(context)
+    return library, context
 
 
 if __name__ == "__main__":
