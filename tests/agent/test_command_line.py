@@ -1,6 +1,8 @@
 """How the agent's commands end: an exit code for scripts, one line for people, never a traceback."""
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,3 +34,17 @@ def test_a_gateway_that_is_not_enrolled_says_how_to_enrol(
 
     assert main([*places, *command]) == 3
     assert "enrol this gateway with `bartizan-agent enrol`" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_enough_is_not_shown_a_traceback(tmp_path: Path) -> None:
+    """As in `bartizan-agent explain … --json | head`."""
+    program = Path(sys.executable).parent / "bartizan-agent"
+    places = (f"--state={tmp_path / 'state'}", f"--config={tmp_path / 'agent.toml'}")
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([program, *places, "status", "--json"], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert b"enrol this gateway" in done.stderr

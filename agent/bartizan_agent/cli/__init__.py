@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -52,14 +53,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     later.put_off()
     try:
+        try:
+            return _answered(given)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        return FAILED
+
+
+def _answered(given: list[str]) -> int:
+    try:
         return _run(given)
     except Ended as end:
         complain(end)
         if "--json" in given:
             answer({"error": str(end), "exit_code": end.code})
         return end.code
-    except KeyboardInterrupt:
-        return INTERRUPTED
+
+
+def _nobody_reads() -> bool:
+    """Return whether whoever read the answer has enough, as `head` does; then nothing more is said to them."""
+    looking = select.poll()
+    looking.register(sys.stdout, 0)
+    if not looking.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _run(given: list[str]) -> int:
