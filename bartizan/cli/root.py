@@ -1,39 +1,59 @@
 """The `bartizan` command's root: what it is made of, how it begins and how it ends."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bartizan import __version__
-from bartizan.cli.advisory import advisory
-from bartizan.cli.audit import audit
-from bartizan.cli.break_glass import break_glass
 from bartizan.cli.connection import Controller, Profile, profile_path
-from bartizan.cli.containment import contain, order, release
-from bartizan.cli.credentials import credentials
-from bartizan.cli.devices import device
 from bartizan.cli.ending import Program
-from bartizan.cli.estate import estate
-from bartizan.cli.explain import explain
-from bartizan.cli.firmware import firmware
-from bartizan.cli.hardening import hardening
-from bartizan.cli.identify import identify
-from bartizan.cli.inventory import Json, event, site
-from bartizan.cli.keys import key
 from bartizan.cli.options import PATH, asking, speaking
-from bartizan.cli.policy import policy
-from bartizan.cli.posture import posture
-from bartizan.cli.push import push
-from bartizan.cli.rollout import rollout
-from bartizan.cli.site_show import show as show_site
-from bartizan.cli.statement import statement
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
-from bartizan.cli.views import view
 from bartizan.errors import Unavailable
+
+Json = dict[str, Any]
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "advisory": ("advisory.advisory",),
+    "audit": ("audit.audit",),
+    "break-glass": ("break_glass.break_glass",),
+    "contain": ("containment.contain",),
+    "credentials": ("credentials.credentials",),
+    "device": ("devices.device", "hardening.hardening"),
+    "estate": ("estate.estate",),
+    "event": ("inventory.event",),
+    "explain": ("explain.explain",),
+    "firmware": ("firmware.firmware",),
+    "identify": ("identify.identify",),
+    "key": ("keys.key",),
+    "order": ("containment.order",),
+    "policy": ("policy.policy",),
+    "posture": ("posture.posture",),
+    "push": ("push.push",),
+    "release": ("containment.release",),
+    "rollout": ("rollout.rollout",),
+    "site": ("inventory.site", "site_show.show"),
+    "statement": ("statement.statement",),
+    "view": ("views.view",),
+}
+"""Module and name of each command, and of those that are added to it. Only the one that is called is imported."""
 
 
 class _Bartizan(Program):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and cmd_name in COMMANDS:
+            command, *added = (_imported(path) for path in COMMANDS[cmd_name])
+            for each in added:
+                command.add_command(each)
+            self.add_command(command, cmd_name)
+        return super().get_command(ctx, cmd_name)
+
     def failure(self, error: Exception) -> click.ClickException:
         return Failed(str(error), Exit.UNREACHABLE if isinstance(error, Unavailable) else Exit.REFUSED)
 
@@ -93,32 +113,9 @@ def status(terminal: Terminal, controller: Controller) -> None:
     )
 
 
-for command in (
-    policy,
-    advisory,
-    firmware,
-    site,
-    device,
-    explain,
-    view,
-    estate,
-    event,
-    push,
-    posture,
-    rollout,
-    contain,
-    release,
-    order,
-    break_glass,
-    credentials,
-    key,
-    statement,
-    audit,
-    identify,
-):
-    bartizan.add_command(command)
-device.add_command(hardening)
-site.add_command(show_site)
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(".")
+    return getattr(import_module(f"bartizan.cli.{module}"), name)
 
 
 def run() -> None:
