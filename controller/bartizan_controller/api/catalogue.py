@@ -24,6 +24,7 @@ from bartizan_controller.api.access import Asking, TheParts, needs, require_whol
 from bartizan_controller.catalogue.staging import ChangeId
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.parts import Parts
+from bartizan_controller.pushes import execute
 from bartizan_controller.store import audit, credentials, gateways, organisations
 from bartizan_controller.store.credentials import StoredCredentials
 
@@ -201,6 +202,9 @@ async def publish_change(
     """Once it is approved. Gateways hear of it at once."""
     changes = (change, *data.together_with)
     versions = await parts.publication.publish(changes, now=parts.clock())
+    catalogue, now = parts.publication.catalogue, parts.clock()
+    # Before anybody hears of it, so that whoever published it can pause it at once.
+    await parts.database.write(lambda c: execute.begin(c, catalogue, now=now))
     parts.link.wake()
     parts.news.ring()
     detail = {role: str(version) for role, version in versions.items()}

@@ -41,7 +41,7 @@ def step(connection: Connection, sign: Sign, catalogue: Catalogue, *, now: float
     Returns:
         When to step again even without news, Unix seconds; None if only news can change anything.
     """
-    _begin(connection, catalogue, now=now)
+    begin(connection, catalogue, now=now)
     owed = pushes.with_orders(connection)
     due = [
         _advance(connection, sign, intent, catalogue, now=now)
@@ -56,6 +56,28 @@ def has_work(connection: Connection, catalogue: Catalogue) -> bool:
     known = {intent.policy: intent.state for intent in pushes.intents(connection)}
     is_new = catalogue.push is not None and catalogue.push.policy not in known
     return is_new or any(state not in OVER for state in known.values()) or bool(pushes.with_orders(connection))
+
+
+def begin(connection: Connection, catalogue: Catalogue, *, now: float) -> None:
+    """Begin the push of what is published, if it goes out in stages and was not begun."""
+    push = catalogue.push
+    if push is None or any(intent.policy == push.policy for intent in pushes.intents(connection)):
+        return
+    enrolled = gateways.load(connection, organisations.all_sites(connection))
+    intent = Intent(
+        policy=push.policy,
+        digest=catalogue.policy_digest,
+        stages=stages(push, catalogue, enrolled),
+        soak_seconds=push.soak_seconds,
+        agree_percent=push.agree_percent,
+        differ_percent=push.differ_percent,
+        not_after=push.not_after,
+        begun_at=now,
+        events_after=happened.newest(connection),
+    )
+    pushes.add(connection, intent)
+    detail = {stage.name: str(len(stage.sites)) for stage in intent.stages}
+    audit.record(connection, BY, "push.begin", str(intent.policy), now=now, detail=detail)
 
 
 def pause(connection: Connection, policy: int, *, by: str, reason: str, now: float) -> Intent:
@@ -96,27 +118,6 @@ def abort(connection: Connection, policy: int, *, by: str, reason: str, now: flo
     intent = _open(connection, policy)
     aborted = msgspec.structs.replace(intent, state=PushState.ABORTED, pause_reason=f"{reason} ({by})")
     return _decide(connection, aborted, by=by, action="push.abort", reason=reason, now=now)
-
-
-def _begin(connection: Connection, catalogue: Catalogue, *, now: float) -> None:
-    push = catalogue.push
-    if push is None or any(intent.policy == push.policy for intent in pushes.intents(connection)):
-        return
-    enrolled = gateways.load(connection, organisations.all_sites(connection))
-    intent = Intent(
-        policy=push.policy,
-        digest=catalogue.policy_digest,
-        stages=stages(push, catalogue, enrolled),
-        soak_seconds=push.soak_seconds,
-        agree_percent=push.agree_percent,
-        differ_percent=push.differ_percent,
-        not_after=push.not_after,
-        begun_at=now,
-        events_after=happened.newest(connection),
-    )
-    pushes.add(connection, intent)
-    detail = {stage.name: str(len(stage.sites)) for stage in intent.stages}
-    audit.record(connection, BY, "push.begin", str(intent.policy), now=now, detail=detail)
 
 
 def _advance(connection: Connection, sign: Sign, intent: Intent, catalogue: Catalogue, *, now: float) -> float | None:
