@@ -25,10 +25,9 @@ def show(terminal: Terminal, controller: Controller, name: str) -> None:
         [
             ("site", _titled(site)),
             ("organisation", site["organisation"]),
-            *_stands_by(name, found),
             *_gateway(name, found),
             *_held(found),
-            *_standbys(found),
+            *standby_rows(name, found),
         ],
         value={**site, **found},
     )
@@ -85,17 +84,14 @@ def _held(found: Json) -> Iterator[tuple[str, object]]:
     yield "not as wanted", "\n".join(_not_as_wanted(found["disagreeing"]))
 
 
-def _stands_by(name: str, found: Json) -> Iterator[tuple[str, object]]:
+def standby_rows(name: str, found: Json) -> Iterator[tuple[str, object]]:
+    """Yield whom a gateway stands by for, or whether those that do so for this one could take over."""
     if found["serves"] != name:
         yield "standby for", f"{found['serves']}: its devices are counted there"
-
-
-def _standbys(found: Json) -> Iterator[tuple[str, object]]:
     for standby in found["standbys"]:
-        age = standby["age_seconds"]
-        lacks = "\n".join(f"CANNOT TAKE OVER: {reason}" for reason in standby["lacks"])
-        ready = f"ready to take over, measured {age or 0:.0f} s ago"
-        yield "standby", f"{standby['member']['site']}: {lacks or ready}"
+        ready = f"ready to take over, measured {standby['age_seconds'] or 0:.0f} s ago"
+        lacks = "; ".join(standby["lacks"])
+        yield "standby", f"{standby['member']['site']}: {f'CANNOT TAKE OVER: {lacks}' if lacks else ready}"
 
 
 def _versions(held: Json, told: Json, *, expired: bool) -> str:

@@ -1,5 +1,6 @@
 """Two gateways of one site, by a real controller and broker: both hold what was ordered, and a lame one is seen."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,16 +8,20 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
+from sqlalchemy import Connection
 
 from bartizan.containment.level import Level
 from bartizan.identity.model import Observation
-from bartizan.ids import Address, DeviceId, Mac, OrganisationId, SiteId
+from bartizan.ids import Address, DeviceId, Mac, OrderId, OrganisationId, SiteId
 from bartizan.policy.model import SegmentFacts, SiteFacts
+from bartizan.trust.orders import Raise
 from bartizan.wire import codec, events
 from bartizan_agent.gateway import Gateway
-from bartizan_controller import housekeeping
+from bartizan_controller import housekeeping, orders
 from bartizan_controller.access import Role
+from bartizan_controller.orders import Change
 from bartizan_controller.standby import Watch
+from bartizan_controller.store import books
 from tests.controller.running import ORGANISATION, Running, copy_of, run, until
 from tests.controller.test_http_api import approver, sign
 from tests.fakes.memory_firewall import MemoryFirewall
@@ -80,6 +85,16 @@ async def counted(client: httpx.AsyncClient, site: SiteId, wanted: int) -> bool:
     return len(found["items"]) == wanted
 
 
+async def given(running: Running, change: Change) -> None:
+    """Keep orders as if the broker had taken them, and lost them."""
+
+    def apply(connection: Connection) -> None:
+        book = orders.apply(connection, running.parts.sign, change, by="soc", now=time.time())
+        books.note_published(connection, [book])
+
+    await running.parts.database.write(apply)
+
+
 async def test_both_gateways_enforce_the_same_and_the_controller_sees_it(
     running: Running, template: Path, tmp_path: Path
 ) -> None:
@@ -107,8 +122,11 @@ async def test_both_gateways_enforce_the_same_and_the_controller_sees_it(
         await until(lambda: lacks(soc, site, ["it is away"]), seconds=30)
         for _ in range(3):
             await housekeeping.look_at_standbys(running.parts, watch)
-        async with linked(second, firewalls[1]):
+        raised = Raise(OrderId("by-name"), Level.ISOLATE, "given earlier", "soc")
+        await given(running, Change(standby, (raised,)))
+        async with linked(second, firewalls[1]) as other:
             await until(lambda: lacks(soc, site, []), seconds=30)
+            await until(lambda: other._parts.last_good.generation(standby) > 0, seconds=30)
             await housekeeping.look_at_standbys(running.parts, watch)
 
     assert [each.detail for each in heard(running, site, events.STANDBY_BEHIND)] == [

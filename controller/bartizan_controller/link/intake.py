@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from bartizan.errors import Refused
 from bartizan.ids import SiteId
-from bartizan.wire.down import Certificate, Down, EventsAck, ReportAck, SealedCredentials
+from bartizan.wire.down import Certificate, Down, EventsAck, OrdersEnvelope, ReportAck, SealedCredentials
 from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Report, Will
 from bartizan_controller import inventory
 from bartizan_controller.errors import Foreign
@@ -100,7 +100,8 @@ class _Intake:
         if not self._hellos:
             return {}
         catalogue = self._catalogue
-        held_books = books.load(self._connection, {catalogue.serves(site) for site in self._hellos})
+        scopes = {scope for site in self._hellos for scope in (site, catalogue.serves(site))}
+        held_books = books.load(self._connection, scopes)
         held_credentials = credentials.load(self._connection, self._hellos)
         last_events = events.last_sequences(
             self._connection, {site: hello.boot for site, hello in self._hellos.items()}
@@ -108,7 +109,8 @@ class _Intake:
         estate = held_books.get(None)
         answers: dict[SiteId, tuple[Answer, ...]] = {}
         for site, hello in self._hellos.items():
-            own, sealed = held_books.get(catalogue.serves(site)), held_credentials.get(site)
+            serves = catalogue.serves(site)
+            own, sealed = held_books.get(serves), held_credentials.get(site)
             holdings = Holdings(
                 catalogue=catalogue.versions,
                 bundle=catalogue.bundle_since(hello.catalogue),
@@ -118,7 +120,11 @@ class _Intake:
                 report_digest=self._known[site].report_digest,
                 events_through=last_events.get(site, 0),
             )
-            answers[site] = tuple(Answer(site, message) for message in missing(hello, holdings))
+            by_name = held_books.get(site) if serves != site else None
+            # No hello says how old a standby's book by its own name is; one that is held already changes nothing.
+            besides = (OrdersEnvelope(by_name.envelope),) if by_name is not None else ()
+            *first, last = missing(hello, holdings)
+            answers[site] = tuple(Answer(site, message) for message in (*first, *besides, last))
         return answers
 
     def _apply(self, said: Said) -> tuple[Down, ...]:

@@ -1,0 +1,32 @@
+"""What `bartizan site show` says of a site's standby gateway."""
+
+from typing import Any
+
+import pytest
+
+from bartizan.cli.site_show import standby_rows
+
+READY = {"member": {"site": "hall-b"}, "age_seconds": 12.4, "lacks": []}
+
+
+@pytest.mark.parametrize(
+    ("lacks", "said"),
+    [
+        ([], "hall-b: ready to take over, measured 12 s ago"),
+        (["it is away"], "hall-b: CANNOT TAKE OVER: it is away"),
+        (
+            ["it is away", "it holds generation 41 of the site's orders, not 42"],
+            "hall-b: CANNOT TAKE OVER: it is away; it holds generation 41 of the site's orders, not 42",
+        ),
+    ],
+)
+def test_a_standby_is_ready_or_says_what_it_lacks(lacks: list[str], said: str) -> None:
+    found: dict[str, Any] = {"serves": "hall", "standbys": [READY | {"lacks": lacks}]}
+
+    assert list(standby_rows("hall", found)) == [("standby", said)]
+
+
+def test_a_standby_itself_says_where_its_devices_are_counted() -> None:
+    found: dict[str, Any] = {"serves": "hall", "standbys": []}
+
+    assert list(standby_rows("hall-b", found)) == [("standby for", "hall: its devices are counted there")]
