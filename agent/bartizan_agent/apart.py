@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import socket
-import time
 import traceback
 import warnings
 from contextlib import closing
@@ -26,7 +26,6 @@ SECONDS = 60.0
 """That a child may be silent; a catalogue takes a fraction of one."""
 GRACE_SECONDS = 2.0
 """For a child to end once it has answered, or once nobody waits for its answer any more."""
-_LOOK_SECONDS = 0.002
 _SIZE_OCTETS = 4
 _ERRORS = {error.__name__: error for error in (BadSignature, Expired, Malformed, Stale, TooNew, Unavailable)}
 
@@ -79,13 +78,13 @@ def verify_apart(question: Question, files: Files) -> Answer:
 
 def _end(child: int) -> None:
     """Return when it has ended, which is made sure of after a moment."""
-    killed_at = time.monotonic() + GRACE_SECONDS
-    while not os.waitpid(child, os.WNOHANG)[0]:
-        if time.monotonic() > killed_at:
+    end = os.pidfd_open(child)
+    try:
+        if not select.select([end], (), (), GRACE_SECONDS)[0]:
             os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return
-        time.sleep(_LOOK_SECONDS)
+    finally:
+        os.close(end)
+        os.waitpid(child, 0)
 
 
 def _converse(child: socket.socket, files: Files) -> Answer:
