@@ -51,7 +51,7 @@ class Cameras:
         images = ImageCache(
             places.images,
             settings.controller.images_url,
-            tls=client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
+            tls=lambda: client_context(keys.ca_file, keys.certificate_file, keys.tls_key_file),
             limit=settings.limits.images_octets,
         )
         self._reads = Reads(http.open, told, clock, settings.limits.reads_at_once)

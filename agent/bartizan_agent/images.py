@@ -12,7 +12,7 @@ import re
 import shutil
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -46,13 +46,19 @@ class ImageCache:
     Args:
         directory: Where they are kept; made if missing.
         base_url: Of the controller's gateway port; `/images/<sha256>` is asked for below it.
-        tls: Context with the gateway's certificate; None only for plain HTTP in tests and mirrors.
+        tls: Makes a context with the gateway's certificate of that moment; None: plain HTTP, in tests and to mirrors.
         limit: Octets kept at most, beyond those in use.
         reserve: Octets of disk left free.
     """
 
     def __init__(
-        self, directory: Path, base_url: str, *, tls: ssl.SSLContext | None, limit: int, reserve: int = RESERVE
+        self,
+        directory: Path,
+        base_url: str,
+        *,
+        tls: Callable[[], ssl.SSLContext] | None,
+        limit: int,
+        reserve: int = RESERVE,
     ) -> None:
         self._directory = directory
         self._base_url = base_url.rstrip("/")
@@ -165,7 +171,7 @@ class ImageCache:
 
     async def _download(self, image: Image, part: Path) -> NotFetched | None:
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        transport = OneConnectionEach(self._tls)
+        transport = OneConnectionEach(self._tls() if self._tls else None)
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
             try:
                 return await self._receive(client, image, part)
