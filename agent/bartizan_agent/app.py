@@ -384,6 +384,8 @@ async def _prove(proving: Proving, gateway: Gateway) -> None:
 async def _heed_commands(path: Path, gateway: Gateway) -> None:
     async for _ in rings(path):
         gateway.attend()
+        gateway.count()
+        gateway.settle()
 
 
 async def _pat_watchdog() -> None:

@@ -6,6 +6,7 @@ The parts decide and keep; this joins them. It never waits: each method runs bet
 import asyncio
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,9 +23,9 @@ from bartizan.trust.credentials import Credential
 from bartizan.trust.orders import OrderBook, Prove, Raise, Scan
 from bartizan.wire import events
 from bartizan.wire.capability import CAPABILITY
-from bartizan.wire.down import CatalogueBundle, Certificate, OrdersEnvelope, SealedCredentials
-from bartizan.wire.up import Hello, Posture, RenewCertificate, Report, SelfTest
-from bartizan_agent import __version__, link_state, release
+from bartizan.wire.down import CatalogueBundle, Certificate, OrdersEnvelope, SealedCredentials, StatementWanted
+from bartizan.wire.up import Hello, Posture, RenewCertificate, Report, SelfTest, StatementMade
+from bartizan_agent import __version__, link_state, release, statement
 from bartizan_agent.announcements import Announcements, unlisted_topic
 from bartizan_agent.assignments import Assigned, assigned, credential_for
 from bartizan_agent.attempts import Attempts
@@ -60,6 +61,7 @@ from bartizan_agent.switches.attendant import SwitchAttendant
 _TOLD_OTHERWISE = frozenset({"login-refused", "login-withheld", "in-use"})
 """Why a device was not read, where another event says it or nothing is wrong with it."""
 OVERFLOW_SECONDS = 3600.0  # between two events of one device that tries more than is listed
+STATEMENTS_AT_ONCE = 10
 RENEWAL_SECONDS = 3600.0  # between two looks at the certificate, and two requests for a new one
 
 log = logging.getLogger(__name__)
@@ -132,6 +134,7 @@ class Gateway:
         self._overflow_told: dict[DeviceId, float] = {}
         self._ear = Ear(parts.attempts, parts.names)
         self._lost_told = 0
+        self._made: deque[StatementMade] = deque(maxlen=STATEMENTS_AT_ONCE)
         self._totals: tuple[DeviceDrops, ...] = ()
         self._renewal_looked_at: float | None = None
         self._sealing_key = ""
@@ -191,6 +194,12 @@ class Gateway:
             return None
         return RenewCertificate(parts.settings.site, parts.keys.csr(parts.settings.site))
 
+    def statements(self) -> tuple[StatementMade, ...]:
+        """Return, once, the statements that were asked for."""
+        made = tuple(self._made)
+        self._made.clear()
+        return made
+
     def wants_all_again(self) -> bool:
         """Return, once, whether the clock was set: what it made look expired may not be."""
         wants, self._clock_was_set = self._clock_was_set, False
@@ -207,7 +216,9 @@ class Gateway:
             self._stir(self._parts.clock.monotonic())
 
     def accept(
-        self, instruction: CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate, arrived_at: float
+        self,
+        instruction: CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate | StatementWanted,
+        arrived_at: float,
     ) -> None:
         """Verify, keep and carry out what arrived at this monotonic time; see `link.Voice.accept`."""
         match instruction:
@@ -220,6 +231,8 @@ class Gateway:
                     count = len(self._parts.last_good.credentials.devices)
                     self._parts.outbox.record(note(events.CREDENTIALS_ACCEPTED, devices=count))
                     self._employ()
+            case StatementWanted():
+                self._made.append(self._state(instruction))
             case Certificate(pem):
                 not_after = self._parts.keys.renew(pem, self._parts.settings.site)
                 self._parts.outbox.record(note(events.CERTIFICATE_RENEWED, not_after=f"{not_after:.0f}"))
@@ -348,6 +361,22 @@ class Gateway:
         wanted = self._parts.containment.wanted
         if self._parts.switches is not None and wanted is not None:
             self._parts.switches.want(wanted)
+
+    def _state(self, wanted: StatementWanted) -> StatementMade:
+        """Look at the kernel once more, and state what is known then."""
+        parts, site = self._parts, self._parts.settings.site
+        device = parts.roster.device(wanted.device)
+        if device is None:
+            return StatementMade(site, wanted.request, refused=f"this gateway knows no device {wanted.device!r}")
+        self.count()
+        self.settle()
+        until = wanted.until or statement.last_look(parts.connection)
+        asked = statement.Asked(device, wanted.since, until)
+        try:
+            envelope = statement.make(parts.connection, parts.keys, site, asked, parts.clock.now())
+        except (BartizanError, ValueError) as error:
+            return StatementMade(site, wanted.request, refused=str(error))
+        return StatementMade(site, wanted.request, envelope)
 
     def _accept_catalogue(self, files: dict[str, bytes], arrived_at: float) -> None:
         parts, before = self._parts, self._parts.last_good.catalogue

@@ -27,9 +27,10 @@ from bartizan.wire.down import (
     ReportAck,
     ReportWanted,
     SealedCredentials,
+    StatementWanted,
 )
 from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS, down, up
-from bartizan.wire.up import Events, Hello, RenewCertificate, Report, Will
+from bartizan.wire.up import Events, Hello, RenewCertificate, Report, StatementMade, Will
 from bartizan_agent.clock import Clock
 from bartizan_agent.conversation import Conversation, check_place
 from bartizan_agent.errors import LinkLost, NobodyThere
@@ -41,7 +42,7 @@ from bartizan_agent.settings import ControllerSettings
 
 LONGEST_SILENCE_SECONDS = 3600.0  # so that what comes due by the calendar, as a renewal, is said within an hour
 
-Instruction = CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate
+Instruction = CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate | StatementWanted
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,9 @@ class Voice(Protocol):
 
     def renewal(self) -> RenewCertificate | None:
         """Return the request for a new certificate if it is time to ask."""
+
+    def statements(self) -> tuple[StatementMade, ...]:
+        """Return, once, the statements that were asked for. One that is lost on its way is asked for again."""
 
     def wants_all_again(self) -> bool:
         """Return, once, whether what was refused before may be acceptable now: hello is said, and all of it comes."""
@@ -161,7 +165,7 @@ class Link:
                 self._conversation.missed()
             report, head = self._voice.report(), self._outbox.head()
             words = self._conversation.speak(self._clock.monotonic(), self._voice.hello, report, head)
-            for word in (*words, self._voice.renewal()):
+            for word in (*words, self._voice.renewal(), *self._voice.statements()):
                 if word is not None:
                     began = self._clock.monotonic()
                     await connection.say(up(self._site, _KINDS[type(word)]), codec.encode(word))
@@ -224,9 +228,10 @@ def _heed_cancellation() -> None:
         raise asyncio.CancelledError
 
 
-_KINDS: dict[type[Hello | Report | Events | RenewCertificate], str] = {
+_KINDS: dict[type[Hello | Report | Events | RenewCertificate | StatementMade], str] = {
     Hello: "hello",
     Report: "report",
     Events: "events",
     RenewCertificate: "renew",
+    StatementMade: "statement",
 }

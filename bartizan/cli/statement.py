@@ -4,7 +4,10 @@ from pathlib import Path
 
 import click
 
-from bartizan.cli.options import PATH, speaking
+from bartizan.cli.connection import Controller
+from bartizan.cli.devices import find
+from bartizan.cli.inventory import Json
+from bartizan.cli.options import PATH, asking, speaking
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
 from bartizan.containment.statement import Part, Statement, Verdict, verdict
 from bartizan.errors import Refused
@@ -20,6 +23,32 @@ MEANS = {
 @click.group()
 def statement() -> None:
     """What a gateway states of a device, signed with its own key."""
+
+
+@statement.command()
+@click.argument("name")
+@click.option("--site", help="Where it is, if it is known at several sites.")
+@click.option(
+    "--from", "since", default="7d", show_default=True, metavar="AGO|TIME", help="12h, 7d, 2026-03-01, a time."
+)
+@click.option("--to", "until", default="", metavar="TIME", help="2026-03-08, a time.  [default: now]")
+@click.option("--out", type=PATH, help="Write it there.  [default: standard output]")
+@asking
+def make(
+    terminal: Terminal, controller: Controller, name: str, *, site: str | None, out: Path | None, **when_: str
+) -> None:
+    """Have the gateway of a device state, signed, how it was held from when to when.
+
+    NAME is the device's id, serial number, MAC or address. Its gateway must be connected; if not, run `bartizan-agent
+    statement` on it.
+    """
+    at = find(controller, name, site)
+    made = controller.post(f"sites/{at['site']}/devices/{at['device']['id']}/statements", Json, when_)
+    if out is None:
+        terminal.say(made["envelope"], value=made)
+        return
+    out.write_text(made["envelope"] + "\n", encoding="utf-8")
+    terminal.say(f"written to {out}; verify it with: bartizan statement verify {out} --ca ca.pem", value=made)
 
 
 @statement.command()

@@ -6,7 +6,7 @@ are sealed to the gateway's key.
 
 import msgspec
 
-from bartizan.ids import BootId
+from bartizan.ids import BootId, DeviceId
 
 
 class EventsAck(msgspec.Struct, frozen=True, tag="events-ack", forbid_unknown_fields=True):
@@ -55,4 +55,24 @@ class Certificate(msgspec.Struct, frozen=True, tag="certificate", forbid_unknown
     pem: str
 
 
-Down = EventsAck | ReportAck | ReportWanted | CatalogueBundle | OrdersEnvelope | SealedCredentials | Certificate
+class StatementWanted(msgspec.Struct, frozen=True, tag="statement-wanted", forbid_unknown_fields=True):
+    """Somebody asks for a signed statement of one device and one time. Not sent before capability 4."""
+
+    request: str
+    """Named again in the answer."""
+    device: DeviceId
+    since: float
+    until: float
+    """Unix seconds; 0: until the gateway looked last."""
+
+
+Down = (
+    EventsAck
+    | ReportAck
+    | ReportWanted
+    | CatalogueBundle
+    | OrdersEnvelope
+    | SealedCredentials
+    | Certificate
+    | StatementWanted
+)

@@ -14,7 +14,7 @@ ROOT = "bz/1"
 ALL_CATALOGUE = f"{ROOT}/all/catalogue"
 ALL_ORDERS = f"{ROOT}/all/orders"
 SHARDS = 64
-UP_KINDS = ("hello", "report", "events", "renew", "will")
+UP_KINDS = ("hello", "report", "events", "renew", "statement", "will")
 
 
 def down(site: SiteId) -> str:

@@ -148,4 +148,15 @@ class RenewCertificate(msgspec.Struct, frozen=True, tag="renew"):
     csr: str
 
 
-Up = Hello | Will | Report | Events | RenewCertificate
+class StatementMade(msgspec.Struct, frozen=True, tag="statement"):
+    """The answer to one `StatementWanted`."""
+
+    site: SiteId
+    request: str
+    envelope: bytes = b""
+    """As `bartizan.trust.statements.seal` makes it; empty where none was made."""
+    refused: str = ""
+    """Why not."""
+
+
+Up = Hello | Will | Report | Events | RenewCertificate | StatementMade

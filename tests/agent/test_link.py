@@ -21,7 +21,7 @@ from bartizan.wire import events
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import EventsAck, OrdersEnvelope, ReportAck, ReportWanted
 from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS, down
-from bartizan.wire.up import Events, Hello, Posture, RenewCertificate, Report, Will
+from bartizan.wire.up import Events, Hello, Posture, RenewCertificate, Report, StatementMade, Will
 from bartizan_agent import outbox as outbox_module
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.link import Instruction, Link
@@ -60,6 +60,9 @@ class Agent:
     def renewal(self) -> RenewCertificate | None:
         request, self.request = self.request, None
         return request
+
+    def statements(self) -> tuple[StatementMade, ...]:
+        return ()
 
     def wants_all_again(self) -> bool:
         wants, self.clock_was_set = self.clock_was_set, False

@@ -269,7 +269,7 @@ class Deployment:
 def enforced(gateway: Namespace) -> str:
     """Return what a gateway's kernel holds of ours, without what it counts."""
     text = gateway.run("nft", "--stateless", "list", "table", "inet", "bartizan")
-    return re.sub(r"\tset (tried|dropped)\w* \{.*?\n\t\}\n", "", text, flags=re.DOTALL)
+    return re.sub(r"\tset (tried|dropped|unlisted|sprayers|heard|asked)\w* \{.*?\n\t\}\n", "", text, flags=re.DOTALL)
 
 
 def missing(recorded: Iterable[Event], sent: Iterable[Event] = ()) -> set[Event]:

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 from bartizan_agent.cli import DONE, Ended, Subparsers, json_option, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bartizan.identity.model import Device
     from bartizan_agent.local import Local
+    from bartizan_agent.places import Places
+
+LOOK_SECONDS = 5.0
 
 _AGO = re.compile(r"\A([0-9]{1,4})([hd])\Z")
 _SECONDS = {"h": 3600.0, "d": 86_400.0}
@@ -52,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     now = time.time() + local.clock_behind_seconds
     path = places.store.absolute().as_uri()
     with closing(sqlite3.connect(f"{path}?mode=ro", uri=True, timeout=5.0)) as connection:
+        _have_it_look(places, lambda: statement.last_look(connection) >= now)
+        now = max(now, statement.last_look(connection))
         until = statement.last_look(connection) if arguments.until is None else _moment(arguments.until, now)
         asked = statement.Asked(device, _moment(arguments.since, now), until)
         try:
@@ -66,6 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
         said = f"written to {arguments.out}; verify it with: {verify}"
         say(arguments, said, {"written": str(arguments.out), "verify": verify})
     return DONE
+
+
+def _have_it_look(places: "Places", has_looked: "Callable[[], bool]") -> None:
+    """Have the agent, if it runs, look at the kernel and write down what it finds."""
+    from bartizan_agent import release
+
+    if release.wake(places):
+        ends_at = time.monotonic() + LOOK_SECONDS
+        while not has_looked() and time.monotonic() < ends_at:
+            time.sleep(0.05)
 
 
 def _device(local: "Local", name: str) -> "Device":

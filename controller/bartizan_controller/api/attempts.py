@@ -66,7 +66,7 @@ async def show_attempts(
 ) -> DeviceAttempts:
     """Destinations whose packets the gateway dropped, and what it means where there are none."""
     now = parts.clock()
-    begin = _begin(since, now)
+    begin = begin_of(since, now)
 
     def query(connection: Connection) -> DeviceAttempts:
         organisations.find_site(connection, site, request.user.scope)
@@ -113,7 +113,8 @@ async def show_attempts(
     return await parts.database.read(query)
 
 
-def _begin(since: str, now: float) -> float:
+def begin_of(since: str, now: float) -> float:
+    """Return the Unix time that is so long ago (12h, 7d), a date, or a time with a zone."""
     ago = _AGO.match(since)
     return now - int(ago[1]) * _SECONDS[ago[2]] if ago else moment(since)
 

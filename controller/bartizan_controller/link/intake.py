@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from bartizan.errors import Refused
 from bartizan.ids import SiteId
 from bartizan.wire.down import Certificate, Down, EventsAck, OrdersEnvelope, ReportAck, SealedCredentials
-from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Report, Will
+from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Report, StatementMade, Will
 from bartizan_controller import inventory
 from bartizan_controller.errors import Foreign
 from bartizan_controller.link.parse import Said, UndecodedReport
@@ -38,6 +38,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     answers: tuple[Answer, ...] = ()
     refused: Refused | None = None
+    made: StatementMade | None = None
+    """A statement that somebody waits for; it is not kept."""
 
 
 def commit(
@@ -83,6 +85,8 @@ class _Intake:
         if said.site not in self._known:
             return Outcome(refused=Foreign(f"no gateway of site {said.site!r} is enrolled"))
         self._seen(said.site)
+        if isinstance(said, StatementMade):
+            return Outcome(made=said)
         try:
             answers = self._apply(said)
         except Refused as refused:
@@ -127,7 +131,7 @@ class _Intake:
             answers[site] = tuple(Answer(site, message) for message in (*first, *besides, last))
         return answers
 
-    def _apply(self, said: Said) -> tuple[Down, ...]:
+    def _apply(self, said: Hello | Will | UndecodedReport | Events | RenewCertificate) -> tuple[Down, ...]:
         match said:
             case Hello():
                 return self._hear_hello(said)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import structlog
 
+from bartizan.ids import SiteId
 from bartizan.wire import topics
-from bartizan.wire.down import EventsAck, ReportAck
+from bartizan.wire.down import Down, EventsAck, ReportAck
 from bartizan.wire.mqtt5 import Message
 from bartizan_controller.errors import BrokerAway
 from bartizan_controller.link import outgoing
@@ -23,6 +24,7 @@ from bartizan_controller.link.committer import CommitState, Committer
 from bartizan_controller.link.connection import BrokerLink, Endpoint, connect
 from bartizan_controller.link.intake import Outcome, Renew
 from bartizan_controller.news import News
+from bartizan_controller.statements import Statements
 from bartizan_controller.store import gateways
 from bartizan_controller.store.database import Database
 from bartizan_controller.wiring import Catalogue
@@ -34,6 +36,7 @@ UNANSWERED_AT_MOST = 3_000
 """Committed messages that may wait for quiet to be answered. Whoever is not answered for long says it again."""
 RETRY_SECONDS = 0.5
 RETRY_SECONDS_AT_MOST = 15.0
+TOLD_AT_ONCE = 100
 REPEATED_BY_GATEWAYS = (EventsAck, ReportAck)
 """Answers that a gateway will provoke again if they are lost."""
 
@@ -76,12 +79,24 @@ class Link:
         self._catalogue = catalogue
         self._news = news
         self._to_send = asyncio.Event()
+        self._to_tell: asyncio.Queue[tuple[SiteId, Down]] = asyncio.Queue(TOLD_AT_ONCE)
+        self.statements = Statements()
         self.state = LinkState()
         self._committer = Committer(database, catalogue, renew, clock=clock, state=self.state)
 
     def wake(self) -> None:
         """Something was committed that gateways should hear."""
         self._to_send.set()
+
+    def tell(self, site: SiteId, message: Down) -> None:
+        """Say something to one gateway that it need not hear later.
+
+        Raises:
+            BrokerAway: Nobody can be told anything now.
+        """
+        if not self.state.connected or self._to_tell.full():
+            raise BrokerAway("gateways cannot be told anything at present: look at `bartizan status`")
+        self._to_tell.put_nowait((site, message))
 
     async def run(self, endpoint: Endpoint, tls: ssl.SSLContext) -> None:
         """Stay connected until cancelled; after a loss try again, each time later and at an uneven moment."""
@@ -112,12 +127,18 @@ class Link:
             await self._committer.persist(lambda: self._database.write(gateways.disconnect_all))
         self.state.connected = True
         self.wake()
-        conversation = _Conversation(link, self._committer, self._news)
+        conversation = _Conversation(link, self._committer, self._news, self.statements)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(link.closed())
             tasks.create_task(conversation.listen())
             tasks.create_task(conversation.answer())
             tasks.create_task(self._send(link))
+            tasks.create_task(self._tell(link))
+
+    async def _tell(self, link: BrokerLink) -> None:
+        while True:
+            site, message = await self._to_tell.get()
+            await link.publish([(topics.down(site), outgoing.encoded(message, link.payload_octets))])
 
     async def _send(self, link: BrokerLink) -> None:
         while True:
@@ -141,10 +162,11 @@ class Link:
 class _Conversation:
     """What is heard and answered in one connection."""
 
-    def __init__(self, link: BrokerLink, committer: Committer, news: News) -> None:
+    def __init__(self, link: BrokerLink, committer: Committer, news: News, statements: Statements) -> None:
         self._link = link
         self._committer = committer
         self._news = news
+        self._statements = statements
         self._committed: asyncio.Queue[Sequence[_Committed]] = asyncio.Queue(UNANSWERED_AT_MOST // ANSWERED_AT_ONCE)
         self._is_quiet = asyncio.Event()
         """Set while nothing waits to be committed, or too much to be answered."""
@@ -154,6 +176,9 @@ class _Conversation:
         while True:
             batch = await self._next_batch()
             outcomes = await self._committer.commit(batch)
+            for outcome in outcomes:
+                if outcome.made is not None:
+                    self._statements.arrived(outcome.made)
             committed = [_Committed(*each) for each in zip(batch, outcomes, strict=True)]
             self._link.acknowledge(each.arrived for each in committed if each.is_repeated)
             for start in range(0, len(committed), ANSWERED_AT_ONCE):

@@ -12,7 +12,7 @@ from bartizan.errors import Malformed
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec
 from bartizan.wire.topics import parse_up
-from bartizan.wire.up import Events, Hello, RenewCertificate, Report, Will
+from bartizan.wire.up import Events, Hello, RenewCertificate, Report, StatementMade, Will
 from bartizan_controller.errors import Foreign
 
 EVENTS_AT_MOST = 1_000  # of one message; gateways send 100
@@ -67,7 +67,7 @@ class UndecodedReport(msgspec.Struct, frozen=True):
         return codec.report_digest(report.devices, report.posture) == report.digest
 
 
-Said = Hello | Will | UndecodedReport | Events | RenewCertificate
+Said = Hello | Will | UndecodedReport | Events | RenewCertificate | StatementMade
 
 
 def parse(topic: str, payload: bytes) -> Said:
@@ -98,7 +98,7 @@ def site_of(topic: str) -> SiteId | None:
 def _decode(kind: str, payload: bytes) -> Said:
     if kind == "report":
         return UndecodedReport(codec.decode(payload, ReportHead), payload)
-    said: Hello | Will | Events | RenewCertificate = codec.decode(payload, _KINDS[kind])
+    said: Hello | Will | Events | RenewCertificate | StatementMade = codec.decode(payload, _KINDS[kind])
     if isinstance(said, Events):
         _check_events(said)
     if isinstance(said, Hello):
@@ -122,9 +122,10 @@ def _check_hello(said: Hello) -> None:
         raise Malformed("the hello's capability is out of range")
 
 
-_KINDS: dict[str, type[Hello | Will | Events | RenewCertificate]] = {
+_KINDS: dict[str, type[Hello | Will | Events | RenewCertificate | StatementMade]] = {
     "hello": Hello,
     "events": Events,
     "renew": RenewCertificate,
+    "statement": StatementMade,
     "will": Will,
 }

@@ -25,6 +25,7 @@ from bartizan.wire.down import (
     ReportAck,
     ReportWanted,
     SealedCredentials,
+    StatementWanted,
 )
 from bartizan.wire.up import DevicePosture, Event, Events, Hello, Posture, Report
 from bartizan_agent.conversation import Conversation, check_place
@@ -111,7 +112,7 @@ class Gateway:
                     self._outbox.popleft()
             case ReportAck(digest):
                 self._acknowledged_digest = digest
-            case ReportWanted() | Certificate():
+            case ReportWanted() | Certificate() | StatementWanted():
                 pass
             case SealedCredentials(generation):
                 sealing.open_sealed(message, self.site, self._sealing_key, held_generation=self._credentials)
