@@ -31,7 +31,7 @@ driver: dev ## make the skeleton of a driver: make driver NAME=acme
 	@$(BIN)/python -m bartizan_lab.new_driver "$(NAME)"
 
 test: dev ## all tests
-	deploy/privileged $(BIN)/pytest
+	deploy/privileged tests/run $(BIN)/pytest
 
 demo: dev ## the main job on one machine, end to end (KEEP=1 leaves it up)
 	deploy/privileged $(BIN)/python -m bartizan_lab.demo $(if $(KEEP),--keep)

@@ -2,7 +2,7 @@
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-TOGETHER = ("tests/packaging/", "tests/e2e/test_kill_in_every_phase.py", "tests/e2e/")
+TOGETHER = ("tests/packaging/", "tests/e2e/test_kill_in_every_phase.py", "tests/e2e/test_bad_days.py", "tests/e2e/")
 """Beginnings of files that one worker runs one after the other. What they share is too dear to be made by several
 workers, or whole sites at once would leave none of them the time that it needs.
 """
