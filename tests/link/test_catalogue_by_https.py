@@ -1,7 +1,6 @@
 """The catalogue reaches a gateway by HTTPS where MQTT cannot bring it, and is judged in the same way."""
 
 import asyncio
-import itertools
 import logging
 import socket
 import ssl
@@ -111,11 +110,10 @@ async def test_a_server_that_does_not_help_is_asked_more_and_more_seldom(
     async with standing(running, hang_up) as url:
         configure(machine, images_url=url, broker_port=closed_port())
         async with linked(machine, fetching=Patience(0.02, 0.02, 0.4)) as gateway:
-            await until(lambda: len(asked) >= 8, seconds=30)
+            await until(lambda: len(asked) >= 12, seconds=60)
             assert gateway.hello().catalogue == {}
 
-    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    assert min(gaps[-2:]) >= 0.2
+    assert (asked[11] - asked[7]) / 4 >= 0.2  # of single ones the machine's own delays make more or less
     told = [each for each in caplog.records if each.name == "bartizan_agent.catalogue_fetch"]
     assert [each.levelno for each in told] == [logging.WARNING]
 
