@@ -26,7 +26,7 @@ from bartizan_agent.settings import ControllerSettings
 from bartizan_agent.tls import client_context
 
 Said = TypeVar("Said", bound=Up)
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 ACCESS = """\
 user controller
 topic readwrite bz/1/#

@@ -15,6 +15,8 @@ import msgspec
 
 PROGRAMS = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
+SECONDS = 180.0
+"""For anything typed or started, on a machine where other tests run too."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Person:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=SECONDS,
             check=False,
         )
 
@@ -47,7 +49,7 @@ class Person:
     def manage(self, *arguments: str) -> str:
         """Type a command of the controller's own machine, that has to succeed."""
         program = str(PROGRAMS / "bartizan-controller")
-        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=SECONDS, check=True).stdout
 
     def ask(self, *arguments: str) -> Any:
         """Type a command with `--json`."""
@@ -61,7 +63,7 @@ class Person:
 def make_controller(folder: Path) -> None:
     """Make a controller, with its keys beside it."""
     program = str(PROGRAMS / "bartizan-controller")
-    subprocess.run([program, "init", folder, "--host", "127.0.0.1"], check=True, capture_output=True, timeout=60)
+    subprocess.run([program, "init", folder, "--host", "127.0.0.1"], check=True, capture_output=True, timeout=SECONDS)
 
 
 @contextlib.contextmanager
@@ -78,12 +80,12 @@ def serving(folder: Path) -> Iterator[Person]:
             yield somebody
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=SECONDS)
 
 
 def log_in(somebody: Person, serving: "subprocess.Popen[bytes]") -> None:
     url = somebody.folder / "api.url"
-    until = time.monotonic() + 30
+    until = time.monotonic() + SECONDS
     while not url.exists():
         assert serving.poll() is None, "the controller ended"
         assert time.monotonic() < until, "the controller did not come up"

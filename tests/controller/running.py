@@ -77,7 +77,7 @@ async def run(folder: Folder, config: Config = LOOPBACK) -> AsyncIterator[Runnin
 
 
 async def until(
-    condition: Callable[[], bool] | Callable[[], Awaitable[bool]], *, seconds: float = 10.0, every: float = 0.01
+    condition: Callable[[], bool] | Callable[[], Awaitable[bool]], *, seconds: float = 30.0, every: float = 0.01
 ) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):

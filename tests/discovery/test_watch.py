@@ -118,16 +118,18 @@ def test_a_goodbye_is_heard_and_nobody_is_looked_at_for_it(segment: Any) -> None
 
     async def leave(_: Watch) -> None:
         await until(lambda: bool(heard.rounds))
-        for data, group in byes:
-            before = len(heard.rounds)
+        for count, (data, group) in enumerate(byes, start=1):
             with network.udp_client() as sender:
                 sender.sendto(data, group)
-                await until(lambda before=before: len(heard.rounds) > before)  # type: ignore[misc]
+                await until(lambda count=count: sum(map(bool, problems(heard))) == count)  # type: ignore[misc]
 
     segment.run(lambda: watching(heard, leave))
 
-    problems = [seen.problems for told in heard.rounds[1:] for seen in told]
-    assert problems == [("took leave of the network",)] * 2
+    assert problems(heard) == [("took leave of the network",)] * 2
+
+
+def problems(heard: Heard) -> list[tuple[str, ...]]:
+    return [seen.problems for told in heard.rounds[1:] for seen in told]
 
 
 @pytest.mark.parametrize(

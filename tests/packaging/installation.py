@@ -11,7 +11,7 @@ from tests.side_by_side import in_the_machines_network
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
-SECONDS = 180.0
+SECONDS = 600.0
 
 
 @dataclass(frozen=True)
