@@ -62,7 +62,7 @@ def test_the_counters_of_another_boot_are_others_however_far_they_are() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["packets", "expire", "reboot", "restart"]), st.integers(1, 3), st.integers(1, 2**31)
+            st.sampled_from(["packets", "expire", "begin again", "reboot", "restart"]), st.integers(1, 3), st.integers(1, 2**31)
         ),
         max_size=40,
     )
@@ -77,6 +77,9 @@ def test_sums_are_what_was_dropped(happened: list[tuple[str, int, int]]) -> None
             case "packets":
                 kernel[port] += packets
                 dropped[port] += packets
+            case "begin again" if kernel[port] > 1:
+                kernel[port] = 1
+                dropped[port] += 1
             case "expire":
                 kernel.pop(port, None)
             case "reboot":
@@ -88,7 +91,7 @@ def test_sums_are_what_was_dropped(happened: list[tuple[str, int, int]]) -> None
                 kept = Attempts(store, f"kernel {boot}")
         counters = [drop(count, port=port) for port, count in kernel.items()]
         kept.take(counters, float(at), float(at))
-        if what == "expire":  # what a killed agent did not write and the kernel forgot, nobody can know
+        if what in ("expire", "begin again"):  # what a killed agent did not write and the kernel forgot, nobody can know
             kept.write()
 
     assert {one.port: one.packets for one in kept.latest()} == dropped
