@@ -62,7 +62,9 @@ def test_the_counters_of_another_boot_are_others_however_far_they_are() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["packets", "expire", "begin again", "reboot", "restart"]), st.integers(1, 3), st.integers(1, 2**31)
+            st.sampled_from(["packets", "expire", "begin again", "reboot", "restart"]),
+            st.integers(1, 3),
+            st.integers(1, 2**31),
         ),
         max_size=40,
     )
@@ -91,7 +93,7 @@ def test_sums_are_what_was_dropped(happened: list[tuple[str, int, int]]) -> None
                 kept = Attempts(store, f"kernel {boot}")
         counters = [drop(count, port=port) for port, count in kernel.items()]
         kept.take(counters, float(at), float(at))
-        if what in ("expire", "begin again"):  # what a killed agent did not write and the kernel forgot, nobody can know
+        if what in {"expire", "begin again"}:  # what was not written and the kernel forgot is lost
             kept.write()
 
     assert {one.port: one.packets for one in kept.latest()} == dropped
