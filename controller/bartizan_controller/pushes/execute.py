@@ -29,7 +29,7 @@ from bartizan_controller.store.gateways import Gateway
 from bartizan_controller.store.pushes import PushedSite
 
 BY = "push"
-TOLD_AT_ONCE = 100
+TOLD_AT_ONCE = 50
 EVENTS_AT_ONCE = 1_000
 TROUBLE = frozenset({events.CONTAINMENT_AMENDED, events.CONTAINMENT_FAILED})
 """What a gateway tells when a change did not work out there."""
@@ -44,16 +44,16 @@ def step(connection: Connection, sign: Sign, catalogue: Catalogue, *, now: float
     begin(connection, catalogue, now=now)
     owed = pushes.with_orders(connection)
     due = [
-        _advance(connection, sign, intent, catalogue, now=now)
-        for intent in pushes.intents(connection)
-        if intent.state not in OVER or intent.policy in owed
+        _advance(connection, sign, pushes.find(connection, policy), catalogue, now=now)
+        for policy, state in pushes.states(connection).items()
+        if state not in OVER or policy in owed
     ]
     return min((at for at in due if at is not None), default=None)
 
 
 def has_work(connection: Connection, catalogue: Catalogue) -> bool:
     """Return whether a step could do anything."""
-    known = {intent.policy: intent.state for intent in pushes.intents(connection)}
+    known = pushes.states(connection)
     is_new = catalogue.push is not None and catalogue.push.policy not in known
     return is_new or any(state not in OVER for state in known.values()) or bool(pushes.with_orders(connection))
 
@@ -61,7 +61,7 @@ def has_work(connection: Connection, catalogue: Catalogue) -> bool:
 def begin(connection: Connection, catalogue: Catalogue, *, now: float) -> None:
     """Begin the push of what is published, if it goes out in stages and was not begun."""
     push = catalogue.push
-    if push is None or any(intent.policy == push.policy for intent in pushes.intents(connection)):
+    if push is None or push.policy in pushes.states(connection):
         return
     enrolled = gateways.load(connection, organisations.all_sites(connection))
     intent = Intent(

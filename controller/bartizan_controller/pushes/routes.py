@@ -17,6 +17,8 @@ from bartizan_controller.store import judgements, pushes
 from bartizan_controller.store.judgements import DifferingSite
 from bartizan_controller.store.pushes import PushedSite
 
+LISTED = 20
+
 
 class PushStanding(msgspec.Struct, frozen=True):
     """A push: what was signed and decided, what sites read back, what is planned, and why it waits."""
@@ -31,12 +33,12 @@ class PushStanding(msgspec.Struct, frozen=True):
 
 @get("/pushes", summary="List pushes of policy")
 async def list_pushes(request: Asking, parts: TheParts) -> tuple[PushStanding, ...]:
-    """Those that went or go out in stages, the newest first; without their sites."""
+    """Those that went or go out in stages, the newest 20 first; without what is known of each site."""
     require_whole_estate(request.user)
     now = parts.clock()
 
     def query(connection: Connection) -> tuple[PushStanding, ...]:
-        return tuple(_standing(connection, intent, {}, now) for intent in pushes.intents(connection))
+        return tuple(_standing(connection, intent, {}, now) for intent in pushes.newest(connection, limit=LISTED))
 
     return await parts.database.read(query)
 

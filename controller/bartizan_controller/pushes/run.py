@@ -10,6 +10,8 @@ from bartizan_controller.pushes import execute
 
 GATHER_SECONDS = 0.5
 """What is reported within so short a time is judged together."""
+BREATH_SECONDS = 0.1
+"""Between two steps that have more to do, so that what gateways say is committed in between."""
 RETRY_SECONDS = 5.0
 LONGEST_SLEEP_SECONDS = 60.0
 
@@ -40,4 +42,4 @@ async def _step(parts: Parts) -> float:
         log.warning("pushes wait for the database", reason=str(error))
         return RETRY_SECONDS
     parts.link.wake()
-    return LONGEST_SLEEP_SECONDS if wake_at is None else min(max(wake_at - now, 0.0), LONGEST_SLEEP_SECONDS)
+    return LONGEST_SLEEP_SECONDS if wake_at is None else min(max(wake_at - now, BREATH_SECONDS), LONGEST_SLEEP_SECONDS)

@@ -1,6 +1,6 @@
 """Pushes in the database: what was signed and decided, what each site was told and read back, and every plan."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, ForeignKey, LargeBinary, Table, Text, select
@@ -77,10 +77,15 @@ def find(connection: Connection, policy: int) -> Intent:
     return codec.decode(row.intent, Intent)
 
 
-def intents(connection: Connection, states: Collection[PushState] = tuple(PushState)) -> tuple[Intent, ...]:
-    """Return the pushes in one of these states, the newest first."""
-    wanted = [state.value for state in states]
-    query = select(pushes.c.intent).where(pushes.c.state.in_(wanted)).order_by(pushes.c.policy.desc())
+def states(connection: Connection) -> dict[int, PushState]:
+    """Return how every push is, by its version of policy."""
+    rows = connection.execute(select(pushes.c.policy, pushes.c.state))
+    return {int(row.policy): PushState(row.state) for row in rows}
+
+
+def newest(connection: Connection, *, limit: int) -> tuple[Intent, ...]:
+    """Return so many pushes, the newest first."""
+    query = select(pushes.c.intent).order_by(pushes.c.policy.desc()).limit(limit)
     return tuple(codec.decode(row.intent, Intent) for row in connection.execute(query))
 
 
