@@ -1,7 +1,7 @@
 """A packet socket on one interface: what really passed there, with the kernel's own times."""
 
 import asyncio
-import contextlib
+import errno
 import socket
 import struct
 from collections.abc import Collection, Iterator
@@ -47,7 +47,7 @@ class Sniffer:
     namespace: Namespace
     interface: str
     networks: Collection[str]
-    packets: list[Packet] = field(default_factory=list)
+    packets: list[Packet] = field(default_factory=list, repr=False)
     _socket: socket.socket | None = None
     _missed: int = 0
 
@@ -73,7 +73,11 @@ class Sniffer:
         self._socket.close()
 
     def of(self, sources: Collection[str], since: float = 0.0) -> list[Packet]:
-        """Return the packets of these sources from a time (Unix seconds) on.
+        """Return the packets of these sources from a time (Unix seconds) on; see `since`."""
+        return [packet for packet in self.since(since) if packet.source in sources]
+
+    def since(self, at: float) -> list[Packet]:
+        """Return the packets from a time (Unix seconds) on.
 
         Raises:
             AssertionError: The kernel had to leave packets out, so that nothing can be said.
@@ -82,7 +86,7 @@ class Sniffer:
             pass
         self._missed += self._left_out()
         assert not self._missed, f"the sniffer on {self.interface} was too slow for {self._missed} packets"
-        return [packet for packet in self.packets if packet.at >= since and packet.source in sources]
+        return [packet for packet in self.packets if packet.at >= at]
 
     def _left_out(self) -> int:
         """Return how many packets the kernel had no room for since the last call."""
@@ -92,12 +96,17 @@ class Sniffer:
 
     def _read(self) -> bool:
         assert self._socket is not None
-        with contextlib.suppress(BlockingIOError):
+        try:
             for _ in range(_AT_ONCE):
                 head, ancillary, _, _ = self._socket.recvmsg(_LONGEST_HEAD, 64)
                 self.packets.extend(self._interesting(head, ancillary))
-            return True
-        return False
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno != errno.ENETDOWN:  # what comes once, when the interface goes away
+                raise
+            return False
+        return True
 
     def _interesting(self, head: bytes, ancillary: list[tuple[int, int, bytes]]) -> Iterator[Packet]:
         if head[12:14] == b"\x08\x00":

@@ -5,7 +5,7 @@ import functools
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +17,8 @@ from bartizan_lab.site.plan import CameraPlan, SitePlan
 from bartizan_lab.switch.state import DEFAULT_VLAN, bridge_of
 
 DEVICE_INTERFACE = "eth0"
+MANAGEMENT_INTERFACE = "mgmt0"
+SWITCH_INTERFACE = "sw0"
 
 
 class SiteNetwork:
@@ -26,6 +28,8 @@ class SiteNetwork:
         self.plan = site
         self.gateway = Namespace(f"gw{site.number}")
         self.recorder = Namespace(f"rec{site.number}")
+        self.router = self.gateway if not site.bridged else Namespace(f"rtr{site.number}")
+        """Who routes for the cameras: the gateway itself, or a router of the site's own beyond it."""
         self.switch = Namespace(f"sw{site.number}")
         """The cameras' switch: with `managed_switch`, a place for a `bartizan_lab.switch.managed.ManagedSwitch`."""
         self._bridge = bridge_of(DEFAULT_VLAN) if site.managed_switch else "br0"
@@ -54,6 +58,27 @@ class SiteNetwork:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def reboot(self, boot: Callable[[Namespace], None]) -> None:
+        """Do to the gateway what a loss of power does. Whatever ran there must have ended.
+
+        Its interfaces come, down and without addresses, to a kernel that knows nothing of what the one before enforced.
+        Cables and MAC addresses stay, and nobody at their other ends is told.
+
+        Args:
+            boot: What the machine does before its network is up.
+        """
+        before, self.gateway = self.gateway, self._stack.enter_context(Namespace(f"gw{self.plan.number}"))
+        for port in self._ports():
+            before.ip(f"link set {port} netns {self.gateway.path}")
+        boot(self.gateway)
+        if self.plan.bridged:
+            self._bring_up_bridge()
+        else:
+            self.router = self.gateway
+            self._bring_up_router(self.gateway, plan.CAMERA_INTERFACE)
+        if self.plan.managed_switch:
+            self._bring_up_management()
 
     def plug_in(self, camera: CameraPlan) -> None:
         """Make a camera's namespace and put its cable into the switch."""
@@ -90,17 +115,28 @@ class SiteNetwork:
         """Return the recorder's place."""
         return _place(self.recorder, self.plan.recorder, f"{self.plan.prefix6(2)}::10", Mac("02:00:00:00:00:10"))
 
+    def _ports(self) -> tuple[str, ...]:
+        """Return the interfaces of the gateway that have cables."""
+        site = self.plan
+        ports = [plan.CAMERA_INTERFACE, plan.UPLINK_INTERFACE]
+        ports += [] if site.bridged else [plan.RECORDER_INTERFACE]
+        ports += [MANAGEMENT_INTERFACE] if site.managed_from_inside else []
+        return (*ports, SWITCH_INTERFACE) if site.managed_switch else tuple(ports)
+
     def _wire_bridge(self) -> None:
         """Put the gateway between the cameras' switch and a router of the site's own."""
-        gateway, router, own = self.gateway, self._stack.enter_context(Namespace(f"rtr{self.plan.number}")), "br0"
-        veth(router, "lan0", gateway, plan.UPLINK_INTERFACE)
-        bridge(gateway, "br0", plan.CAMERA_INTERFACE, plan.UPLINK_INTERFACE)
+        router = self._stack.enter_context(self.router)
+        veth(router, "lan0", self.gateway, plan.UPLINK_INTERFACE)
         self._wire_router(router, "lan0")
         if self.plan.managed_from_inside:
-            own = "mgmt0"
-            veth(self.switch, "pmgmt", gateway, own)
+            veth(self.switch, "pmgmt", self.gateway, MANAGEMENT_INTERFACE)
             self.switch.ip(f"link set pmgmt master {self._bridge}", "link set pmgmt up")
-        gateway.ip(
+        self._bring_up_bridge()
+
+    def _bring_up_bridge(self) -> None:
+        own = MANAGEMENT_INTERFACE if self.plan.managed_from_inside else "br0"
+        bridge(self.gateway, "br0", plan.CAMERA_INTERFACE, plan.UPLINK_INTERFACE)
+        self.gateway.ip(
             f"link set {own} up",
             f"address add {self.plan.own}/24 brd + dev {own}",
             f"route add default via {self.plan.gateway(1)}",
@@ -108,27 +144,20 @@ class SiteNetwork:
 
     def _wire_management(self) -> None:
         """Lay a cable between the gateway and the managed switch that no camera can reach."""
-        veth(self.gateway, "sw0", self.switch, "mgmt0")
-        self.gateway.ip(f"address add {plan.SWITCH_MANAGER}/24 dev sw0", "link set sw0 up")
+        veth(self.gateway, SWITCH_INTERFACE, self.switch, "mgmt0")
+        self._bring_up_management()
         self.switch.ip(f"address add {plan.SWITCH}/24 dev mgmt0", "link set mgmt0 up")
+
+    def _bring_up_management(self) -> None:
+        self.gateway.ip(
+            f"address add {plan.SWITCH_MANAGER}/24 dev {SWITCH_INTERFACE}", f"link set {SWITCH_INTERFACE} up"
+        )
 
     def _wire_router(self, gateway: Namespace, camera_interface: str) -> None:
         site = self.plan
-        route_between(gateway)
         veth(gateway, plan.RECORDER_INTERFACE, self.recorder, DEVICE_INTERFACE)
         _attach_to_core(self._core, gateway, plan.UPLINK_INTERFACE, f"gw{site.number}")
-        gateway.ip(
-            f"address add {site.gateway(1)}/24 brd + dev {camera_interface}",
-            f"address add {site.prefix6(1)}::1/64 dev {camera_interface}",
-            f"link set {camera_interface} up",
-            f"address add {site.gateway(2)}/24 brd + dev {plan.RECORDER_INTERFACE}",
-            f"address add {site.prefix6(2)}::1/64 dev {plan.RECORDER_INTERFACE}",
-            f"link set {plan.RECORDER_INTERFACE} up",
-            f"address add {site.uplink}/24 brd + dev {plan.UPLINK_INTERFACE}",
-            f"address add fd00:80::{100 + site.number:x}/64 dev {plan.UPLINK_INTERFACE}",
-            f"route add default via {plan.CORE_ROUTER}",
-            "route add default via fd00:80::fe",
-        )
+        self._bring_up_router(gateway, camera_interface)
         self.recorder.ip(
             f"address add {site.recorder}/24 brd + dev {DEVICE_INTERFACE}",
             f"address add {site.prefix6(2)}::10/64 dev {DEVICE_INTERFACE} nodad",
@@ -139,6 +168,23 @@ class SiteNetwork:
         self._core.ip(
             f"route add 10.{90 + site.number}.0.0/16 via {site.uplink}",
             f"route add fd00:{site.number}::/32 via fd00:80::{100 + site.number:x}",
+        )
+
+    def _bring_up_router(self, gateway: Namespace, camera_interface: str) -> None:
+        site = self.plan
+        route_between(gateway)
+        gateway.ip(
+            f"address add {site.gateway(1)}/24 brd + dev {camera_interface}",
+            f"address add {site.prefix6(1)}::1/64 dev {camera_interface}",
+            f"link set {camera_interface} up",
+            f"address add {site.gateway(2)}/24 brd + dev {plan.RECORDER_INTERFACE}",
+            f"address add {site.prefix6(2)}::1/64 dev {plan.RECORDER_INTERFACE}",
+            f"link set {plan.RECORDER_INTERFACE} up",
+            f"address add {site.uplink}/24 brd + dev {plan.UPLINK_INTERFACE}",
+            f"address add fd00:80::{100 + site.number:x}/64 dev {plan.UPLINK_INTERFACE}",
+            f"link set {plan.UPLINK_INTERFACE} up",
+            f"route add default via {plan.CORE_ROUTER}",
+            "route add default via fd00:80::fe",
         )
 
 
