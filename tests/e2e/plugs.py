@@ -15,7 +15,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from bartizan.ids import Address, Mac, SiteId
-from bartizan.wire import events
 from bartizan_lab.cameras.state import Timings
 from bartizan_lab.netns import Namespace
 from bartizan_lab.network import HostNetwork
@@ -161,11 +160,11 @@ class Plugs:
         """Whether the controller knows that the harbour's gateway can keep nothing."""
         return bool((await self.deployment.ask(f"sites/{HARBOUR.id}/posture"))["posture"]["disk_full"])
 
-    async def has_told_losses(self, since: int) -> bool:
-        """Whether the harbour's gateway told of losses more often. One that ended to use its disk is begun anew."""
+    async def has_room_again(self) -> bool:
+        """Whether the controller knows that the harbour can write again. An agent that ended for it is begun anew."""
         if not self.deployment.agents[HARBOUR.id].is_running:  # as its service manager would do
             await self.deployment.installation.start_agent(HARBOUR.id)
-        return len(await self.deployment.events(events.STORE_FULL, HARBOUR.id)) > since
+        return not await self.is_full()
 
     # What goes on.
 
