@@ -11,7 +11,7 @@ import pytest_asyncio
 from bartizan.ids import Address, Mac
 from bartizan_agent.switches.client import Session
 from bartizan_agent.switches.settings import Secret, SwitchSettings
-from bartizan_lab.netns import Namespace, veth
+from bartizan_lab.netns import Namespace, until_up, veth
 from bartizan_lab.switch.managed import AUTHENTICATION, PRIVACY, USER, ManagedSwitch
 
 SWITCH = Address("10.191.0.2")
@@ -52,6 +52,7 @@ class SwitchedSite:
         self.switch.namespace.ip(f"link set {there} up")
         mac = Mac(f"02:00:00:00:01:{number:02x}")
         host.ip(f"link set eth0 address {mac} up", f"address add 10.9.0.{10 + number}/24 dev eth0")
+        self._until_passing(host, there)
         return mac
 
     def move(self, name: str, number: int, *, to: int) -> None:
@@ -65,7 +66,12 @@ class SwitchedSite:
         host.ip(
             "address flush dev old0", f"link set eth0 address {mac} up", f"address add 10.9.0.{10 + number}/24 dev eth0"
         )
+        self._until_passing(host, there)
         self.switch.notice_ports()
+
+    def _until_passing(self, host: Namespace, port: str) -> None:
+        until_up(host, "eth0")
+        until_up(self.switch.namespace, port)
 
     async def start(self, **quirks: str) -> None:
         """Start the switch's agent, and wait until it answers."""
