@@ -40,7 +40,7 @@ from bartizan_agent.clock import GatewayClock
 from bartizan_agent.confirmation import Confirmation
 from bartizan_agent.containment import Containment
 from bartizan_agent.firewall import Firewall
-from bartizan_agent.gateway import CameraWork, Gateway, Parts
+from bartizan_agent.gateway import Gateway
 from bartizan_agent.holdings import Holdings
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.knowledge import known
@@ -48,6 +48,7 @@ from bartizan_agent.losses import Losses
 from bartizan_agent.measurement import Measurement
 from bartizan_agent.names import Names
 from bartizan_agent.outbox import Outbox
+from bartizan_agent.parts import CameraWork, Parts
 from bartizan_agent.places import Places
 from bartizan_agent.proving import Proving, Try
 from bartizan_agent.roster import Roster
@@ -337,7 +338,7 @@ async def _gather_evidence(gateway: Gateway, limits: Limits) -> None:
                 wait = limits.evidence_seconds
                 await asyncio.sleep(wait)
     finally:
-        gateway.settle()
+        gateway.witness.write()
 
 
 async def _scan_when_wanted(gateway: Gateway, scan_now: Callable[[], None]) -> None:
@@ -348,9 +349,9 @@ async def _scan_when_wanted(gateway: Gateway, scan_now: Callable[[], None]) -> N
 
 
 async def _work_on_cameras(gateway: Gateway) -> None:
-    await gateway.cameras_wanted.wait()
-    if gateway.cameras is not None:
-        await gateway.cameras.run()
+    await gateway.cameras.is_wanted.wait()
+    if gateway.cameras.work is not None:
+        await gateway.cameras.work.run()
 
 
 async def _notice_drift(gateway: Gateway, foreign: AsyncIterator[object]) -> None:
@@ -364,12 +365,12 @@ async def _hear(gateway: Gateway, parts: Parts) -> None:
 
     while True:
         deaf_because = parts.firewall.deaf_because
-        gateway.cannot_hear(deaf_because or "")
+        gateway.witness.cannot_hear(deaf_because or "")
         if deaf_because == "":
             try:
-                await listen(gateway.hear)
+                await listen(gateway.witness.hear)
             except CannotHear as error:
-                gateway.cannot_hear(str(error))
+                gateway.witness.cannot_hear(str(error))
         await asyncio.sleep(LONGEST_SLEEP_SECONDS)
 
 
@@ -385,7 +386,7 @@ async def _heed_commands(path: Path, gateway: Gateway) -> None:
     async for _ in rings(path):
         gateway.attend()
         gateway.count()
-        gateway.settle()
+        gateway.witness.write()
 
 
 async def _pat_watchdog() -> None:

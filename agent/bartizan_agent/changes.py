@@ -7,6 +7,7 @@ import msgspec
 from bartizan.identity.model import Device, Evidence, Fact
 from bartizan.ids import DeviceId
 from bartizan.wire import events
+from bartizan_agent.notes import Note, note
 
 LEAVING = "took leave of the network"
 """The problem of a device that said goodbye and was not seen since."""
@@ -20,6 +21,11 @@ class Change(msgspec.Struct, frozen=True):
     """`device.found`, `device.changed`, `device.lost` and the like."""
     device: DeviceId
     detail: dict[str, str] = {}
+
+
+def notes(changes: Iterable[Change]) -> tuple[Note, ...]:
+    """Return the events that tell what became of devices."""
+    return tuple(note(change.kind, change.device, **change.detail) for change in changes)
 
 
 def found(device: Device) -> Change:

@@ -116,7 +116,9 @@ class Outbox:
         """Events of this start, and of earlier ones that were not told of."""
 
     def record(self, *notes: Note) -> None:
-        """Keep what happened. Where the disk refuses, count it as lost and go on."""
+        """Keep what happened, if anything did. Where the disk refuses, count it as lost and go on."""
+        if not notes:
+            return
         try:
             self.write(*notes)
         except sqlite3.OperationalError as error:

@@ -10,8 +10,9 @@ from bartizan.identity.model import Device, Evidence, Fact, Identity, Kind, Obse
 from bartizan.ids import Address, DeviceId, Mac, SiteId
 from bartizan.wire import codec
 from bartizan_agent import app
-from bartizan_agent.gateway import Gateway, Parts
+from bartizan_agent.gateway import Gateway
 from bartizan_agent.inventory import Known
+from bartizan_agent.parts import Parts
 from bartizan_agent.places import Places
 from bartizan_agent.settings import ControllerSettings, Limits, SegmentSettings, Settings
 from bartizan_agent.store import open_volatile

@@ -220,8 +220,8 @@ def test_the_operator_is_told_why_a_camera_cannot_be_read(
         parts = app.build(settings, Places(tmp_path), app.Opened(connection), MemoryFirewall())
         gateway = Gateway(parts)
         for failure in failures:
-            gateway.unread(DeviceId("a"), failure)
-            gateway.unread(DeviceId("nobody knows it"), failure)
+            gateway.cameras.unread(DeviceId("a"), failure)
+            gateway.cameras.unread(DeviceId("nobody knows it"), failure)
         head = parts.outbox.head()
 
     said = head.events if head else ()

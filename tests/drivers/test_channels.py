@@ -183,7 +183,7 @@ def test_what_a_recorder_records_is_told_once_until_it_changes(tmp_path: Path) -
         gateway = Gateway(parts)
         one, two = Channel(1, "10.9.0.11"), Channel(2, "192.168.254.3")
         for channels in ((one,), (one,), (one, two), (two, one), (one,)):
-            gateway.tie(DeviceId("r"), channels)
+            gateway.cameras.tie(DeviceId("r"), channels)
         kept = Roster(connection, packaged, limit=9).device(DeviceId("r"))
         told = parts.outbox.head()
 

@@ -73,7 +73,7 @@ class Machine:
             assert report is not None
             (self.device,) = report.devices
             yield gateway
-            gateway.settle()
+            gateway.witness.write()
 
     def stated(self, since: float) -> tuple[Verdict, list[str], set[tuple[str, int, str]]]:
         """Return what a statement since then proves, its gaps, and what was dropped: destination, port and header."""
@@ -102,7 +102,7 @@ def test_what_was_tried_is_kept_and_what_was_in_force_is_proven_but_for_a_flush(
         assert not any(cables.forwarded([BEACON, BEACON]))
         cables.send("cam0", carrying(dataclasses.replace(BEACON, protocol="udp", to_port=53), QUESTION))
         while select.select([listener], [], [], 1.5)[0]:
-            gateway.hear(drain(listener))
+            gateway.witness.hear(drain(listener))
         gateway.count()
     with machine.agent() as gateway:
         gateway.count()

@@ -12,8 +12,9 @@ from bartizan.ids import DeviceId, Mac, SiteId
 from bartizan.wire import codec, events
 from bartizan.wire.up import DevicePosture
 from bartizan_agent import app
-from bartizan_agent.gateway import Gateway, Parts
+from bartizan_agent.gateway import Gateway
 from bartizan_agent.inventory import Known
+from bartizan_agent.parts import Parts
 from bartizan_agent.places import Places
 from bartizan_agent.settings import ControllerSettings, SegmentSettings, Settings
 from bartizan_agent.store import open_volatile
