@@ -104,6 +104,7 @@ class SwitchedSite:
         """Whether a camera reaches another one or an address, on ARP alone if need be."""
         host = self.cameras[one]
         address = other if other[0].isdigit() else self._address(other)
+        host.ip("neighbour flush dev eth0")  # one that just failed is asked for again only a second later
         try:
             host.run("ping", "-c2", "-i0.1", "-W1", address)
         except RuntimeError:
