@@ -18,7 +18,7 @@ from bartizan_lab.switch.state import SwitchState, arrange, interface_indexes, l
 from bartizan_lab.switch.tree import Object, Oid
 from bartizan_lab.switch.writing import DONE, write
 
-FRESH_SECONDS = 0.3  # one walk asks hundreds of times
+FRESH_SECONDS = 0.3  # for what the kernel learned; one walk asks hundreds of times
 
 
 class Answers:
@@ -29,6 +29,7 @@ class Answers:
         self._state = SwitchState()
         self._objects: tuple[Object, ...] = ()
         self._made_at = float("-inf")
+        self._made_of = 0
 
     def get(self, oid: Oid) -> Object | None:
         """Return the instance of this name."""
@@ -55,7 +56,9 @@ class Answers:
         return answer
 
     def _renew(self) -> None:
-        if time.monotonic() - self._made_at > FRESH_SECONDS:
+        written = self._file.stat().st_mtime_ns
+        if written != self._made_of or time.monotonic() - self._made_at > FRESH_SECONDS:
+            self._made_of = written
             self._state = load(self._file)
             self._objects = tree.objects(self._state, learned(self._state), interface_indexes())
             self._made_at = time.monotonic()
