@@ -80,6 +80,32 @@ def test_who_is_plugged_into_a_port_that_is_held_for_another_is_told_so() -> Non
     assert decision.refusals == {"b": "switch sw1 port p1: it is held for a"}
 
 
+def test_a_port_is_not_touched_before_its_switch_has_told_its_name() -> None:
+    seen = view(a=1)
+    unnamed = replace(seen.ports[1], name="101", awaits_name=True)
+
+    decision = decided(CAMERA, views={"sw1": replace(seen, ports=seen.ports | {1: unnamed})})
+
+    assert ports(decision) == {}
+    assert decision.refusals == {"a": "switch sw1 port 101: the switch has not told its name yet; it is asked again"}
+
+
+def test_a_held_port_stays_held_while_its_switch_does_not_tell_its_name() -> None:
+    seen = view(a=1)
+    unnamed = replace(seen.ports[1], name="101", awaits_name=True)
+
+    decision = decided(CAMERA, views={"sw1": replace(seen, ports=seen.ports | {1: unnamed})}, holds=(HELD,))
+
+    assert decision.holds == (HELD,)
+
+
+def test_a_port_that_was_held_by_its_number_is_the_one_that_has_a_name_now() -> None:
+    """All holds were begun while the switch told no names, as it does when it has just started."""
+    decision = decided(CAMERA, views={"sw1": view(a=1)}, holds=(replace(HELD, port="101"),))
+
+    assert decision.holds == (HELD,)
+
+
 def test_a_switch_that_is_silent_keeps_what_it_holds() -> None:
     decision = decided(CAMERA, views={"sw2": view(a=2)}, holds=(HELD,), switches=(SW1, SW2))
 

@@ -56,6 +56,7 @@ def why_not(
     strangers = sorted(seen.difference(macs))
     leads_to = sorted(view.neighbours.get(port.number, frozenset()).difference(macs))
     reasons = (
+        (port.awaits_name, "the switch has not told its name yet; it is asked again"),
         (port.name in untouched, "it is configured never to be touched"),
         (guarded, f"{_some(guarded)} is on it"),
         (port.is_aggregate, "it is a link aggregate"),

@@ -53,19 +53,30 @@ class Plan(NamedTuple):
 
 def plan(wanted: Iterable[Wanted], site: Site, holds: Iterable[Hold]) -> Plan:
     """Return which ports are to be held from now on, given those that are."""
-    planner = _Planner(wanted, site, holds)
+    planner = _Planner(wanted, site, (_by_todays_name(hold, site.views) for hold in holds))
     planner.keep()
     refusals = dict(planner.begin())
     return Plan(planner.holds(), refusals)
 
 
 def port_of(hold: Hold, view: View) -> Port | None:
-    """Return a held port as its switch numbers it today; None if it has none of this name, or several."""
+    """Return a held port as its switch numbers it today; None if it has none of this name, or several.
+
+    A port held while its switch told no names is called by its ifIndex.
+    """
     port = view.ports.get(hold.number)
     if port is not None and port.name == hold.port:
         return port
     named = [each for each in view.ports.values() if each.name == hold.port]
+    if not named:
+        named = [each for each in view.ports.values() if str(each.interface) == hold.port]
     return named[0] if len(named) == 1 else None
+
+
+def _by_todays_name(hold: Hold, views: Mapping[str, View]) -> Hold:
+    view = views.get(hold.switch)
+    port = None if view is None else port_of(hold, view)
+    return hold if port is None or port.awaits_name else replace(hold, port=port.name)
 
 
 def companions(vlan: int, site: Site, holds: Iterable[Hold]) -> list[str]:

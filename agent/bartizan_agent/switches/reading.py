@@ -24,6 +24,8 @@ class Port(msgspec.Struct, frozen=True):
     is_aggregate: bool = False
     pvid: int | None = None
     """None where the switch has no Q-BRIDGE-MIB."""
+    awaits_name: bool = False
+    """Whether the switch names others and not this one: its interface has just come, and its name comes later."""
 
 
 class Vlan(msgspec.Struct, frozen=True):
@@ -71,6 +73,7 @@ async def read(switch: Snmp) -> View:
             oper_up=oper.get(interface) == oids.UP,
             is_aggregate=kinds.get(interface) == oids.LINK_AGGREGATE,
             pvid=pvids.get(number),
+            awaits_name=bool(name_of) and interface not in name_of,
         )
         for number, interface in bases.items()
     }
