@@ -24,7 +24,7 @@ STAMPS = 200_000  # ten seconds of them
 STAMP = struct.Struct("=Q")
 
 
-def first_dropped(site: Site, kind: socket.SocketKind, close: Callable[[], None]) -> float:
+def first_dropped(site: Site, kind: socket.SocketKind, close: Callable[[], object]) -> float:
     """Return milliseconds from the call of `close` to when the first packet was sent that did not pass any more.
 
     The last one that passed would make a filter look fast whenever the sender itself had to wait.

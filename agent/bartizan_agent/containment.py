@@ -97,6 +97,8 @@ class Containment:
         self._wanted: Ruleset | None = None
         self._told: Ruleset | None = None
         self._took_milliseconds = 0.0
+        self._put_right: tuple[str, ...] = ()
+        """What somebody else had changed, and an enforcement that was due anyway put right."""
         self.verdicts: dict[DeviceId, Verdict] = {}
         self.problems: dict[DeviceId, str] = {}
         """Why single devices are not held in full."""
@@ -116,10 +118,12 @@ class Containment:
         """Do as `enforce` does, on the segments as that last found them: for what must not wait for a look at them."""
         self._retry_at = math.inf
         wanted = self._compute(self._seen_links)
+        was_released = self.released is not None
         with release.changing(self._places):
             self.released = release.standing(self._places, self._clock.now())
             if self.released is None:
-                self._apply(self._confirmation.amended(wanted, self._firewall.spared), since)
+                amended = self._confirmation.amended(wanted, self._firewall.spared)
+                self._apply(amended, since, was_released=was_released)
 
     def answered(self, path: ManagementPath, asked_at: float) -> bool:
         """Take note that the controller's broker answered to something asked at this monotonic time.
@@ -145,12 +149,15 @@ class Containment:
         """
         self._confirmation.keep()
         self._tell_applied()
+        put_right, self._put_right = self._put_right, ()
+        if put_right:
+            self._tell_of_drift("; ".join(put_right), repaired=True)
         try:
             self.enforced = self._firewall.read()
         except FirewallRefused as error:
             self.enforced = NOTHING_ENFORCED
             self._failed(error)
-            return False
+            return bool(put_right)
         drifted = not self.enforced.intact and self._wanted is not None and self.released is None
         if drifted and self._wanted is not None:
             self._repair(self._wanted)
@@ -160,7 +167,7 @@ class Containment:
         self._announcements.once(
             "bypasses", around, *([note(events.CONTAINMENT_FAILED, reason=around)] if around else [])
         )
-        return drifted
+        return drifted or bool(put_right)
 
     @property
     def wanted(self) -> Ruleset | None:
@@ -195,12 +202,14 @@ class Containment:
             wanted = held_up(wanted, before)
         return with_devices_of(before, wanted) if self._lost_devices else wanted
 
-    def _apply(self, wanted: Ruleset, since: float) -> None:
+    def _apply(self, wanted: Ruleset, since: float, *, was_released: bool) -> None:
         try:
-            self._firewall.apply(wanted)
+            found = self._firewall.apply(wanted)
         except (FirewallRefused, Malformed) as error:
             self._failed(error)
             return
+        if not was_released:
+            self._put_right += found
         self._took_milliseconds = (self._clock.monotonic() - since) * 1000
         self._wanted = wanted
         self._confirmation.enforced(wanted)
@@ -235,9 +244,12 @@ class Containment:
                 self.enforced = self._firewall.read()
             except (FirewallRefused, Malformed) as error:
                 self._failed(error)
-        repaired = "yes" if self.enforced.intact else "no"
-        log.warning("somebody changed the packet filter", extra={"found": found, "repaired": repaired})
-        self._outbox.record(note(events.CONTAINMENT_DRIFT, found=found, repaired=repaired))
+        self._tell_of_drift(found, repaired=self.enforced.intact)
+
+    def _tell_of_drift(self, found: str, *, repaired: bool) -> None:
+        answer = "yes" if repaired else "no"
+        log.warning("somebody changed the packet filter", extra={"found": found, "repaired": answer})
+        self._outbox.record(note(events.CONTAINMENT_DRIFT, found=found, repaired=answer))
 
     def _keep(self, wanted: Ruleset) -> None:
         try:

@@ -46,8 +46,11 @@ class Firewall(Protocol):
     deaf_because: str | None
     """Why the kernel copies no packets to whoever listens; empty where it does, None where it was not to."""
 
-    def apply(self, ruleset: Ruleset) -> None:
+    def apply(self, ruleset: Ruleset) -> tuple[str, ...]:
         """Make the kernel enforce exactly `ruleset`, in one transaction. Idempotent; counters survive.
+
+        Returns:
+            In words, what somebody else had changed of what was applied before; empty where nobody had.
 
         Raises:
             Malformed: The ruleset cannot be enforced by anyone; the last good state stands.

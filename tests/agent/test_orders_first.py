@@ -51,10 +51,10 @@ class WatchedFirewall(MemoryFirewall):
         self._book = book
         self.stored: list[bytes] = []
 
-    def apply(self, ruleset: Ruleset) -> None:
+    def apply(self, ruleset: Ruleset) -> tuple[str, ...]:
         """Note, and apply."""
         self.stored.append(self._book.read_bytes() if self._book.exists() else b"")
-        super().apply(ruleset)
+        return super().apply(ruleset)
 
 
 @pytest.fixture

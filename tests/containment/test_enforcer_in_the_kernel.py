@@ -87,6 +87,17 @@ def test_other_tables_are_left_alone(gateway: Namespace, firewall: Nftables) -> 
     assert gateway.run("nft", "list", "ruleset") == OTHERS
 
 
+def test_what_others_changed_is_told_by_the_change_that_puts_it_right(gateway: Namespace, firewall: Nftables) -> None:
+    firewall.apply(SITE)
+    gateway.run("nft", "flush", "ruleset")
+
+    found = firewall.apply(with_level(SITE, 1, Level.QUARANTINE))
+
+    assert found == ("the table is gone",)
+    assert firewall.apply(with_level(SITE, 2, Level.QUARANTINE)) == ()
+    assert firewall.apply(with_level(SITE, 2, Level.QUARANTINE)) == ()
+
+
 def test_a_flushed_ruleset_is_seen_and_repaired(gateway: Namespace, firewall: Nftables) -> None:
     firewall.apply(SITE)
     gateway.run("nft", "flush", "ruleset")

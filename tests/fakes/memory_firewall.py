@@ -28,17 +28,19 @@ class MemoryFirewall:
         self._told = (1, 0)
         self._applied: Ruleset | None = None
 
-    def apply(self, ruleset: Ruleset) -> None:
-        """Enforce exactly this ruleset."""
+    def apply(self, ruleset: Ruleset) -> tuple[str, ...]:
+        """Enforce exactly this ruleset; return what was changed from outside since the last time."""
         check(ruleset)
         if self.refuses:
             raise FirewallRefused(self.refuses)
+        changed = self.read().missing if self._applied is not None else ()
         self._applied = ruleset
         if self.enforced != ruleset:
             self.enforced = ruleset
             self.generation += 1
             self._own += 1
             self.history.append(ruleset)
+        return changed
 
     def read(self) -> Enforced:
         """Return what is in force."""

@@ -103,13 +103,14 @@ class Nftables:
         """The newest generation of the ruleset at which our table was known to be as applied; 0 before the first."""
         return self._applied.generation if self._applied else 0
 
-    def apply(self, ruleset: Ruleset) -> None:
+    def apply(self, ruleset: Ruleset) -> tuple[str, ...]:
         """Make the kernel enforce exactly `ruleset`; see `Firewall.apply`."""
-        before = self._applied
+        before, changed = self._applied, tuple[str, ...]()
         check(ruleset, accepted=before.ruleset if before else None)
         if before is None or before.ruleset == ruleset or not self._exchange(before, ruleset):
-            self._make_certain(ruleset)
+            changed = self._make_certain(ruleset)
         self._store(ruleset)
+        return changed
 
     def read(self) -> Enforced:
         """Return what the kernel really enforces, element by element; see `Firewall.read`."""
@@ -164,17 +165,15 @@ class Nftables:
         devices = comparison.held_devices(self._applied.ruleset, held) if sound else ()
         return _Read(generation, self._applied.ruleset, Enforced(not missing, mark, devices, missing))
 
-    def _still_holds(self) -> bool:
-        """Return whether the kernel holds what was last applied, reading the table only if anybody changed anything."""
-        if self._applied is None:
-            return False
-        if self._generations.now() == self._applied.generation:
-            return True
+    def _changed_by_others(self, applied: _Applied) -> tuple[str, ...]:
+        """Return what the kernel holds otherwise than applied, reading the table only if anybody changed anything."""
+        if self._generations.now() == applied.generation:
+            return ()
         generation, held = self._held()
-        if self._unlike(self._applied, held):
-            return False
-        self._applied = self._applied._replace(generation=generation)
-        return True
+        unlike = self._unlike(applied, held)
+        if not unlike:
+            self._applied = applied._replace(generation=generation)
+        return unlike
 
     def _exchange(self, before: _Applied, ruleset: Ruleset) -> bool:
         """Go the short way, which is open to routers while nobody else has changed anything; return whether it was."""
@@ -187,12 +186,17 @@ class Nftables:
         self._applied = before._replace(marked=after, generation=_after(before.generation))
         return True
 
-    def _make_certain(self, ruleset: Ruleset) -> None:
-        """Go the long way: whatever the table holds by now, it holds `ruleset` then."""
-        if not self._still_holds():
+    def _make_certain(self, ruleset: Ruleset) -> tuple[str, ...]:
+        """Go the long way: whatever the table holds by now, it holds `ruleset` then. Return what others had changed."""
+        if self._applied is None:
             self._replace(ruleset)
-        elif self._applied and self._applied.ruleset != ruleset:
+            return ()
+        changed = self._changed_by_others(self._applied)
+        if changed:
+            self._replace(ruleset)
+        elif self._applied.ruleset != ruleset:
             self._change(self._applied, marked(ruleset, self._applied.marked))
+        return changed
 
     def _change(self, before: _Applied, after: Marked) -> None:
         try:
