@@ -21,7 +21,7 @@ from bartizan_agent.places import Places
 from bartizan_agent.self_test import Outcome, SegmentResult
 from bartizan_agent.settings import Settings
 
-SCHEDULE, CHANGE, ORDER = "schedule", "change", "order"
+SCHEDULE, CHANGE, ORDER, HAND = "schedule", "change", "order", "hand"
 BLOCKED, NOT_BLOCKED, NOT_RUN = "blocked", "not-blocked", "not-run"
 STORM = 10
 """Quiet times after which a test is made although changes still come."""
@@ -141,7 +141,7 @@ class Proving:
                 refused[segment.interface] = str(error)
         self.last = summary(results, refused, ruleset=basis.digest, why=why, at=self._clock.now())
         self._keep(self.last)
-        return self.last, tuple(told(result, self.last) for result in results if _is_tried(result))
+        return self.last, tuple(told(result, ruleset=basis.digest, why=why) for result in results if _is_tried(result))
 
     def _keep(self, result: SelfTest) -> None:
         try:
@@ -166,8 +166,8 @@ def summary(results: list[SegmentResult], refused: Mapping[str, str], *, ruleset
     return SelfTest(at, outcome, ruleset, why, tuple(proven), tuple(failed), tuple(untested))
 
 
-def told(result: SegmentResult, test: SelfTest) -> Note:
-    """Return the event about one segment."""
+def told(result: SegmentResult, *, ruleset: str, why: str) -> Note:
+    """Return the event about one segment, held by the ruleset of this digest: an alarm where anything got out."""
     leaks = result.ipv4.left or result.ipv6.left
     return note(
         events.CONTAINMENT_LEAKS if leaks else events.CONTAINMENT_TESTED,
@@ -178,8 +178,8 @@ def told(result: SegmentResult, test: SelfTest) -> Note:
         ipv4_reason=result.ipv4.reason,
         ipv6=result.ipv6.outcome.value,
         ipv6_reason=result.ipv6.reason,
-        ruleset=test.ruleset,
-        why=test.why,
+        ruleset=ruleset,
+        why=why,
     )
 
 

@@ -285,11 +285,11 @@ ipv4: `blocked`, `not-blocked` or `not-tested`.
 ipv4_reason: What that rests on.
 ipv6: The same for IPv6.
 ipv6_reason: What that rests on.
-ruleset: Digest of the ruleset that it was held by; empty if the test was run by hand.
-why: `schedule`, `change`, `start`, `order` or `hand`.
+ruleset: Digest of the ruleset that it was held by.
+why: `schedule`, `change`, `order` or `hand`.
 
-Do: Keep it: it is the evidence that the block was seen to work. Run by hand it is told whatever came of it:
-`not-blocked` is then as containment.leaks.
+Do: Keep it: it is the evidence that the block was seen to work. Run by hand it is told where nothing could be tried,
+too: `not-tested` says why.
 """
 CONTAINMENT_LEAKS = "containment.leaks"
 """The gateway's own test got out of a camera segment that should hold it. Nothing is loosened by this, and what should

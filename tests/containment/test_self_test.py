@@ -110,7 +110,8 @@ def test_without_a_packet_filter_it_says_not_blocked(
 
     assert run(gateway, tmp_path) == 1
     assert capsys.readouterr().out.count("NOT BLOCKED: packets left by core0") == 2
-    assert {event.detail["ipv6"] for event in told(tmp_path)} == {"not-blocked"}
+    (event,) = told(tmp_path)
+    assert (event.kind, event.detail["ipv6"], event.detail["why"]) == (events.CONTAINMENT_LEAKS, "not-blocked", "hand")
     assert links(gateway) == before
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from bartizan_agent.cli import DONE, FAILED, Subparsers, complain, json_option, say
 
 if TYPE_CHECKING:
-    from bartizan_agent.notes import Note
     from bartizan_agent.self_test import SegmentResult
 
 
@@ -31,8 +30,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Test, print and record."""
+    from bartizan.containment.render import digest
     from bartizan.errors import Unavailable
-    from bartizan_agent import release
+    from bartizan_agent import proving, release
     from bartizan_agent.errors import NotEnrolled
     from bartizan_agent.local import last_applied
     from bartizan_agent.nftables.enforcer import Nftables
@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     say(arguments, "\n".join(line for result in results for line in lines(result)), results)
     try:
         for result in results:
-            release.leave(places, _told(result))
+            ruleset = digest(applied) if applied else ""
+            release.leave(places, proving.told(result, ruleset=ruleset, why=proving.HAND))
     except Unavailable as refusal:  # what was found is printed already
         complain(refusal)
         return FAILED
@@ -84,22 +85,6 @@ def lines(result: "SegmentResult") -> list[str]:
             for name, family in (("IPv4", result.ipv4), ("IPv6", result.ipv6))
         ),
     ]
-
-
-def _told(result: "SegmentResult") -> "Note":
-    from bartizan.wire import events
-    from bartizan_agent.notes import note
-
-    return note(
-        events.CONTAINMENT_TESTED,
-        interface=result.interface,
-        level=result.level,
-        mac=result.mac,
-        ipv4=result.ipv4.outcome.value,
-        ipv4_reason=result.ipv4.reason,
-        ipv6=result.ipv6.outcome.value,
-        ipv6_reason=result.ipv6.reason,
-    )
 
 
 def _is_blocked(results: "list[SegmentResult]") -> bool:
