@@ -51,6 +51,7 @@ from bartizan_agent.outbox import Outbox
 from bartizan_agent.parts import CameraWork, Parts
 from bartizan_agent.places import Places
 from bartizan_agent.proving import Proving, Try
+from bartizan_agent.renamed import Remembered
 from bartizan_agent.roster import Roster
 from bartizan_agent.segments import Links
 from bartizan_agent.self_test import SegmentResult
@@ -166,7 +167,7 @@ def build(settings: Settings, places: Places, opened: Opened, firewall: Firewall
     connection = opened.connection
     clock, keys, news = GatewayClock(places.clock), IdentityKeys(places.keys), asyncio.Event()
     boot, site, limits = BootId(uuid.uuid4().hex), settings.site, settings.limits
-    links = Links(settings.segments, settings.containment, clock)
+    links = Links(settings.segments, settings.containment, clock, Remembered(places.interfaces))
     events = Outbox(
         connection,
         clock,
@@ -270,6 +271,7 @@ def _parts(
         interval_seconds=settings.limits.discovery_seconds,
         limits=Limits(packets_per_second=settings.limits.discovery_packets_per_second),
         ports=Ports(segment.interface for segment in settings.segments if is_bridge),
+        interfaces_changed=gateway.interfaces_changed,
     )
     link = Link(
         settings.controller,

@@ -160,6 +160,12 @@ class Gateway:
         if not alike(roster.devices, before) or self._parts.links() != self._links:
             self._stir(arrived_at)
 
+    def interfaces_changed(self) -> None:
+        """Take note that an interface of this machine came, went or is called otherwise."""
+        self._parts.links.look_again()
+        if self._parts.links() != self._links:
+            self._stir(self._parts.clock.monotonic())
+
     def attend(self) -> None:
         """Look at what people left here: a release, its end, their events. Then enforce what follows."""
         self._take_in_spool()
@@ -177,6 +183,7 @@ class Gateway:
         parts.containment.enforce(since)
         self._want_of_switches()
         self.look()
+        self._tell_of_interfaces()
         self._tell_of_deployment()
         self.cameras.employ()
         if parts.containment.enforced.digest != before:
@@ -261,6 +268,16 @@ class Gateway:
         untested = [note(events.CONTAINMENT_UNTESTED, reason=reason)] if reason else []
         parts.announcements.once("self-test", reason, *untested)
         self._renew_report()
+
+    def _tell_of_interfaces(self) -> None:
+        called_now = {link.instead_of: link.interface for link in self._links if link.instead_of}
+        for link in self._links:
+            name = link.interface
+            if link.missing:
+                told, text = note(events.SEGMENT_MISSING, interface=name, now=called_now.get(name, "")), "missing"
+            else:
+                told, text = note(events.SEGMENT_RETURNED, interface=name), ""
+            self._parts.announcements.once(f"interface {name}", f"{text} {called_now.get(name, '')}".strip(), told)
 
     def _tell_of_deployment(self) -> None:
         parts, last_good = self._parts, self._parts.last_good

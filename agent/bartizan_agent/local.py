@@ -87,6 +87,7 @@ def find(places: Places, configuration: Path) -> Local:
         problems.append(f"{places.store}: {error}")
     if places.is_full():
         problems.append(f"the disk of {places.state} is full: free some space; events are being lost")
+    problems += _missing_interfaces(settings)
     return Local(
         settings=settings,
         keys=keys,
@@ -122,6 +123,14 @@ def last_applied(places: Places) -> Ruleset | None:
         return codec.decode(places.ruleset.read_bytes(), Ruleset)
     except (OSError, Malformed):
         return None
+
+
+def _missing_interfaces(settings: Settings) -> list[str]:
+    from bartizan_agent.discovery.interfaces import interfaces
+
+    present = {each.name for each in interfaces()}
+    missing = [each.interface for each in settings.segments if each.interface not in present]
+    return [f"there is no interface {name} for its camera segment: was it renamed or taken out?" for name in missing]
 
 
 def _let_through(places: Places) -> str:

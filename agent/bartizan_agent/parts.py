@@ -24,8 +24,8 @@ from bartizan_agent.names import Names
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.proving import Proving
-from bartizan_agent.reconcile import Link
 from bartizan_agent.roster import Roster
+from bartizan_agent.segments import Links
 from bartizan_agent.settings import Settings
 from bartizan_agent.state import LastGood
 from bartizan_agent.switches.attendant import SwitchAttendant
@@ -74,7 +74,7 @@ class Parts:
     measurement: Measurement
     holdings: Holdings
     proving: Proving
-    links: Callable[[], tuple[Link, ...]]
+    links: Links
     cameras: Callable[[Told], CameraWork]
     """Makes the work on cameras, given who is told what they say."""
     switches: SwitchAttendant | None = None

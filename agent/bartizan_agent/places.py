@@ -26,6 +26,8 @@ class Places:
         """The ruleset last applied, as a value: the floor while something of the state is damaged."""
         self.confirmation = state / "confirmation.json"
         """The way to the controller, and whether it works under what is enforced."""
+        self.interfaces = state / "interfaces.json"
+        """Which interfaces the camera segments have, so that one is known when it is called otherwise."""
         self.release = state / "released.json"
         self.spool = state / "spool"
         """Events of other programs of this package, until the agent takes them into its outbox."""

@@ -35,6 +35,10 @@ class Link(NamedTuple):
     ports_isolated: bool = False
     around: str = ""
     """What takes its packets past this gateway's packet filter, in words."""
+    missing: bool = False
+    """Whether there is no interface of this name now."""
+    instead_of: str = ""
+    """The segment whose interface is called like this now; empty: it is called as configured."""
 
 
 class Verdicts:
@@ -171,7 +175,7 @@ def ruleset(
     """
     links = tuple(links)
     declared = {segment.interface: segment.default_level for segment in site.segments}
-    defaults = {link.interface: Level.ISOLATE for link in links} | declared
+    defaults = {link.interface: declared.get(link.instead_of, Level.ISOLATE) for link in links} | declared
     held = [device for device in devices if device.interface in defaults and (device.macs or device.addresses)]
     recorders = _recorders_on_segments(site, held)
     estate = (*site.estate_networks, *(network for link in links for network in link.networks))

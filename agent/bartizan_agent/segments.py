@@ -10,6 +10,7 @@ from bartizan_agent.clock import Clock
 from bartizan_agent.discovery import rtnetlink
 from bartizan_agent.discovery.interfaces import Interface, dump, interfaces
 from bartizan_agent.reconcile import Link
+from bartizan_agent.renamed import Remembered
 from bartizan_agent.settings import ContainmentSettings, SegmentSettings, Topology
 
 GOOD_FOR_SECONDS = 10.0
@@ -21,8 +22,15 @@ log = logging.getLogger(__name__)
 class Links:
     """Gives each configured segment with its networks: the configured ones, or else its interface's or bridge's."""
 
-    def __init__(self, segments: Iterable[SegmentSettings], containment: ContainmentSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        segments: Iterable[SegmentSettings],
+        containment: ContainmentSettings,
+        clock: Clock,
+        remembered: Remembered,
+    ) -> None:
         self._segments = tuple(segments)
+        self._remembered = remembered
         self._containment = containment
         self._clock = clock
         self._links: tuple[Link, ...] = ()
@@ -39,11 +47,16 @@ class Links:
         self._renew()
         return self._routers
 
+    def look_again(self) -> None:
+        """Have the kernel asked anew the next time: an interface came, went or changed."""
+        self._read_at = float("-inf")
+
     def _renew(self) -> None:
         now = self._clock.monotonic()
         if now - self._read_at < GOOD_FOR_SECONDS:
             return
         self._read_at = now
+        names = [each.interface for each in self._segments]
         present: dict[str, Interface] = {}
         routes: list[rtnetlink.Message] = []
         try:
@@ -52,11 +65,23 @@ class Links:
                 routes = dump(rtnetlink.RTM_GETROUTE)
         except OSError:
             log.warning("the kernel does not tell its interfaces", exc_info=True)
-        around = bypasses(self._containment.topology, (each.interface for each in self._segments), present, _forwards())
-        self._links = tuple(
-            Link(each.interface, each.networks or _networks(each, present), each.ports_isolated, around[each.interface])
+            unknown = (Link(each.interface, each.networks, each.ports_isolated) for each in self._segments)
+            self._links = self._links or tuple(unknown)
+            return
+        around = bypasses(self._containment.topology, names, present, _forwards())
+        configured = (
+            Link(
+                each.interface,
+                each.networks or _networks(each.interface, present),
+                each.ports_isolated,
+                around[each.interface],
+                missing=each.interface not in present,
+            )
             for each in self._segments
         )
+        renamed = self._remembered.look(names, present)
+        called_now = (Link(now, _networks(now, present), instead_of=name) for name, now in sorted(renamed.items()))
+        self._links = (*configured, *called_now)
         if self._containment.topology is Topology.BRIDGE:
             bridges = {present[each.interface].bridge for each in self._segments if each.interface in present}
             self._routers = self._containment.routers or next_hops(routes, bridges)
@@ -96,8 +121,8 @@ def next_hops(routes: Iterable[rtnetlink.Message], bridges: Iterable[int]) -> tu
     return tuple(sorted({address for index, address in hops if index in ours}))[:ROUTERS]
 
 
-def _networks(segment: SegmentSettings, present: Mapping[str, Interface]) -> tuple[Network, ...]:
-    interface = present.get(segment.interface)
+def _networks(name: str, present: Mapping[str, Interface]) -> tuple[Network, ...]:
+    interface = present.get(name)
     if interface is None:
         return ()
     indexes = {interface.index, interface.bridge}

@@ -254,6 +254,25 @@ reason: Why: it is silent, lets this user not in, or refuses to be set.
 Do: Act as for containment.failed: the devices on it are held by the gateway alone, and reach their neighbours on it.
 `bartizan-agent switches` on the gateway shows what the switch says.
 """
+SEGMENT_MISSING = "segment.missing"
+"""The gateway has no interface of the name that its configuration has for a camera segment: it was renamed or taken
+out, or never was called so. Nothing is lowered by this.
+
+interface: As the configuration names it.
+now: What that interface is called now, where the gateway knows. Whatever comes from it or goes to it is held at the
+segment's default level, or at a device's own where that is tighter; empty: it is not there.
+
+Do: Act at once where nobody took it out on purpose: an interface that the gateway cannot recognise under its new name
+is held by nobody. Give the interface its name back, or the configuration (`interface` in agent.toml, and the site's
+signed facts) the new one.
+"""
+SEGMENT_RETURNED = "segment.returned"
+"""The interface of a camera segment that was missing is there again under its name, and held as before.
+
+interface: As the configuration names it.
+
+Do: Nothing.
+"""
 CONTAINMENT_AMENDED = "containment.amended"
 """A change of containment cut the gateway off from its controller. The gateway let its own way through again, by
 itself; everything else of the change is in force, and no device reaches more than before.

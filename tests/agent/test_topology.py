@@ -13,6 +13,7 @@ from bartizan_agent.clock import GatewayClock
 from bartizan_agent.errors import BadSettings
 from bartizan_agent.evidence import device_postures, limits
 from bartizan_agent.reconcile import Link
+from bartizan_agent.renamed import Remembered
 from bartizan_agent.segments import Links, bypasses
 from bartizan_agent.settings import ContainmentSettings, SegmentSettings, Topology, parse
 from bartizan_agent.switches.outcome import HeldPort, SwitchesEnforced
@@ -35,7 +36,8 @@ def gateway() -> Iterator[Namespace]:
 
 
 def links(gateway: Namespace, containment: ContainmentSettings) -> Links:
-    found = Links(SEGMENTS, containment, GatewayClock(Path("/nonexistent")))
+    nowhere = Path("/nonexistent")
+    found = Links(SEGMENTS, containment, GatewayClock(nowhere), Remembered(nowhere))
     with gateway.entered():
         found()
     return found

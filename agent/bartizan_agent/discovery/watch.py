@@ -46,6 +46,7 @@ class Watch:
         interval_seconds: Between full scans.
         limits: How politely.
         ports: Of a bridge, where the devices are; by default each segment is an interface of its own.
+        interfaces_changed: Called when some interface or IPv4 address of this machine came, went or changed.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Watch:
         interval_seconds: float,
         limits: Limits | None = None,
         ports: Ports | None = None,
+        interfaces_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._segments = tuple(segments)
+        self._interfaces_changed = interfaces_changed
         self._tell = tell
         self._interval_seconds = interval_seconds
         self._limits = limits or Limits()
@@ -126,6 +129,7 @@ class Watch:
         """
         targets, before = self._targets(), self._scanned
         self._scanned = targets
+        self._interfaces_changed()
         if list(map(_unplugged, targets)) != list(map(_unplugged, before)):
             self.scan_now()
         elif any(
