@@ -1,15 +1,13 @@
 """`bartizan push`: policy that goes out in stages, judged by what gateways read back."""
 
-import time
-
 import click
 
 from bartizan.cli.connection import Controller
+from bartizan.cli.following import follow, timeout_option
 from bartizan.cli.inventory import Json
 from bartizan.cli.options import asking, reason_option
-from bartizan.cli.terminal import Exit, Failed, Terminal, when
+from bartizan.cli.terminal import Exit, Terminal, when
 
-POLL_SECONDS = 1.0
 version_argument = click.argument("policy", type=click.IntRange(min=1))
 
 
@@ -52,25 +50,11 @@ def show(terminal: Terminal, controller: Controller, policy: int) -> None:
 
 @push.command()
 @version_argument
-@click.option("--timeout", default=3600.0, help="Seconds after which to give up.", show_default=True)
+@timeout_option
 @asking
 def watch(terminal: Terminal, controller: Controller, policy: int, timeout: float) -> None:
     """Follow the push of version POLICY until it ends or stops. Exit code 0 only if every stage agreed."""
-    until, said = time.monotonic() + timeout, ""
-    while True:
-        state = controller.get(f"pushes/{policy}", Json)
-        if not terminal.as_json and (line := _headline(state)) != said:
-            click.echo(line)
-            said = line
-        if state["intent"]["state"] != "running":
-            break
-        if time.monotonic() > until:
-            raise Failed(f"the push is not over after {timeout:.0f} s: {_headline(state)}")
-        time.sleep(POLL_SECONDS)
-    if terminal.as_json:
-        terminal.json(state)
-    if state["intent"]["state"] != "finished":
-        raise SystemExit(Exit.REFUSED)
+    follow(terminal, controller, f"pushes/{policy}", _headline, timeout)
 
 
 @push.command()

@@ -1,16 +1,14 @@
 """`bartizan rollout`: vetted firmware in waves that stop themselves."""
 
-import time
 from typing import Any
 
 import click
 
 from bartizan.cli.connection import Controller
+from bartizan.cli.following import follow, timeout_option
 from bartizan.cli.inventory import Json
 from bartizan.cli.options import asking, reason_option
 from bartizan.cli.terminal import Exit, Failed, Terminal, when
-
-POLL_SECONDS = 1.0
 
 
 @click.group()
@@ -99,25 +97,11 @@ def show(terminal: Terminal, controller: Controller, name: str) -> None:
 
 @rollout.command()
 @click.argument("name")
-@click.option("--timeout", default=3600.0, help="Seconds after which to give up.", show_default=True)
+@timeout_option
 @asking
 def watch(terminal: Terminal, controller: Controller, name: str, timeout: float) -> None:
     """Follow rollout NAME until it ends or stops. Exit code 0 only if it finished."""
-    until, said = time.monotonic() + timeout, ""
-    while True:
-        state = controller.get(f"rollouts/{name}", Json)
-        if not terminal.as_json and (line := _headline(state)) != said:
-            click.echo(line)
-            said = line
-        if state["intent"]["state"] != "running":
-            break
-        if time.monotonic() > until:
-            raise Failed(f"{name} is not over after {timeout:.0f} s: {_headline(state)}")
-        time.sleep(POLL_SECONDS)
-    if terminal.as_json:
-        terminal.json(state)
-    if state["intent"]["state"] != "finished":
-        raise SystemExit(Exit.REFUSED)
+    follow(terminal, controller, f"rollouts/{name}", _headline, timeout)
 
 
 @rollout.command()
