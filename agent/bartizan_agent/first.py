@@ -49,6 +49,8 @@ def _fork() -> int:
     if not child:
         try:
             load(os.environ.get(STATE_VARIABLE, DEFAULT_STATE))
+        except Exception as error:  # noqa: BLE001 - whatever it is: the agent goes on, and somebody reads the journal
+            os.write(2, f"bartizan-agent: what was enforced last could not be loaded: {error}\n".encode())
         finally:
             os._exit(0)
     return child

@@ -75,6 +75,18 @@ def test_other_commands_and_other_states_load_nothing(gateway: Namespace, state:
     assert table_after(gateway, state, "--state=/nonexistent", "run") == ""
 
 
+@pytest.mark.netns
+def test_what_cannot_be_loaded_is_said_and_stops_no_agent(gateway: Namespace, state: Path) -> None:
+    (state / LOCK).mkdir()
+    variables = os.environ | {"BARTIZAN_STATE": str(state), "BARTIZAN_CONFIG": str(state / "none.toml")}
+    program = gateway.command(*PROGRAM, "run")
+
+    done = subprocess.run(program, env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 3, "it is not enrolled, which it says after that"
+    assert "what was enforced last could not be loaded: [Errno 21] Is a directory" in done.stderr
+
+
 def test_before_the_first_there_is_nothing_to_load(tmp_path: Path) -> None:
     assert first.load(str(tmp_path)) == ""
     assert not (tmp_path / LOCK).exists()

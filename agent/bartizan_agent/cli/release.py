@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from bartizan_agent.cli import DONE, Subparsers, json_option, say
+from bartizan_agent.cli import DONE, FAILED, Subparsers, json_option, say
 from bartizan_agent.nftables.restore import LONGEST_RELEASE_SECONDS
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ def add_parser(subparsers: Subparsers) -> None:
             " from putting either back until the hours are over, `bartizan-agent contain` is run, or the controller"
             " orders a new raise. Outlives a reboot. The controller is told who did it and why as soon as it can be"
             " reached."
+        ),
+        epilog=(
+            "Exit codes: 0 containment is lifted, 1 it is, but ports of managed switches are still held, or may be."
         ),
     )
     parser.add_argument("--all", action="store_true", required=True, help="all devices of the site; say so")
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             firewall.remove_all()
     finally:
         firewall.close()
-    back = _give_back_ports(arguments, places)
+    back, is_free = _give_back_ports(arguments, places)
     told_agent = release.wake(places)
     knows = "The agent knows." if told_agent else "No agent is running; it will tell the controller when it starts."
     say(
@@ -74,13 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
         "\n".join([f"Containment is {lifted.sentence()}.", *back, knows]),
         {"released": lifted, "agent_knows": told_agent, "switches": back},
     )
-    return DONE
+    return DONE if is_free else FAILED
 
 
-def _give_back_ports(arguments: argparse.Namespace, places: "Places") -> list[str]:
-    """Give back every port of managed switches that is held; return what came of it, a line each."""
+def _give_back_ports(arguments: argparse.Namespace, places: "Places") -> tuple[list[str], bool]:
+    """Give back every port of managed switches that is held; return what came of it, a line each, and if all are."""
     if not places.switches.exists():
-        return []
+        return [], True
     from bartizan.errors import BartizanError
     from bartizan_agent.settings import load
     from bartizan_agent.switches.work import Job, Task, perform
@@ -88,10 +91,10 @@ def _give_back_ports(arguments: argparse.Namespace, places: "Places") -> list[st
     try:
         left = perform(Job(Task.REMOVE_ALL, load(arguments.config).switches), places)
     except BartizanError as error:
-        return [f"Ports of managed switches may still be held: {error}."]
+        return [f"Ports of managed switches may still be held: {error}."], False
     if not left.ports:
-        return ["No port of a managed switch is held any more."]
-    return [f"Still held, the agent tries again: {each.where}: {each.why_not}." for each in left.ports]
+        return ["No port of a managed switch is held any more."], True
+    return [f"Still held, the agent tries again: {each.where}: {each.why_not}." for each in left.ports], False
 
 
 def _hours(text: str) -> float:
