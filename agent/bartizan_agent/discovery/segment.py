@@ -68,14 +68,14 @@ class Segment:
             groups = channel.destinations_v6 if v6 else channel.destinations
             if not groups:
                 continue
-            await pace.turn()
+            await pace.turn(ahead=True)
             self._send(sock, channel, number, groups[number % len(groups)])
 
     async def ask_directly(self, address: Address, pace: Pace) -> None:
         """Send to one IPv4 address what it may answer although it does not hear the groups."""
         for sock, channel in self._sockets:
             if channel.asks_directly and sock.family is socket.AF_INET:
-                await pace.turn()
+                await pace.turn(ahead=True)
                 self._send(sock, channel, 0, address)
 
     def _send(self, sock: socket.socket, channel: Channel, number: int, address: str) -> None:

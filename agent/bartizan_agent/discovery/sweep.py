@@ -63,7 +63,7 @@ async def nudge(target: Target, limits: Limits, pace: Pace) -> None:
         return
     with datagram_socket(target.interface, socket.AF_INET) as sock:
         for number, address in enumerate(_addresses(target), start=1):
-            await pace.turn()
+            await pace.turn(ahead=True)
             with contextlib.suppress(OSError):  # one address that cannot be sent to does not stop the others
                 sock.sendto(b"", (str(address), _DISCARD_PORT))
             if number % limits.unresolved == 0:
