@@ -5,7 +5,10 @@ one after a wait that doubles while nothing else happens, so that ten thousand c
 become ten thousand reports an hour.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -25,6 +28,18 @@ NO_SWITCHES = SwitchesEnforced()
 _MEND = "isolate the switch's ports, then set ports_isolated"
 NAMED = 3
 """Neighbours named of a device that shares a switch with them; all of a large segment would be a large report."""
+
+
+class Neighbours(NamedTuple):
+    """Who else is on a switch."""
+
+    named: tuple[DeviceId, ...]
+    """The first few."""
+    total: int
+
+    def __str__(self) -> str:
+        more = self.total - len(self.named)
+        return ", ".join(self.named) + (f" and {more} others" if more else "")
 
 
 def device_postures(
@@ -75,28 +90,35 @@ def limits(
     isolated_ports = {link.interface for link in links if link.ports_isolated}
     around, declared = "; ".join(bypasses), frozenset(recorders)
     present = [device for device in devices if not device.lost and device.id in verdicts]
-    strangers: dict[str, set[DeviceId]] = {}
-    for device in present:
+    strangers: dict[str, list[DeviceId]] = {}
+    for device in sorted(present, key=attrgetter("id")):
         if declared.isdisjoint(device.addresses) and device.id not in apart:
-            strangers.setdefault(device.interface, set()).add(device.id)
+            strangers.setdefault(device.interface, []).append(device.id)
     found: dict[DeviceId, str] = {}
     for device in present:
         level = verdicts[device.id].level
-        others = sorted(strangers.get(device.interface, set()) - {device.id})
+        others = _without(device.id, strangers.get(device.interface, []))
         reasons = "; ".join(filter(None, (around, past.get(device.interface, ""))))
         if reasons and level > Level.WATCH:
             found[device.id] = reasons
-        elif others and level >= Level.ISOLATE and device.interface not in isolated_ports and device.id not in apart:
+        elif (
+            others.count
+            and level >= Level.ISOLATE
+            and device.interface not in isolated_ports
+            and device.id not in apart
+        ):
             found[device.id] = (
-                f"it shares a switch behind {device.interface} with {_some(others)}, and frames between them do not"
+                f"it shares a switch behind {device.interface} with {others}, and frames between them do not"
                 f" pass this gateway: {shortfalls.get(device.id) or _MEND}"
             )
     return found
 
 
-def _some(devices: list[DeviceId]) -> str:
-    named = ", ".join(devices[:NAMED])
-    return named if len(devices) <= NAMED else f"{named} and {len(devices) - NAMED} others"
+def _without(device: DeviceId, ordered: Sequence[DeviceId]) -> Neighbours:
+    place = bisect_left(ordered, device)
+    is_among = ordered[place : place + 1] == [device]
+    named = [each for each in ordered[: NAMED + 1] if each != device]
+    return Neighbours(tuple(named[:NAMED]), len(ordered) - is_among)
 
 
 def alike(some: Iterable[Device], others: Iterable[Device]) -> bool:

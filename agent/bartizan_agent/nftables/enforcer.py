@@ -6,7 +6,7 @@ stands: then the table is what it was plus what we sent. Where it does not stand
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -124,15 +124,16 @@ class Nftables:
 
     def counters(self) -> tuple[DropCounter, ...]:
         """Return the packets dropped, by device and destination."""
-        return evidence.drop_counters(self._read_evidence())
+        return evidence.drop_counters(self._read_evidence(evidence.is_of_destinations))
 
     def totals(self) -> tuple[DeviceDrops, ...]:
         """Return the packets dropped on either side of each device of the ruleset last applied."""
-        return evidence.device_drops(self._applied.ruleset.devices if self._applied else (), self._read_evidence())
+        devices = self._applied.ruleset.devices if self._applied else ()
+        return evidence.device_drops(devices, self._read_evidence(evidence.is_of_totals))
 
     def spared(self) -> int:
         """Return the packets of the management path that would have been dropped."""
-        return sum(packets for packets, _ in self._read_evidence().get(SPARED, {}).values())
+        return sum(packets for packets, _ in self._read_evidence(SPARED.__eq__).get(SPARED, {}).values())
 
     def proof(self) -> Proof:
         """Return what is known of the time from the last call to the last `read`."""
@@ -213,7 +214,7 @@ class Nftables:
             self._verify(after, before.parts)
 
     def _replace(self, ruleset: Ruleset) -> None:
-        counted = self._read_evidence()
+        counted = self._read_evidence(lambda _: True)
         others = [family for family in self._families() if family != self._layout.family]
         before = "".join(map(nft_text.remove, others))
         try:
@@ -267,9 +268,9 @@ class Nftables:
         tables = (entry.get("table", {}) for entry in self._nft.listing("list tables"))
         return tuple(table["family"] for table in tables if table.get("name") == TABLE)
 
-    def _read_evidence(self) -> Evidence:
-        """Return the evidence in the kernel; of a set that is not there, what was in it when last looked."""
-        for name in (spec.name for spec in self._layout.sets if spec.size and spec.counts):
+    def _read_evidence(self, wanted: Callable[[str], bool]) -> Evidence:
+        """Return the evidence in the kernel; of a set that is not there or not wanted, what was last seen in it."""
+        for name in (spec.name for spec in self._layout.sets if spec.size and spec.counts and wanted(spec.name)):
             with suppress(FirewallRefused):
                 listing = self._nft.listing(f"list set {self._layout.family} {TABLE} {name}")
                 self._evidence |= parse(listing).evidence
