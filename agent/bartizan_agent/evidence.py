@@ -102,7 +102,7 @@ def limits(
         if reasons and level > Level.WATCH:
             found[device.id] = reasons
         elif (
-            others.count
+            others.total
             and level >= Level.ISOLATE
             and device.interface not in isolated_ports
             and device.id not in apart
