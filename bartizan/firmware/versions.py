@@ -105,6 +105,8 @@ def iso_date(text: str) -> str:
 
 
 def _padded(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if len(one) == len(other):
+        return one, other
     length = max(len(one), len(other))
     return one + (0,) * (length - len(one)), other + (0,) * (length - len(other))
 

@@ -6,7 +6,7 @@ Values for which all of them come out the same are alike; so are sites for which
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,9 @@ class Distinctions:
         self._facts = tuple(Facts(nowhere, each.makers, each.advisories) for each in (present, proposed))
         self._conditions = tuple(dict.fromkeys(_conditions(present, proposed, orders)))
         self.subjects = frozenset(condition.subject for condition in self._conditions)
+        self._by_site, self._by_tag, self._by_organisation = (
+            subject in self.subjects for subject in (Subject.SITE, Subject.SITE_TAG, Subject.ORGANISATION)
+        )
         self.weighs_anew = present.advisories != proposed.advisories
 
     def site(self, facts: SiteFacts) -> Hashable:
@@ -65,9 +68,9 @@ class Distinctions:
         return (
             facts.sensitivity is Sensitivity.SENSITIVE,
             codec.encode(facts.segments),
-            facts.id if Subject.SITE in self.subjects else "",
-            facts.tags if Subject.SITE_TAG in self.subjects else (),
-            facts.organisation if Subject.ORGANISATION in self.subjects else "",
+            facts.id if self._by_site else "",
+            facts.tags if self._by_tag else (),
+            facts.organisation if self._by_organisation else "",
         )
 
     def weighed(self, unit: Unit) -> Exposure:
@@ -116,13 +119,13 @@ class Distinctions:
 
         def told(unit: Unit) -> Hashable:
             return (
-                of_maker(unit.maker),
-                of_brand(unit.brand),
-                of_kind(unit.kind),
-                of_model(unit.model),
-                of_firmware(_Build(unit.maker, unit.firmware, unit.build_date)),
+                of_maker[unit.maker],
+                of_brand[unit.brand],
+                of_kind[unit.kind],
+                of_model[unit.model],
+                of_firmware[_Build(unit.maker, unit.firmware, unit.build_date)],
                 bool(unit.maker and unit.model and unit.firmware),
-                of_exposure(self.weighed(unit)) if self.weighs_anew and tests else (),
+                of_exposure[self.weighed(unit)] if self.weighs_anew and tests else (),
             )
 
         return _column(map(told, units))
@@ -144,17 +147,16 @@ class _Build(NamedTuple):
     build_date: str
 
 
-class _Memory(Generic[V]):
+class _Memory(dict[V, Hashable]):
     """Asks about each value once."""
 
     def __init__(self, ask: Callable[[V], Hashable]) -> None:
+        super().__init__()
         self._ask = ask
-        self._answers: dict[V, Hashable] = {}
 
-    def __call__(self, value: V) -> Hashable:
-        if value not in self._answers:
-            self._answers[value] = self._ask(value)
-        return self._answers[value]
+    def __missing__(self, value: V) -> Hashable:
+        answer = self[value] = self._ask(value)
+        return answer
 
 
 def _conditions(present: Catalogue, proposed: Catalogue, orders: Iterable[Order]) -> Iterator[Condition]:
@@ -228,7 +230,9 @@ def _combined(code: Codes, count: int, kinds: Codes, kind_count: int) -> tuple[C
     if count * kind_count > CLASSES_AT_ONCE:
         present, places = np.unique(code * kind_count + kinds, return_inverse=True)
         return places, len(present)
-    return code * kind_count + kinds, count * kind_count
+    combined = code * kind_count
+    combined += kinds
+    return combined, count * kind_count
 
 
 def _renumbered(code: Codes, count: int) -> tuple[Codes, int]:

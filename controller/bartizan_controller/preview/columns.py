@@ -18,7 +18,7 @@ from bartizan.policy.hindrance import GatewayState
 from bartizan.policy.preview import DAY_SECONDS, Seen, SeenSite
 from bartizan.policy.streams import Channels
 from bartizan_controller.preview import estate
-from bartizan_controller.store import gateways
+from bartizan_controller.store import dialect, gateways
 from bartizan_controller.store.tables import gateways as gateways_table
 from bartizan_controller.store.tables import sites as sites_table
 
@@ -236,26 +236,28 @@ def name_of(device: DeviceId) -> int:
 
 
 def _known(connection: Connection) -> dict[SiteId, Known]:
-    query = (
-        select(
-            sites_table.c.id,
-            sites_table.c.organisation,
-            gateways_table.c.connected,
-            gateways_table.c.capability,
-            gateways_table.c.last_seen,
-            gateways_table.c.report_digest,
-        )
-        .join(gateways_table, gateways_table.c.site == sites_table.c.id, isouter=True)
-        .order_by(sites_table.c.id)
-    )
     return {
         SiteId(site): Known(
             OrganisationId(organisation),
-            None if connected is None else GatewayState(connected, capability, last_seen),
+            None if connected is None else GatewayState(bool(connected), capability, last_seen),
             mark or "",
         )
-        for site, organisation, connected, capability, last_seen, mark in connection.execute(query)
+        for site, organisation, connected, capability, last_seen, mark in dialect.all_rows(connection, _KNOWN)
     }
+
+
+_KNOWN = (
+    select(
+        sites_table.c.id,
+        sites_table.c.organisation,
+        gateways_table.c.connected,
+        gateways_table.c.capability,
+        gateways_table.c.last_seen,
+        gateways_table.c.report_digest,
+    )
+    .join(gateways_table, gateways_table.c.site == sites_table.c.id, isouter=True)
+    .order_by(sites_table.c.id)
+)
 
 
 def _streams(site: SeenSite) -> Iterable[Stream]:

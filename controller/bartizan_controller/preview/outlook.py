@@ -71,8 +71,8 @@ class _Estate:
         return self.columns.known[site].organisation
 
     def gateway(self, site: SiteId) -> GatewayState | None:
-        gateway = self.columns.known[site].gateway
-        return gateway and replace(gateway, released=self.columns.sites[site].released)
+        gateway, released = self.columns.known[site].gateway, self.columns.sites[site].released
+        return replace(gateway, released=released) if gateway is not None and released else gateway
 
     def books(self, site: SiteId) -> tuple[OrderBook, ...]:
         return estate.standing(self.orders, site)
@@ -160,8 +160,10 @@ class _Making:
         )
 
     def _both_facts(self, site: SiteId) -> tuple[SiteFacts, SiteFacts]:
-        before, after = self._facts
-        return before.get(site) or unlisted_site(site), after.get(site) or unlisted_site(site)
+        return self._facts[0].get(site) or unlisted_site(site), self._facts_after(site)
+
+    def _facts_after(self, site: SiteId) -> SiteFacts:
+        return self._facts[1].get(site) or unlisted_site(site)
 
     def _judged(self) -> _Judged:
         within = self._estate
@@ -287,7 +289,7 @@ class _Making:
         isolated = Level.ISOLATE.rank
         cut_off = (judged.before < isolated) & (judged.after >= isolated) & self._estate.rows.recordable
         for site, count in zip(self._estate.sites, self._by_site(cut_off), strict=True):
-            if count and not self._both_facts(site)[1].recorders:
+            if count and not self._facts_after(site).recorders:
                 yield UnknownRecording(site, count)
 
     def _hindered(self, judged: _Judged) -> Iterator[HinderedSite]:

@@ -111,6 +111,11 @@ def rows_of(
         yield from connection.exec_driver_sql(selecting.text, parameters).all()
 
 
+def all_rows(connection: Connection, statement: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return the rows of a SELECT without parameters, as the driver gives them: SQLite has no truth values."""
+    return connection.exec_driver_sql(str(_compiled(connection.dialect, statement, ()))).all()
+
+
 def insert_new(connection: Connection, table: Table) -> Executable:
     """Return an INSERT of a row that does nothing where the row is held already."""
     return _insert_new(connection.dialect.name, table)
