@@ -66,7 +66,11 @@ class Caller:
     async def ask(self, peer: Peer, question: Question) -> Reply:
         """Hold one conversation, however it ends. Only being cancelled raises."""
         await self.pace.turn()
-        with stream_socket(peer.interface, peer.address) as sock:
+        try:
+            sock = stream_socket(peer.interface, peer.address)
+        except OSError:  # its interface went away under us
+            return Reply(Reached.GONE)
+        with sock:
             reached = await _connect(sock, peer, question.port, self.limits.connect_seconds)
             if reached is not Reached.OPEN:
                 return Reply(reached)

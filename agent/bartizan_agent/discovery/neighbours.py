@@ -15,7 +15,6 @@ from bartizan_agent.discovery.rtnetlink import Neighbour
 
 _BUFFER = 4 * 1024 * 1024  # octets; a segment of 1,000 devices that comes up at once is about 300 KB
 _READ = 64 * 1024
-_INTERFACES = rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR
 _READS_AT_ONCE = 64  # between two turns of the event loop
 _READS_TO_CATCH_UP = 4096  # several tables full; a segment that changes faster is followed later
 _ENTRIES = 65536  # remembered; the kernel itself keeps far fewer
@@ -95,7 +94,6 @@ class Neighbours:
     Args:
         indexes: The interfaces' numbers; the others' neighbours are ignored.
         tell: Called in the event loop with every change that is news.
-        interfaces_changed: Called when some interface or IPv4 address came, went or changed.
         pause_seconds: After reading, nothing is read for so long. Traffic of known cameras changes the table all the
             time; pausing makes many changes one wake-up, and still tells of a first change at once.
         table: What is known from before. None: nothing.
@@ -107,14 +105,12 @@ class Neighbours:
         indexes: Collection[int],
         tell: Tell,
         *,
-        interfaces_changed: Callable[[], None] | None = None,
         pause_seconds: float = 0.0,
         table: Table | None = None,
         go_on: bool = False,
     ) -> None:
         self._indexes = frozenset(indexes)
         self._tell = tell
-        self._interfaces_changed = interfaces_changed
         self._pause_seconds = pause_seconds
         self._resume: asyncio.TimerHandle | None = None
         self._tell_first = self._tell if go_on else _tell_nobody
@@ -126,7 +122,7 @@ class Neighbours:
         )
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            self._socket.bind((0, rtnetlink.RTMGRP_NEIGH | (_INTERFACES if self._interfaces_changed else 0)))
+            self._socket.bind((0, rtnetlink.RTMGRP_NEIGH))
             # Subscribed before dumped, so that no change falls between the two.
             self.table.begin_again()
             self._loop = asyncio.get_running_loop()
@@ -174,10 +170,7 @@ class Neighbours:
                     raise
                 self._learn(self._dump())  # changes were lost: the table itself has them
                 continue
-            messages = list(rtnetlink.messages(data))
-            self._learn(entry for entry in messages if isinstance(entry, Neighbour))
-            if self._interfaces_changed and not all(isinstance(message, Neighbour) for message in messages):
-                self._interfaces_changed()
+            self._learn(entry for entry in rtnetlink.messages(data) if isinstance(entry, Neighbour))
         return False
 
     def _learn(self, entries: Iterable[Neighbour], tell: Tell | None = None) -> None:

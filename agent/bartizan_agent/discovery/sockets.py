@@ -39,10 +39,18 @@ def datagram_socket(
 
 
 def stream_socket(interface: Interface, address: Address) -> socket.socket:
-    """Return a non-blocking stream socket for connecting to an address on the interface's link."""
+    """Return a non-blocking stream socket for connecting to an address on the interface's link.
+
+    Raises:
+        OSError: The interface is gone.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    pin(sock, interface)
+    try:
+        pin(sock, interface)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

@@ -14,6 +14,7 @@ from bartizan_agent.discovery import dhcp
 from bartizan_agent.discovery.answer import Heard, Rubbish
 from bartizan_agent.discovery.channels import channels
 from bartizan_agent.discovery.errors import CannotScan
+from bartizan_agent.discovery.interface_news import InterfaceNews
 from bartizan_agent.discovery.interfaces import Interface, named
 from bartizan_agent.discovery.leases import Leases
 from bartizan_agent.discovery.looked import Looked
@@ -79,13 +80,14 @@ class Watch:
 
     async def run(self) -> None:
         """Scan, listen until the next scan is due or wanted, and so on, until cancelled."""
-        while True:
-            self._scan_wanted.clear()
-            targets = self._scanned = self._targets()
-            if targets:
-                await self._listen(targets, await self._scan(targets))
-            else:
-                await self._wanted_within(_RETRY_SECONDS)
+        with InterfaceNews(self._look_at_interfaces):
+            while True:
+                self._scan_wanted.clear()
+                targets = self._scanned = self._targets()
+                if targets:
+                    await self._listen(targets, await self._scan(targets))
+                else:
+                    await self._wanted_within(_RETRY_SECONDS)
 
     async def _scan(self, targets: Sequence[Target]) -> Found | None:
         try:
@@ -102,7 +104,6 @@ class Watch:
                     limits=self._limits,
                     tasks=tasks,
                     tell=self._tell,
-                    interfaces_changed=self._look_at_interfaces,
                     looked=self._looked,
                     table=self._table,
                     ports=self._ports,
@@ -114,7 +115,6 @@ class Watch:
                     finally:  # told once whoever acts on it would be heard
                         if found is not None:
                             self._tell(found)
-                    self._look_at_interfaces()  # while the scan ran, nobody heard of their changes
                     telling = tasks.create_task(listening.run())
                     await self._wanted_within(self._interval_seconds)
                     telling.cancel()
@@ -196,7 +196,6 @@ class _Listening:
         limits: Limits,
         tasks: asyncio.TaskGroup,
         tell: Tell,
-        interfaces_changed: Callable[[], None],
         looked: Looked,
         table: Table,
         ports: Ports,
@@ -210,7 +209,6 @@ class _Listening:
         self._neighbours = Neighbours(
             [target.interface.index for target in targets],
             self._neighbour,
-            interfaces_changed=interfaces_changed,
             pause_seconds=_NEIGHBOUR_PAUSE_SECONDS,
             table=table,
             go_on=True,

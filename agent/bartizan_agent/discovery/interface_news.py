@@ -1,0 +1,53 @@
+"""News of this machine's own interfaces: that one came, went, was renamed, plugged in, or has another address."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from bartizan_agent.discovery import rtnetlink
+
+_READ = 16 * 1024  # octets; what is read is thrown away
+
+
+class InterfaceNews:
+    """A subscription to changes of interfaces and IPv4 addresses. They are rare, so each is told of at once.
+
+    Args:
+        tell: Called in the event loop, once for all that came together.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+        try:
+            self._socket.bind((0, rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR))
+            self._loop.add_reader(self._socket, self._read)
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._socket.recv(_READ)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:  # there were more than there was room for: news all the same
+                raise
+        self._tell()
