@@ -27,6 +27,7 @@ from bartizan_agent.gateway import Gateway
 from bartizan_agent.hearing.listener import drain, open_listener
 from bartizan_agent.identity_keys import IdentityKeys
 from bartizan_agent.nftables.enforcer import Nftables
+from bartizan_agent.outbox import Outbox
 from bartizan_agent.places import Places
 from bartizan_agent.settings import ControllerSettings, EvidenceSettings, SegmentSettings, Settings
 from bartizan_agent.store import open_store
@@ -52,6 +53,8 @@ class Machine:
         self.cables = cables
         self.places = Places(folder / "state")
         self.device: Device | None = None
+        self.told: list[str] = []
+        """The kinds of all events that were told."""
         self.authority = Authority(folder)
         keys = IdentityKeys(self.places.keys)
         keys.make_missing()
@@ -65,7 +68,8 @@ class Machine:
         with self.cables.gateway.entered():
             firewall = Nftables(self.places.state, hearing=EvidenceSettings())
         with closing(firewall), closing(open_store(self.places.store, app.SCHEMAS)) as store:
-            gateway = Gateway(app.build(SETTINGS, self.places, app.Opened(store), firewall))
+            parts = app.build(SETTINGS, self.places, app.Opened(store), firewall)
+            gateway = Gateway(parts)
             gateway.start(())
             gateway.observe((Observation("cam0", (CAMERA,), MAC),))
             gateway.reconcile()
@@ -74,6 +78,7 @@ class Machine:
             (self.device,) = report.devices
             yield gateway
             gateway.witness.write()
+            self.told += _told(parts.outbox)
 
     def stated(self, since: float) -> tuple[Verdict, list[str], set[tuple[str, int, str]]]:
         """Return what a statement since then proves, its gaps, and what was dropped: destination, port and header."""
@@ -85,6 +90,12 @@ class Machine:
         assert {part.held.level for part in found.parts if part.held is not None} <= {Level.ISOLATE}
         gaps = [part.not_proven_because for part in found.parts if part.not_proven_because]
         return verdict(found.parts), gaps, {(one.destination, one.port, one.header) for one in found.dropped}
+
+
+def _told(outbox: Outbox) -> Iterator[str]:
+    while (head := outbox.head()) is not None:
+        yield from (event.kind for event in head.events)
+        outbox.acknowledge(head.boot, head.events[-1].sequence or 0)
 
 
 @pytest.fixture
