@@ -144,10 +144,14 @@ class Link:
 
     async def _be_connected(self) -> None:
         connecting = Connection(self._controller, self._site, self._tls(), self._will)
-        async with connecting as connection, asyncio.TaskGroup() as tasks:
-            # Listening comes first: of the two, only it notices at once that the connection is cut.
-            tasks.create_task(self._listen(connection), name="link listens")
-            await self._speak(connection)
+        try:
+            async with connecting as connection, asyncio.TaskGroup() as tasks:
+                # Listening comes first: of the two, only it notices at once that the connection is cut.
+                tasks.create_task(self._listen(connection), name="link listens")
+                await self._speak(connection)
+        finally:
+            if connecting.too_large:
+                self._refuse_size("", connecting.too_large)
 
     async def _listen(self, connection: Connection) -> None:
         async for message in connection.messages:
@@ -167,13 +171,24 @@ class Link:
             words = self._conversation.speak(self._clock.monotonic(), self._voice.hello, report, head)
             for word in (*words, self._voice.renewal(), *self._voice.statements()):
                 if word is not None:
-                    began = self._clock.monotonic()
-                    await connection.say(up(self._site, _KINDS[type(word)]), codec.encode(word))
-                    if connection.path is not None:
-                        self._voice.answered(connection.path, began)
+                    await self._say(connection, up(self._site, _KINDS[type(word)]), codec.encode(word))
             self._log_back(connection.tls)
             digest = report.digest if report else ""
             await self._until(self._conversation.due_at(digest, events_pending=head is not None))
+
+    async def _say(self, connection: Connection, topic: str, payload: bytes) -> None:
+        if len(payload) > codec.LIMIT:
+            # The broker would end the connection, or the controller refuse it, each time it is said again.
+            self._refuse_size(topic, f"the agent has {len(payload)} octets to say; at most {codec.LIMIT} are accepted")
+            return
+        began = self._clock.monotonic()
+        await connection.say(topic, payload)
+        if connection.path is not None:
+            self._voice.answered(connection.path, began)
+
+    def _refuse_size(self, topic: str, reason: str) -> None:
+        log.warning("a message is too large", extra={"topic": topic, "reason": reason})
+        self._refusals.record_code(events.MESSAGE_REFUSED, "too-large", reason, topic=topic)
 
     async def _until(self, due_at: float | None) -> None:
         wait = LONGEST_SILENCE_SECONDS if due_at is None else max(0.0, due_at - self._clock.monotonic())

@@ -68,6 +68,8 @@ class Connection(aiomqtt.Client):
         """The two ends of the connection, once it is there."""
         self.tls = ""
         """The version of TLS that was agreed on, once it is there."""
+        self.too_large = ""
+        """Why the connection was ended, in words, if the broker began a packet that is larger than any message."""
         self._one_at_a_time = asyncio.Lock()
         self._client.connect_timeout = HANDSHAKE_SECONDS
         self._client.manual_ack_set(on=True)
@@ -159,7 +161,8 @@ class Connection(aiomqtt.Client):
         code = self._unbounded_read(max_packets)
         if self._client._in_packet["remaining_length"] > PACKET_OCTETS:  # noqa: SLF001 - the only place that knows
             self._client._sock_close()  # noqa: SLF001
-            raise LinkLost(f"the broker sends a packet of more than {PACKET_OCTETS} octets")
+            self.too_large = f"the broker sends a packet of more than {PACKET_OCTETS} octets; the connection was ended"
+            raise LinkLost(self.too_large)
         return code
 
 

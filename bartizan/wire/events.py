@@ -164,9 +164,10 @@ unrecorded_before: How many refusals were left out since the last one told, if a
 Do: As for catalogue.refused.
 """
 MESSAGE_REFUSED = "message.refused"
-"""A message could not be used. Told by the gateway of what it hears, and by the controller of what a gateway says.
+"""A message could not be used. Told by the gateway of what it hears, and by the controller of what a gateway says; by
+the gateway, too, of what it would say itself and may not, because it is too large (`too-large`).
 
-topic: Where it was said.
+topic: Where it was said; empty where it was cut off before that was known.
 code: What is wrong, for programs.
 reason: The same in words.
 unrecorded_before: How many the gateway left out since the last one told, if any.

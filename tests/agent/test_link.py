@@ -12,20 +12,21 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 import aiomqtt
+import msgspec
 import pytest
 
 from bartizan.containment.model import ManagementPath
 from bartizan.errors import BadSignature
 from bartizan.ids import BootId, SiteId
-from bartizan.wire import events
+from bartizan.wire import codec, events
 from bartizan.wire.capability import CAPABILITY
 from bartizan.wire.down import EventsAck, OrdersEnvelope, ReportAck, ReportWanted
-from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS, down
+from bartizan.wire.topics import ALL_CATALOGUE, ALL_ORDERS, down, up
 from bartizan.wire.up import Events, Hello, Posture, RenewCertificate, Report, StatementMade, Will
 from bartizan_agent import outbox as outbox_module
 from bartizan_agent.clock import GatewayClock
 from bartizan_agent.link import Instruction, Link
-from bartizan_agent.mqtt import UNACKNOWLEDGED, Connection
+from bartizan_agent.mqtt import PACKET_OCTETS, UNACKNOWLEDGED, Connection
 from bartizan_agent.notes import note
 from bartizan_agent.outbox import Outbox
 from bartizan_agent.settings import ControllerSettings
@@ -244,6 +245,28 @@ async def test_a_packet_that_no_message_needs_ends_the_connection_not_the_proces
     server = await asyncio.start_server(hostile, "127.0.0.1", broker.port, ssl=server_context(authority))
     async with server, linked(Agent(), outbox, broker, authority):
         await until(lambda: connections >= 3)
+        told = refusals(outbox)[0]
+
+    assert (told["code"], told["topic"]) == ("too-large", "")
+    assert told["reason"] == f"the broker sends a packet of more than {PACKET_OCTETS} octets; the connection was ended"
+
+
+async def test_a_report_that_nobody_would_take_is_told_and_the_talk_goes_on(
+    outbox: Outbox, broker: Broker, authority: Authority
+) -> None:
+    agent, small = Agent(), report("d1")
+    posture = msgspec.structs.replace(small.posture, released="x" * codec.LIMIT)
+    agent.present = msgspec.structs.replace(small, posture=posture)
+    async with desk(authority, broker) as controller, linked(agent, outbox, broker, authority) as news:
+        await controller.say(SITE, ReportWanted())
+        await until(lambda: bool(refusals(outbox)))
+        agent.present = report("d2")
+        news.set()
+        heard = await controller.hears(Report)
+
+    assert [each.digest for each in heard] == ["d2"]
+    told = refusals(outbox)[0]
+    assert (told["code"], told["topic"]) == ("too-large", up(SITE, "report"))
 
 
 async def test_a_broker_that_dies_and_forgets_is_told_everything_again(
