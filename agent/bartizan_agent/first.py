@@ -16,8 +16,8 @@ def contain() -> None:
     if sys.argv[1:] != ["run"]:
         return
     child = _fork()
-    if child:
-        os.waitpid(child, 0)
+    if child and os.WIFSIGNALED(status := os.waitpid(child, 0)[1]):
+        _complain(f"signal {os.WTERMSIG(status)} ended the attempt")
 
 
 def load(folder: str) -> str:
@@ -44,13 +44,20 @@ def _fork() -> int:
     """Return the child's id, once it is one; 0 where there is no room for a child: the agent will see to it all."""
     try:
         child = os.fork()
-    except OSError:
+    except OSError as error:
+        _complain(error)
         return 0
     if not child:
+        code = 1
         try:
             load(os.environ.get(STATE_VARIABLE, DEFAULT_STATE))
-        except Exception as error:  # noqa: BLE001 - whatever it is: the agent goes on, and somebody reads the journal
-            os.write(2, f"bartizan-agent: what was enforced last could not be loaded: {error}\n".encode())
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - whatever it is: the agent goes on, and somebody reads the journal
+            _complain(error)
         finally:
-            os._exit(0)
+            os._exit(code)
     return child
+
+
+def _complain(why: object) -> None:
+    os.write(2, f"bartizan-agent: what was enforced last could not be loaded: {why!s}\n".encode())

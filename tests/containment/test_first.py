@@ -1,6 +1,8 @@
 """The agent's start: where nothing is enforced, what was enforced last is, before the agent has verified anything."""
 
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,6 +87,33 @@ def test_what_cannot_be_loaded_is_said_and_stops_no_agent(gateway: Namespace, st
 
     assert done.returncode == 3, "it is not enrolled, which it says after that"
     assert "what was enforced last could not be loaded: [Errno 21] Is a directory" in done.stderr
+
+
+@pytest.mark.netns
+def test_an_attempt_that_is_killed_is_said_and_stops_no_agent(gateway: Namespace, state: Path) -> None:
+    variables = os.environ | {"BARTIZAN_STATE": str(state), "BARTIZAN_CONFIG": str(state / "none.toml")}
+    lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # the attempt waits for it
+    try:
+        with subprocess.Popen(
+            gateway.command(*PROGRAM, "run"), env=variables, stderr=subprocess.PIPE, text=True
+        ) as started:
+            os.kill(attempt_of(started.pid), signal.SIGKILL)
+            said = started.communicate(timeout=60)[1]
+    finally:
+        os.close(lock)
+
+    assert started.returncode == 3, "it is not enrolled, which it says after that"
+    assert "what was enforced last could not be loaded: signal 9 ended the attempt" in said
+
+
+def attempt_of(agent: int) -> int:
+    """Return the process that tries to load what was enforced last, once there is one."""
+    ends = time.monotonic() + 30
+    children = Path(f"/proc/{agent}/task/{agent}/children")
+    while not (found := children.read_text(encoding="ascii").split()):
+        assert time.monotonic() < ends
+    return int(found[0])
 
 
 def test_before_the_first_there_is_nothing_to_load(tmp_path: Path) -> None:
