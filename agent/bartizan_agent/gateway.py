@@ -279,6 +279,9 @@ class Gateway:
                 told, text = note(events.SEGMENT_RETURNED, interface=name), ""
             self._parts.announcements.once(f"interface {name}", f"{text} {called_now.get(name, '')}".strip(), told)
 
+        own = " ".join(dict.fromkeys(address for link in self._links for address in link.own))
+        self._parts.announcements.once("own addresses", own, note(events.GATEWAY_ADDRESSES, addresses=own))
+
     def _tell_of_deployment(self) -> None:
         parts, last_good = self._parts, self._parts.last_good
         if not last_good.is_site_declared:  # that a site is held as if sensitive does not say that it is

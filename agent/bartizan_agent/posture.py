@@ -43,6 +43,7 @@ def posture_of(parts: Parts, devices: tuple[Device, ...], totals: Iterable[Devic
         policy=last_good.policy_in_force,
         policy_waits_until=last_good.waiting.ends_at if last_good.waiting else 0.0,
         self_test=parts.proving.last,
+        addresses=tuple(dict.fromkeys(address for link in parts.links() for address in link.own)),
         disk_full=parts.places.is_full(),
         released=released.sentence() if released else "",
     )

@@ -37,6 +37,8 @@ class Link(NamedTuple):
     """What takes its packets past this gateway's packet filter, in words."""
     missing: bool = False
     """Whether there is no interface of this name now."""
+    own: tuple[Address, ...] = ()
+    """The gateway's own addresses on it, those of the link alone left out: one of them may move to a standby."""
     instead_of: str = ""
     """The segment whose interface is called like this now; empty: it is called as configured."""
 

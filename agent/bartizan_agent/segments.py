@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 
 from bartizan.containment.check import ROUTERS
@@ -76,11 +77,15 @@ class Links:
                 each.ports_isolated,
                 around[each.interface],
                 missing=each.interface not in present,
+                own=_own(each.interface, present),
             )
             for each in self._segments
         )
         renamed = self._remembered.look(names, present)
-        called_now = (Link(now, _networks(now, present), instead_of=name) for name, now in sorted(renamed.items()))
+        called_now = (
+            Link(now, _networks(now, present), own=_own(now, present), instead_of=name)
+            for name, now in sorted(renamed.items())
+        )
         self._links = (*configured, *called_now)
         if self._containment.topology is Topology.BRIDGE:
             bridges = {present[each.interface].bridge for each in self._segments if each.interface in present}
@@ -122,11 +127,21 @@ def next_hops(routes: Iterable[rtnetlink.Message], bridges: Iterable[int]) -> tu
 
 
 def _networks(name: str, present: Mapping[str, Interface]) -> tuple[Network, ...]:
+    return tuple(Network(str(net)) for each in _with_bridge(name, present) for net in each.networks)
+
+
+def _own(name: str, present: Mapping[str, Interface]) -> tuple[Address, ...]:
+    found = {address for each in _with_bridge(name, present) for address in each.addresses}
+    return tuple(sorted(address for address in found if not ip_address(address).is_link_local))
+
+
+def _with_bridge(name: str, present: Mapping[str, Interface]) -> tuple[Interface, ...]:
+    """Return the interface of a segment, and the bridge that it is a port of."""
     interface = present.get(name)
     if interface is None:
         return ()
     indexes = {interface.index, interface.bridge}
-    return tuple(Network(str(net)) for each in present.values() if each.index in indexes for net in each.networks)
+    return tuple(each for each in present.values() if each.index in indexes)
 
 
 def _forwards() -> tuple[str, ...]:

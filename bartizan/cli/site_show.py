@@ -65,6 +65,8 @@ def _held(found: Json) -> Iterator[tuple[str, object]]:
     for label, key in (("estate orders", "estate_orders"), ("site orders", "site_orders")):
         held, told = posture[key], found[key]
         yield label, "none" if not held and not told else f"{held}" if held >= told else f"{held}, told {told}"
+    if posture["addresses"]:
+        yield "addresses", f"{', '.join(posture['addresses'])}, on its camera segments"
     if posture["disk_full"]:
         yield (
             "disk",
@@ -91,7 +93,9 @@ def standby_rows(name: str, found: Json) -> Iterator[tuple[str, object]]:
     for standby in found["standbys"]:
         ready = f"ready to take over, measured {standby['age_seconds'] or 0:.0f} s ago"
         lacks = "; ".join(standby["lacks"])
-        yield "standby", f"{standby['member']['site']}: {f'CANNOT TAKE OVER: {lacks}' if lacks else ready}"
+        has = ", ".join((standby["member"]["posture"] or {}).get("addresses", ()))
+        state = f"CANNOT TAKE OVER: {lacks}" if lacks else ready
+        yield "standby", f"{standby['member']['site']}: {state}" + (f"; has {has}" if has else "")
 
 
 def _versions(held: Json, told: Json, *, expired: bool) -> str:

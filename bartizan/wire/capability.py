@@ -13,7 +13,8 @@ History:
        and devices that try more than is listed, as events; headers of dropped packets, and names of the DNS that were
        asked for; the port of a managed switch that holds a device; self-tests that a gateway makes by itself or when
        ordered, and what came of the last; gateways that stand by for another's site;
-       whether a gateway's disk is full; statements that the controller asks for
+       whether a gateway's disk is full; statements that the controller asks for; a gateway's own addresses on its
+       camera segments
 """
 
 CAPABILITY = 4

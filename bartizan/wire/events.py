@@ -255,6 +255,14 @@ reason: Why: it is silent, lets this user not in, or refuses to be set.
 Do: Act as for containment.failed: the devices on it are held by the gateway alone, and reach their neighbours on it.
 `bartizan-agent switches` on the gateway shows what the switch says.
 """
+GATEWAY_ADDRESSES = "gateway.addresses"
+"""The gateway has other addresses on its camera segments than before: at its first start, when somebody sets them, and
+when a shared one moves from one gateway of a site to the other (VRRP).
+
+addresses: All that it has now; empty: none.
+
+Do: Of a pair, look why it moved: `bartizan site show SITE` says who has which, and whether the other could take over.
+"""
 SEGMENT_MISSING = "segment.missing"
 """The gateway has no interface of the name that its configuration has for a camera segment: it was renamed or taken
 out, or never was called so. Nothing is lowered by this.

@@ -8,7 +8,7 @@ import msgspec
 from bartizan.containment.level import Level
 from bartizan.containment.model import DropCounter, NameAsked
 from bartizan.identity.model import Device
-from bartizan.ids import BootId, DeviceId, SiteId
+from bartizan.ids import Address, BootId, DeviceId, SiteId
 
 DROPS_REPORTED = 500  # those that moved last; a camera that scans the Internet must not make the report as large
 
@@ -105,6 +105,8 @@ class Posture(msgspec.Struct, frozen=True):
     """When a newer one that waits is in force at the latest, Unix seconds; 0 where none waits."""
     self_test: SelfTest | None = None
     """The last; None where none was ever made."""
+    addresses: tuple[Address, ...] = ()
+    """The gateway's own on its camera segments: of two gateways of a site, who has the shared one forwards."""
     disk_full: bool = False
     """Whether the gateway has no room to keep anything: it enforces and obeys, but events are being lost."""
     released: str = ""

@@ -47,8 +47,24 @@ def links(gateway: Namespace, containment: ContainmentSettings) -> Links:
 def test_a_port_has_the_networks_of_its_bridge_and_the_routers_are_those_beyond_it(gateway: Namespace) -> None:
     found = links(gateway, BRIDGE)
 
-    assert found()[0] == Link("cam0", (Network("10.9.0.0/24"),))
+    assert found()[0] == Link("cam0", (Network("10.9.0.0/24"),), own=(Address("10.9.0.2"),))
     assert found.routers() == ("10.9.0.1",)
+
+
+@pytest.mark.netns
+def test_an_address_that_moves_here_is_one_of_its_own_and_that_of_the_link_is_not(gateway: Namespace) -> None:
+    found = links(gateway, ContainmentSettings())
+    before = found()[1].own
+
+    gateway.ip("address add 10.8.0.1/24 dev cam1", "address add fd00:8::1/64 dev cam1 nodad")
+    gateway.ip("address add fe80::8/64 dev cam1 nodad")
+    with gateway.entered():
+        kept = found()[1].own
+        found.look_again()
+        after = found()[1].own
+
+    assert (before, kept) == (("10.8.0.2",), ("10.8.0.2",))
+    assert after == ("10.8.0.1", "10.8.0.2", "fd00:8::1")
 
 
 @pytest.mark.netns

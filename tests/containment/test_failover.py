@@ -18,7 +18,11 @@ import pytest
 from bartizan.containment.level import Level
 from bartizan.containment.model import ContainedDevice, Ruleset, Segment
 from bartizan.ids import Address, DeviceId, Mac
+from bartizan_agent.clock import GatewayClock
 from bartizan_agent.nftables.enforcer import Nftables
+from bartizan_agent.renamed import Remembered
+from bartizan_agent.segments import Links
+from bartizan_agent.settings import ContainmentSettings, SegmentSettings
 from bartizan_lab.netns import Namespace, bridge, route_between, veth
 from tests.containment.test_flows_in_progress import OFFICE
 
@@ -221,3 +225,20 @@ def test_what_is_changed_after_the_address_moved_holds_at_once(site: Site) -> No
         until(lambda: sum(each.packets for each in site.members[1].firewall.counters()) > 100)
 
         assert not shouting.heard()
+
+
+def test_the_one_that_has_taken_over_is_known_by_the_address_that_it_has(site: Site, tmp_path: Path) -> None:
+    assert [INSIDE in own_addresses(member, tmp_path) for member in site.members] == [True, False]
+
+    site.members[0].lose_power()
+    until(lambda: site.members[1].is_master)
+
+    assert INSIDE in own_addresses(site.members[1], tmp_path)
+
+
+def own_addresses(member: Member, folder: Path) -> tuple[Address, ...]:
+    """Return what this gateway reports as its own on its camera segment."""
+    segments, clock = (SegmentSettings("cam0"),), GatewayClock(folder / "clock")
+    with member.host.entered():
+        (link,) = Links(segments, ContainmentSettings(), clock, Remembered(folder / "interfaces.json"))()
+    return link.own

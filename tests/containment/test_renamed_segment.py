@@ -9,6 +9,7 @@ import pytest
 from bartizan.identity.model import Observation
 from bartizan.ids import Address, Mac, SiteId
 from bartizan.wire import events
+from bartizan.wire.up import Event
 from bartizan_agent import app
 from bartizan_agent.gateway import Gateway
 from bartizan_agent.nftables.enforcer import Nftables
@@ -35,6 +36,8 @@ class Site:
     def __init__(self, cables: Wire, folder: Path) -> None:
         self.cables = cables
         self._places = Places(folder)
+        self.addresses: list[str] = []
+        """Of the gateway's own, each time they were told."""
         self.told: list[tuple[str, str]] = []
         """The kind of each event about a segment, and what its interface is called now."""
 
@@ -50,7 +53,11 @@ class Site:
                 gateway.observe((Observation("cam0", (CAMERA,), MAC),))
                 gateway.reconcile()
                 yield gateway
-                self.told += _about_segments(parts.outbox)
+                for event in _told(parts.outbox):
+                    if event.kind in {events.SEGMENT_MISSING, events.SEGMENT_RETURNED}:
+                        self.told.append((event.kind, event.detail.get("now", "")))
+                    if event.kind == events.GATEWAY_ADDRESSES:
+                        self.addresses.append(event.detail["addresses"])
 
     def rename(self, old: str, new: str) -> None:
         """Rename an interface; its addresses and routes stay, its neighbours are forgotten and not needed."""
@@ -61,11 +68,9 @@ class Site:
         return self.cables.forwarded([KNOWN, STRANGER])
 
 
-def _about_segments(outbox: Outbox) -> Iterator[tuple[str, str]]:
+def _told(outbox: Outbox) -> Iterator[Event]:
     while (head := outbox.head()) is not None:
-        for event in head.events:
-            if event.kind in {events.SEGMENT_MISSING, events.SEGMENT_RETURNED}:
-                yield event.kind, event.detail.get("now", "")
+        yield from head.events
         outbox.acknowledge(head.boot, head.events[-1].sequence or 0)
 
 
@@ -108,6 +113,21 @@ def test_once_it_has_its_name_back_all_is_as_before(site: Site) -> None:
 
         assert site.passes() == [False, False]
     assert site.told == [(events.SEGMENT_MISSING, "enp3s0"), (events.SEGMENT_RETURNED, "")]
+
+
+def test_an_address_that_moves_to_this_gateway_is_told_once(site: Site) -> None:
+    with site.agent() as gateway:
+        report = gateway.report()
+        site.cables.gateway.ip("address add 10.9.0.254/24 dev cam0")
+        for _ in range(2):
+            gateway.interfaces_changed()
+            gateway.reconcile()
+        later = gateway.report()
+
+    assert report is not None
+    assert later is not None
+    assert (report.posture.addresses, later.posture.addresses) == ((), ("10.9.0.254",))
+    assert site.addresses == ["10.9.0.254"]
 
 
 def test_an_interface_that_is_taken_out_is_told_once(site: Site) -> None:

@@ -9,11 +9,12 @@ from typing import Self
 
 from bartizan_agent.discovery import rtnetlink
 
+_GROUPS = rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR | rtnetlink.RTMGRP_IPV6_IFADDR
 _READ = 16 * 1024  # octets; what is read is thrown away
 
 
 class InterfaceNews:
-    """A subscription to changes of interfaces and IPv4 addresses. They are rare, so each is told of at once.
+    """A subscription to changes of interfaces and their addresses. They are rare, so each is told of at once.
 
     Args:
         tell: Called in the event loop, once for all that came together.
@@ -28,7 +29,7 @@ class InterfaceNews:
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
         )
         try:
-            self._socket.bind((0, rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR))
+            self._socket.bind((0, _GROUPS))
             self._loop.add_reader(self._socket, self._read)
         except BaseException:
             self._socket.close()

@@ -11,7 +11,7 @@ import msgspec
 from bartizan.ids import Address, Mac
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH = 18, 22, 26, 30
-RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR = 0x1, 0x4, 0x10
+RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x4, 0x10, 0x100
 """Multicast groups of changes (linux/rtnetlink.h)."""
 
 _NLMSG_DONE, _NLMSG_ERROR = 3, 2

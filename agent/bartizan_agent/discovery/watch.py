@@ -47,7 +47,7 @@ class Watch:
         interval_seconds: Between full scans.
         limits: How politely.
         ports: Of a bridge, where the devices are; by default each segment is an interface of its own.
-        interfaces_changed: Called when some interface or IPv4 address of this machine came, went or changed.
+        interfaces_changed: Called when some interface or address of this machine came, went or changed.
     """
 
     def __init__(
