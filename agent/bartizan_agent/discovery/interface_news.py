@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import socket
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -25,15 +24,8 @@ class InterfaceNews:
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-        )
-        try:
-            self._socket.bind((0, _GROUPS))
-            self._loop.add_reader(self._socket, self._read)
-        except BaseException:
-            self._socket.close()
-            raise
+        self._socket = rtnetlink.subscribed(_GROUPS)
+        self._loop.add_reader(self._socket, self._read)
         return self
 
     def __exit__(

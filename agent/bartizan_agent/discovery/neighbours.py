@@ -3,7 +3,6 @@
 import asyncio
 import enum
 import errno
-import socket
 from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
 from typing import Self
@@ -117,12 +116,8 @@ class Neighbours:
         self.table = Table() if table is None else table
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-        )
+        self._socket = rtnetlink.subscribed(rtnetlink.RTMGRP_NEIGH, buffer_octets=_BUFFER)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            self._socket.bind((0, rtnetlink.RTMGRP_NEIGH))
             # Subscribed before dumped, so that no change falls between the two.
             self.table.begin_again()
             self._loop = asyncio.get_running_loop()

@@ -100,6 +100,28 @@ def dump_request(kind: int, sequence: int, family: int = socket.AF_UNSPEC) -> by
     return _HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST | _NLM_F_DUMP, sequence, 0) + body
 
 
+def subscribed(groups: int, *, buffer_octets: int | None = None) -> socket.socket:
+    """Return a non-blocking socket on which the kernel tells of changes.
+
+    Args:
+        groups: Of which: multicast groups, joined by `|`.
+        buffer_octets: What may wait to be read, where the default is too little.
+
+    Raises:
+        OSError: The kernel refuses, which it does not do unless it is confined.
+    """
+    kinds = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    sock = socket.socket(socket.AF_NETLINK, kinds, socket.NETLINK_ROUTE)
+    try:
+        if buffer_octets is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_octets)
+        sock.bind((0, groups))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 def messages(data: bytes) -> Iterator[Message]:
     """Yield the messages in what the kernel sent that are of interest here; a cut-off one ends it."""
     offset = 0
