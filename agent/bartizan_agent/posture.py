@@ -11,6 +11,7 @@ from bartizan_agent.containment import level_of
 from bartizan_agent.drivers import driver_for
 from bartizan_agent.evidence import NO_SWITCHES, device_postures, limits
 from bartizan_agent.parts import Parts
+from bartizan_agent.reconcile import Link
 
 
 def posture_of(parts: Parts, devices: tuple[Device, ...], totals: Iterable[DeviceDrops]) -> Posture:
@@ -46,10 +47,24 @@ def posture_of(parts: Parts, devices: tuple[Device, ...], totals: Iterable[Devic
         addresses=tuple(dict.fromkeys(address for link in parts.links() for address in link.own)),
         disk_full=parts.places.is_full(),
         released=released.sentence() if released else "",
+        segments_gone=gone(parts.links()),
     )
+
+
+def gone(links: Iterable[Link]) -> tuple[str, ...]:
+    """Return, of each segment whose interface is not there under its name, what became of it, in words."""
+    links = tuple(links)
+    called_now = {link.instead_of: link.interface for link in links if link.instead_of}
+    return tuple(_became(link.interface, called_now.get(link.interface, "")) for link in links if link.missing)
 
 
 def with_driver(device: Device) -> Device:
     """Return the device with the name of the driver that reads it, if there is one."""
     driver = driver_for(device.identity)
     return device if driver is None or device.driver == driver.name else replace(device, driver=driver.name)
+
+
+def _became(name: str, called_now: str) -> str:
+    if called_now:
+        return f"interface {name} is called {called_now} now, which is held at the segment's default level"
+    return f"interface {name} is gone: nothing of its segment is enforced or measured"

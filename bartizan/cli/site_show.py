@@ -72,6 +72,8 @@ def _held(found: Json) -> Iterator[tuple[str, object]]:
             "disk",
             "full: it enforces and obeys, but what happens there is being lost. Free some space on the gateway",
         )
+    if posture["segments_gone"]:
+        yield "segments", "\n".join(posture["segments_gone"])
     if posture["released"]:
         yield "released", posture["released"]
     yield "ruleset", posture["ruleset_digest"] or "nothing is enforced"

@@ -14,7 +14,7 @@ History:
        asked for; the port of a managed switch that holds a device; self-tests that a gateway makes by itself or when
        ordered, and what came of the last; gateways that stand by for another's site;
        whether a gateway's disk is full; statements that the controller asks for; a gateway's own addresses on its
-       camera segments
+       camera segments; camera segments without an interface
 """
 
 CAPABILITY = 4

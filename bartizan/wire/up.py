@@ -111,6 +111,8 @@ class Posture(msgspec.Struct, frozen=True):
     """Whether the gateway has no room to keep anything: it enforces and obeys, but events are being lost."""
     released: str = ""
     """Why containment is lifted by hand, by whom and until when; empty where it is not."""
+    segments_gone: tuple[str, ...] = ()
+    """Of each camera segment whose interface is not there under its name: what became of it, in words."""
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):

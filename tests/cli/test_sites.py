@@ -34,6 +34,7 @@ SCHOOL_SITES = SITES[::100]
 """Are schools, with three cameras each, one of which was not judged yet."""
 TAKEN = 1_769_904_000.0
 LEAKY = SCHOOL_SITES[1]
+GONE = "interface cam0 is gone: nothing of its segment is enforced or measured"
 GOT_OUT = SelfTest(
     TAKEN,
     "not-blocked",
@@ -72,7 +73,7 @@ def report_of(database: Database, site: SiteId) -> None:
     """Keep that a gateway was enrolled, and what it measured."""
     held = report(Gateway(site, Path(), BootId("b")), (device(1), device(2)), level=Level.ISOLATE, taken_at=TAKEN)
     if site == LEAKY:
-        held = replace(held, posture=replace(held.posture, self_test=GOT_OUT, disk_full=True))
+        held = replace(held, posture=replace(held.posture, self_test=GOT_OUT, disk_full=True, segments_gone=(GONE,)))
     seen = inventory.join(held.devices, held.posture)
     unjudged = {each.id: inventory.SeenDevice(each) for each in (device(3),)}
     capability = 4 if site == LEAKY else 3
@@ -151,6 +152,7 @@ def test_what_got_out_of_a_site_is_shown_with_its_way_out(person: Person) -> Non
     assert "GOT OUT: cam0 at isolate: IPv6: packets left by up0" in shown
     assert "blocked: cam0 at isolate: IPv4" in shown
     assert "disk              full: it enforces and obeys" in shown
+    assert f"segments          {GONE}" in shown
     assert "self-test         never" in person.do("site", "show", SCHOOL_SITES[0])
 
 

@@ -59,6 +59,13 @@ class Site:
                     if event.kind == events.GATEWAY_ADDRESSES:
                         self.addresses.append(event.detail["addresses"])
 
+    def gone(self, gateway: Gateway) -> tuple[str, ...]:
+        """Return what the gateway reports of segments without their interface."""
+        gateway.look()
+        report = gateway.report()
+        assert report is not None
+        return report.posture.segments_gone
+
     def rename(self, old: str, new: str) -> None:
         """Rename an interface; its addresses and routes stay, its neighbours are forgotten and not needed."""
         self.cables.gateway.ip(f"link set {old} down", f"link set {old} name {new}", f"link set {new} up")
@@ -105,13 +112,17 @@ def test_it_is_known_under_its_new_name_after_a_restart(site: Site) -> None:
 
 
 def test_once_it_has_its_name_back_all_is_as_before(site: Site) -> None:
+    reported = []
     with site.agent() as gateway:
         for old, new in (("cam0", "enp3s0"), ("enp3s0", "cam0")):
             site.rename(old, new)
             gateway.interfaces_changed()
             gateway.reconcile()
+            reported.append(site.gone(gateway))
 
         assert site.passes() == [False, False]
+    held = "interface cam0 is called enp3s0 now, which is held at the segment's default level"
+    assert reported == [(held,), ()]
     assert site.told == [(events.SEGMENT_MISSING, "enp3s0"), (events.SEGMENT_RETURNED, "")]
 
 
@@ -136,4 +147,5 @@ def test_an_interface_that_is_taken_out_is_told_once(site: Site) -> None:
         for _ in range(2):
             gateway.interfaces_changed()
             gateway.reconcile()
+        assert site.gone(gateway) == ("interface cam0 is gone: nothing of its segment is enforced or measured",)
     assert site.told == [(events.SEGMENT_MISSING, "")]

@@ -29,7 +29,7 @@ PUBLISHED = {
     1: "21bd34da1c48876b6e76a529c9be3ffbd3ccdf747e333357a2ce07f6bbd368d8",
     2: "6d0361bea2f718a42b0fd08208353811d0d8d07923addb379a18886047f76671",
     3: "1ba5ae233fd421f25b3b0cf0cd140cf0e203f720b22fafe5e09bf885ebcfc967",
-    4: "33a245fa6114437b91c72b4fc2817f05bcf4aa47184f043d74f7c40ca2ac7ba1",
+    4: "3662c8eb4738fdde4a346bd0ae9def5befb444e7f44520b9578fc0dc49e4c4b1",
 }
 """Digest of what each capability's schema means. An entry of a released capability is never changed."""
 
