@@ -132,7 +132,7 @@ async def test_cameras_of_one_switch_are_kept_apart_until_they_are_released(gate
         assert (asked.code, "no answer" in asked.out) == (1, True)
         assert not site.reaches("gate", "yard")
     stuck = await gateway.do(*RELEASE)
-    assert (stuck.code, stuck.out.count("Still held, the agent tries again")) == (1, 2)
+    assert (stuck.code, stuck.out.count("Still held, the agent tries again: switch sw1 port p")) == (4, 2)
     await site.start()
 
     alone = await gateway.do(*RELEASE)

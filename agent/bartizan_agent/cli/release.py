@@ -3,12 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from bartizan_agent.cli import DONE, FAILED, Subparsers, json_option, say
+from bartizan_agent.cli import DONE, Subparsers, json_option, say
 from bartizan_agent.nftables.restore import LONGEST_RELEASE_SECONDS
 
 if TYPE_CHECKING:
     from bartizan_agent.places import Places
 
+STILL_HELD = 4
 DEFAULT_HOURS, LONGEST_HOURS = 4.0, LONGEST_RELEASE_SECONDS / 3600
 
 
@@ -24,7 +25,8 @@ def add_parser(subparsers: Subparsers) -> None:
             " reached."
         ),
         epilog=(
-            "Exit codes: 0 containment is lifted, 1 it is, but ports of managed switches are still held, or may be."
+            "Exit codes: 0 containment is lifted, 1 it is not, 4 it is, but ports of managed switches are still held,"
+            " or may be."
         ),
     )
     parser.add_argument("--all", action="store_true", required=True, help="all devices of the site; say so")
@@ -77,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         "\n".join([f"Containment is {lifted.sentence()}.", *back, knows]),
         {"released": lifted, "agent_knows": told_agent, "switches": back},
     )
-    return DONE if is_free else FAILED
+    return DONE if is_free else STILL_HELD
 
 
 def _give_back_ports(arguments: argparse.Namespace, places: "Places") -> tuple[list[str], bool]:
