@@ -67,4 +67,4 @@ def with_driver(device: Device) -> Device:
 def _became(name: str, called_now: str) -> str:
     if called_now:
         return f"interface {name} is called {called_now} now, which is held at the segment's default level"
-    return f"interface {name} is gone: nothing of its segment is enforced or measured"
+    return f"interface {name} is gone: if it is there under a name unknown here, nobody holds what is plugged into it"

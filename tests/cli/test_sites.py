@@ -34,7 +34,7 @@ SCHOOL_SITES = SITES[::100]
 """Are schools, with three cameras each, one of which was not judged yet."""
 TAKEN = 1_769_904_000.0
 LEAKY = SCHOOL_SITES[1]
-GONE = "interface cam0 is gone: nothing of its segment is enforced or measured"
+GONE = "interface cam0 is gone: if it is there under a name unknown here, nobody holds what is plugged into it"
 GOT_OUT = SelfTest(
     TAKEN,
     "not-blocked",

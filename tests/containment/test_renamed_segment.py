@@ -147,5 +147,7 @@ def test_an_interface_that_is_taken_out_is_told_once(site: Site) -> None:
         for _ in range(2):
             gateway.interfaces_changed()
             gateway.reconcile()
-        assert site.gone(gateway) == ("interface cam0 is gone: nothing of its segment is enforced or measured",)
+        assert site.gone(gateway) == (
+            "interface cam0 is gone: if it is there under a name unknown here, nobody holds what is plugged into it",
+        )
     assert site.told == [(events.SEGMENT_MISSING, "")]

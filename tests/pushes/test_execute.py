@@ -4,15 +4,16 @@ import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import DropCounter
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, BootId, DeviceId, Mac, OrderId, OrganisationId, PolicyId, SiteId
-from bartizan.policy.model import Condition, Maker, Operator, Policy, Rule, Subject
+from bartizan.policy.model import Condition, Maker, Operator, Policy, Rule, SiteFacts, Subject
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.orders import Activate, OrderBook, Raise
 from bartizan.trust.push import Push, Wave
@@ -24,6 +25,7 @@ from bartizan_controller.errors import NotFound
 from bartizan_controller.orders import Change
 from bartizan_controller.pushes import execute
 from bartizan_controller.pushes.model import Intent, PushState
+from bartizan_controller.pushes.stages import stages
 from bartizan_controller.store import (
     audit,
     books,
@@ -191,6 +193,23 @@ def test_stages_are_resolved_once_and_every_site_is_in_one(controller: Controlle
     assert len(found["wave 1"]) == 1
 
 
+def test_who_stands_by_for_a_site_goes_with_it_and_counts_for_no_site_of_its_own() -> None:
+    pairs = {SiteId(f"site-{number}"): SiteId(f"site-{number}-b") for number in range(20)}
+    facts = tuple(
+        SiteFacts(gateway, COUNCIL, standby_for=site if gateway != site else UNSET)
+        for site, standby in pairs.items()
+        for gateway in (site, standby)
+    )
+    push = replace(PUSH, canary=(SiteId("site-0"),))
+
+    found = stages(push, replace(CATALOGUE, sites=facts), [each.id for each in facts])
+
+    assert found[0].sites == ("site-0", "site-0-b")
+    assert [len(stage.sites) for stage in found] == [2, 18, 20], "half of the sites at the end of the first wave"
+    for stage in found:
+        assert {pairs.get(gateway, gateway) for gateway in stage.sites} <= set(stage.sites)
+
+
 def test_it_goes_through_its_stages(controller: Controller, wave: SiteId) -> None:
     """Told, read back, watched, next; and each order says the very text that was signed."""
     [order] = controller.database.query(lambda c: books.standing(c, wave))
@@ -325,7 +344,7 @@ def test_when_the_signed_time_is_over_the_orders_end(controller: Controller, wav
 
 
 def test_a_later_version_takes_its_place(controller: Controller, wave: SiteId) -> None:
-    controller.catalogue = msgspec.structs.replace(CATALOGUE, versions={"policy": 8}, push=None)
+    controller.catalogue = replace(CATALOGUE, versions={"policy": 8}, push=None)
     controller.step(1100.0)
 
     assert controller.told() == set()
@@ -334,7 +353,7 @@ def test_a_later_version_takes_its_place(controller: Controller, wave: SiteId) -
 
 
 def test_what_everybody_gets_at_once_is_no_push(controller: Controller) -> None:
-    catalogue = msgspec.structs.replace(CATALOGUE, versions={"policy": 8}, push=None)
+    catalogue = replace(CATALOGUE, versions={"policy": 8}, push=None)
     controller.catalogue = catalogue
     controller.step(1100.0)
 
@@ -361,7 +380,7 @@ def test_a_large_wave_is_told_in_portions(tmp_path: Path) -> None:
         for site in sites:
             database.change(functools.partial(connect, site=site))
         controller = Controller(database)
-        controller.catalogue = msgspec.structs.replace(CATALOGUE, push=msgspec.structs.replace(PUSH, waves=()))
+        controller.catalogue = replace(CATALOGUE, push=replace(PUSH, waves=()))
         controller.step(1000.0)
         controller.report(HALL)
         controller.step(1010.0)
@@ -376,7 +395,7 @@ def test_an_agent_that_would_refuse_the_whole_book_is_not_told(controller: Contr
     [site] = controller.stages()["wave 1"]
     [last] = controller.stages()["the rest"]
     known = controller.database.query(lambda c: gateways.find(c, site))
-    older = msgspec.structs.replace(known, capability=3)
+    older = replace(known, capability=3)
     controller.database.change(lambda c: gateways.save_link_states(c, [older]))
     controller.report(HALL)
     controller.step(1010.0)

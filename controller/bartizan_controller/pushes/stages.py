@@ -2,11 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+
+from msgspec import UNSET
 
 from bartizan.identity.model import Device, Identity
 from bartizan.ids import DeviceId, SiteId
-from bartizan.policy.facts import Facts, site_facts
+from bartizan.policy.facts import Facts, served_by, site_facts
 from bartizan.policy.model import Selector
 from bartizan.policy.selectors import compile_selector
 from bartizan.trust.content import Catalogue
@@ -17,11 +19,18 @@ CANARY, REST = "canary", "the rest"
 _ANY_DEVICE = Device(DeviceId("any"), Identity(), "")
 
 
-def stages(push: Push, catalogue: Catalogue, sites: Collection[SiteId]) -> tuple[Stage, ...]:
-    """Return the stages of a push over these sites. Every site is in one of them; stages without sites are left out.
+def stages(push: Push, catalogue: Catalogue, gateways: Collection[SiteId]) -> tuple[Stage, ...]:
+    """Return the stages of a push over these gateways. Each is in one of them; stages without any are left out.
 
-    Canaries are kept as they were signed, though none of these sites: they are waited for.
+    Waves are shares of the sites: a gateway that stands by for one goes with it, so that a take-over never brings
+    another policy. Canaries are kept as they were signed, though none of these: they are waited for.
     """
+    served = {
+        facts.id: served_by(catalogue.sites, facts.id)
+        for facts in catalogue.sites
+        if facts.standby_for is not UNSET and facts.id in gateways
+    }
+    sites = [gateway for gateway in gateways if served.get(gateway, gateway) == gateway]
     made = [Stage(CANARY, push.canary)]
     left = [site for site in _shuffled(push.policy, sites) if site not in push.canary]
     for number, wave in enumerate(push.waves, 1):
@@ -33,7 +42,12 @@ def stages(push: Push, catalogue: Catalogue, sites: Collection[SiteId]) -> tuple
         made.append(Stage(f"wave {number}", tuple(sorted(taken))))
         left = [site for site in left if site not in set(taken)]
     made.append(Stage(REST, tuple(sorted(left))))
-    return tuple(stage for stage in made if stage.sites)
+    return tuple(_with_standbys(stage, served) for stage in made if stage.sites)
+
+
+def _with_standbys(stage: Stage, served: Mapping[SiteId, SiteId]) -> Stage:
+    standbys = sorted(gateway for gateway, site in served.items() if gateway != site and site in stage.sites)
+    return Stage(stage.name, (*stage.sites, *(each for each in standbys if each not in stage.sites)))
 
 
 def _matches(selector: Selector, catalogue: Catalogue, site: SiteId) -> bool:
