@@ -1,10 +1,12 @@
 """Interfaces of camera segments that are called otherwise now: what is plugged into them must not come loose.
 
-The packet filter knows a segment by its interface's name. Within one run of the kernel an interface keeps its number
-when it is renamed, and over a restart it keeps its MAC; what was seen of either is kept in the state folder.
+The packet filter knows a segment by its interface's name. Within one run of the agent an interface is known by its
+number, which it keeps when it is renamed; over a restart by its MAC, which is kept in the state folder if no other
+interface has the same: a VLAN has that of its trunk, and taking the one for the other would hold all of the site.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -51,15 +53,17 @@ class Remembered:
         bridges = {each.bridge for each in present.values()}  # a bridge takes the MAC of one of its ports
         others = [each for each in present.values() if each.name not in names and each.index not in bridges]
         there = [present[name] for name in names if name in present]
+        shared = Counter(each.mac for each in present.values() if each.index not in bridges)
         self._indexes |= {each.name: each.index for each in there}
-        self._keep(self._macs | {each.name: each.mac for each in there if each.mac})
+        gone = {name: mac for name, mac in self._macs.items() if name in names and name not in present}
+        self._keep(gone | {each.name: each.mac for each in there if each.mac and shared[each.mac] == 1})
         found = {}
         for name in names:
             if name not in present:
                 now = [each.name for each in others if each.index == self._indexes.get(name)] or [
                     each.name for each in others if each.mac and each.mac == self._macs.get(name)
                 ]
-                if len(now) == 1:  # an uplink may share its MAC with a VLAN of its own: who is meant must be certain
+                if len(now) == 1:
                     found[name] = now[0]
         return found
 

@@ -1,6 +1,7 @@
 """A camera segment whose interface is renamed, or taken out, under a running agent, and over its restart."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,20 @@ def test_it_is_known_under_its_new_name_after_a_restart(site: Site) -> None:
     with site.agent():
         assert site.passes() == [False, False]
     assert site.told == [(events.SEGMENT_MISSING, "enp3s0")]
+
+
+def test_who_only_has_the_same_mac_is_not_taken_for_it(site: Site) -> None:
+    """A trunk has the MAC of its VLANs: held as a segment, it would cut off all that comes by it."""
+    gateway = site.cables.gateway
+    (link,) = json.loads(gateway.run("ip", "-json", "link", "show", "cam0"))
+    gateway.ip(f"link set core0 address {link['address']}")
+    with site.agent():
+        pass
+    gateway.ip("link delete cam0")
+
+    with site.agent():
+        pass
+    assert site.told == [(events.SEGMENT_MISSING, "")]
 
 
 def test_once_it_has_its_name_back_all_is_as_before(site: Site) -> None:

@@ -9,11 +9,12 @@ from typing import Self
 from bartizan_agent.discovery import rtnetlink
 
 _GROUPS = rtnetlink.RTMGRP_LINK | rtnetlink.RTMGRP_IPV4_IFADDR | rtnetlink.RTMGRP_IPV6_IFADDR
+PAUSE_SECONDS = 0.25  # a cable with a loose contact makes hundreds of changes
 _READ = 16 * 1024  # octets; what is read is thrown away
 
 
 class InterfaceNews:
-    """A subscription to changes of interfaces and their addresses. They are rare, so each is told of at once.
+    """A subscription to changes of interfaces and their addresses. The first is told of at once, however many follow.
 
     Args:
         tell: Called in the event loop, once for all that came together.
@@ -21,6 +22,7 @@ class InterfaceNews:
 
     def __init__(self, tell: Callable[[], None]) -> None:
         self._tell = tell
+        self._resume: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -31,6 +33,8 @@ class InterfaceNews:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._resume:
+            self._resume.cancel()
         self._loop.remove_reader(self._socket)
         self._socket.close()
 
@@ -43,4 +47,6 @@ class InterfaceNews:
         except OSError as error:
             if error.errno != errno.ENOBUFS:  # there were more than there was room for: news all the same
                 raise
+        self._loop.remove_reader(self._socket)
+        self._resume = self._loop.call_later(PAUSE_SECONDS, self._loop.add_reader, self._socket, self._read)
         self._tell()
