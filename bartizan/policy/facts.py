@@ -57,6 +57,18 @@ def served_by(sites: Collection[SiteFacts], gateway: SiteId) -> SiteId:
     return gateway if served is None else served.id
 
 
+def standbys(sites: Collection[SiteFacts]) -> dict[SiteId, SiteId]:
+    """Return, of every gateway that stands by, for which site: what `served_by` says, for all of an estate."""
+    listed = {facts.id: facts for facts in sites}
+    return {
+        facts.id: facts.standby_for
+        for facts in sites
+        if facts.standby_for is not UNSET
+        and (served := listed.get(facts.standby_for)) is not None
+        and served.standby_for is UNSET
+    }
+
+
 def standbys_of(sites: Collection[SiteFacts], site: SiteId) -> tuple[SiteId, ...]:
     """Return the gateways that stand by for a site."""
     return tuple(facts.id for facts in sites if facts.standby_for == site and served_by(sites, facts.id) == site)

@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
-from msgspec import UNSET
-
 from bartizan.firmware.model import Image
 from bartizan.ids import ImageId, KeyId, SiteId
-from bartizan.policy.facts import served_by
+from bartizan.policy.facts import standbys
 from bartizan.trust.approval import Approval
 from bartizan.trust.catalogue import RoleKeys
 from bartizan.trust.content import Catalogue
@@ -176,8 +174,7 @@ class _Current:
         self.signers = repository.signers()
         self.approvals = repository.approvals()
         self.catalogue = repository.catalogue()
-        sites = self.catalogue.sites
-        self.served = {facts.id: served_by(sites, facts.id) for facts in sites if facts.standby_for is not UNSET}
+        self.served = standbys(self.catalogue.sites)
 
     def bundle_since(self, held: Mapping[str, int]) -> CatalogueBundle:
         key = tuple(sorted((role, held.get(role, 0)) for role in self.versions))

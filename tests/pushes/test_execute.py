@@ -210,6 +210,18 @@ def test_who_stands_by_for_a_site_goes_with_it_and_counts_for_no_site_of_its_own
         assert {pairs.get(gateway, gateway) for gateway in stage.sites} <= set(stage.sites)
 
 
+def test_a_standby_is_judged_by_the_orders_of_the_site_that_it_serves(controller: Controller, wave: SiteId) -> None:
+    """It reports the generation of that book; the order that activates the push is in one of its own name."""
+    facts = tuple(SiteFacts(site, COUNCIL, standby_for=HALL if site == wave else UNSET) for site in (HALL, EAST, WEST))
+    controller.catalogue = replace(CATALOGUE, sites=facts)
+
+    controller.report(wave, orders_held=0)
+    controller.step(1080.0)
+    controller.step(1200.0)
+
+    assert controller.told() == {EAST, WEST}
+
+
 def test_it_goes_through_its_stages(controller: Controller, wave: SiteId) -> None:
     """Told, read back, watched, next; and each order says the very text that was signed."""
     [order] = controller.database.query(lambda c: books.standing(c, wave))

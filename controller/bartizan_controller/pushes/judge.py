@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from bartizan.ids import SiteId
-from bartizan.policy.facts import site_facts
+from bartizan.policy.facts import site_facts, standbys
 from bartizan.trust.content import Catalogue
 from bartizan.wire.up import Posture
 from bartizan_controller.preview.estate import seen_devices, standing
@@ -40,10 +40,15 @@ def judge(
         for site in sorted(concerned & sites.keys())
         if sites[site].report_digest not in ("", known.get(site, UNTOLD).judged)
     ]
-    found: dict[SiteId, PushedSite] = {}
+    found, served = dict[SiteId, PushedSite](), standbys(catalogue.sites)
     for some in dialect.portions(fresh):
-        held, postures = books.load(connection, some), gateways.postures(connection, some)
-        current = [site for site in some if site in postures and is_current(postures[site], held, site)]
+        held = books.load(connection, {served.get(site, site) for site in some})
+        postures = gateways.postures(connection, some)
+        current = [
+            site
+            for site in some
+            if site in postures and is_current(postures[site], held, serves=served.get(site, site))
+        ]
         for site in current[: JUDGED_AT_ONCE - len(found)]:
             found[site] = _judged(
                 connection, intent, catalogue, known.get(site, UNTOLD), sites[site], postures[site], now=now
@@ -82,9 +87,13 @@ def _judged(
     )
 
 
-def is_current(posture: Posture, held: Mapping[SiteId | None, StoredBook], site: SiteId) -> bool:
-    """Return whether a gateway measured with the orders that stand for it, or newer ones."""
-    return posture.estate_orders >= _generation(held.get(None)) and posture.site_orders >= _generation(held.get(site))
+def is_current(posture: Posture, held: Mapping[SiteId | None, StoredBook], *, serves: SiteId) -> bool:
+    """Return whether a gateway measured with the orders that stand for the site that it serves, or newer ones.
+
+    What a standby holds by its own name it does not say; what a push activates so shows in its policy.
+    """
+    orders = posture.estate_orders, posture.site_orders
+    return orders[0] >= _generation(held.get(None)) and orders[1] >= _generation(held.get(serves))
 
 
 def _generation(book: StoredBook | None) -> int:

@@ -4,11 +4,9 @@ import hashlib
 import math
 from collections.abc import Collection, Iterator, Mapping
 
-from msgspec import UNSET
-
 from bartizan.identity.model import Device, Identity
 from bartizan.ids import DeviceId, SiteId
-from bartizan.policy.facts import Facts, served_by, site_facts
+from bartizan.policy.facts import Facts, site_facts, standbys
 from bartizan.policy.model import Selector
 from bartizan.policy.selectors import compile_selector
 from bartizan.trust.content import Catalogue
@@ -25,12 +23,8 @@ def stages(push: Push, catalogue: Catalogue, gateways: Collection[SiteId]) -> tu
     Waves are shares of the sites: a gateway that stands by for one goes with it, so that a take-over never brings
     another policy. Canaries are kept as they were signed, though none of these: they are waited for.
     """
-    served = {
-        facts.id: served_by(catalogue.sites, facts.id)
-        for facts in catalogue.sites
-        if facts.standby_for is not UNSET and facts.id in gateways
-    }
-    sites = [gateway for gateway in gateways if served.get(gateway, gateway) == gateway]
+    served = {gateway: site for gateway, site in standbys(catalogue.sites).items() if gateway in gateways}
+    sites = [gateway for gateway in gateways if gateway not in served]
     made = [Stage(CANARY, push.canary)]
     left = [site for site in _shuffled(push.policy, sites) if site not in push.canary]
     for number, wave in enumerate(push.waves, 1):
@@ -46,8 +40,8 @@ def stages(push: Push, catalogue: Catalogue, gateways: Collection[SiteId]) -> tu
 
 
 def _with_standbys(stage: Stage, served: Mapping[SiteId, SiteId]) -> Stage:
-    standbys = sorted(gateway for gateway, site in served.items() if gateway != site and site in stage.sites)
-    return Stage(stage.name, (*stage.sites, *(each for each in standbys if each not in stage.sites)))
+    beside = sorted(gateway for gateway, site in served.items() if site in stage.sites)
+    return Stage(stage.name, (*stage.sites, *(each for each in beside if each not in stage.sites)))
 
 
 def _matches(selector: Selector, catalogue: Catalogue, site: SiteId) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from bartizan.errors import Unavailable
 from bartizan.ids import SiteId
+from bartizan.policy.facts import standbys
 from bartizan.trust.content import Catalogue
 from bartizan.trust.tufdata import POLICY
 from bartizan.wire import events
@@ -54,13 +55,14 @@ def judge(connection: Connection, catalogue: Catalogue, *, now: float) -> dict[S
     """Return what is made of some reports that have stood for a while and were not judged."""
     waiting = judgements.unjudged(connection, reported_before=now - SETTLE_SECONDS, limit=10 * AT_ONCE)
     known, postures = gateways.load(connection, waiting), gateways.postures(connection, waiting)
-    held = books.load(connection, waiting)
+    served = standbys(catalogue.sites)
+    held = books.load(connection, {served.get(site, site) for site in waiting})
     made: dict[SiteId, Judgement] = {}
     for site in waiting:
         gateway, posture = known[site], postures.get(site)
         if posture is None or len(made) == AT_ONCE:
             continue
-        if is_current(posture, held, site):
+        if is_current(posture, held, serves=served.get(site, site)):
             differ = _differences(connection, gateway, posture, catalogue, now=now)
         elif now - (gateway.reported_at or now) < OVERDUE_SECONDS or not gateway.connected:
             continue
