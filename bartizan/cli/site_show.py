@@ -65,8 +65,8 @@ def _held(found: Json) -> Iterator[tuple[str, object]]:
     for label, key in (("estate orders", "estate_orders"), ("site orders", "site_orders")):
         held, told = posture[key], found[key]
         yield label, "none" if not held and not told else f"{held}" if held >= told else f"{held}, told {told}"
-    if posture["addresses"]:
-        yield "addresses", f"{', '.join(posture['addresses'])}, on its camera segments"
+    if addresses := _addresses(found["gateway"], posture):
+        yield "addresses", f"{addresses}, on its camera segments"
     if posture["disk_full"]:
         yield (
             "disk",
@@ -95,9 +95,15 @@ def standby_rows(name: str, found: Json) -> Iterator[tuple[str, object]]:
     for standby in found["standbys"]:
         ready = f"ready to take over, measured {standby['age_seconds'] or 0:.0f} s ago"
         lacks = "; ".join(standby["lacks"])
-        has = ", ".join((standby["member"]["posture"] or {}).get("addresses", ()))
         state = f"CANNOT TAKE OVER: {lacks}" if lacks else ready
+        has = _addresses(standby["member"]["gateway"], standby["member"]["posture"])
         yield "standby", f"{standby['member']['site']}: {state}" + (f"; has {has}" if has else "")
+
+
+def _addresses(gateway: Json | None, posture: Json | None) -> str:
+    """Return what a gateway has on its camera segments; of one that is away nobody knows, and nothing is said."""
+    is_here = bool(gateway and gateway["connected"])
+    return ", ".join(posture["addresses"]) if is_here and posture else ""
 
 
 def _versions(held: Json, told: Json, *, expired: bool) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from bartizan.cli.site_show import standby_rows
 
-READY = {"member": {"site": "hall-b", "posture": None}, "age_seconds": 12.4, "lacks": []}
+READY = {"member": {"site": "hall-b", "gateway": None, "posture": None}, "age_seconds": 12.4, "lacks": []}
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,19 @@ def test_a_standby_is_ready_or_says_what_it_lacks(lacks: list[str], said: str) -
     assert list(standby_rows("hall", found)) == [("standby", said)]
 
 
-def test_it_is_shown_which_gateway_has_the_shared_address() -> None:
-    holder = {"member": {"site": "hall-b", "posture": {"addresses": ["10.9.0.1", "10.9.0.3"]}}}
-    found: dict[str, Any] = {"serves": "hall", "standbys": [READY | holder]}
+@pytest.mark.parametrize(("connected", "has"), [(True, "; has 10.9.0.1, 10.9.0.3"), (False, "")])
+def test_it_is_shown_which_gateway_has_the_shared_address(*, connected: bool, has: str) -> None:
+    """One that lost its power had it; whether it still has nobody knows."""
+    member = {
+        "site": "hall-b",
+        "gateway": {"connected": connected},
+        "posture": {"addresses": ["10.9.0.1", "10.9.0.3"]},
+    }
+    found: dict[str, Any] = {"serves": "hall", "standbys": [READY | {"member": member}]}
 
     ((_, said),) = standby_rows("hall", found)
 
-    assert said == "hall-b: ready to take over, measured 12 s ago; has 10.9.0.1, 10.9.0.3"
+    assert said == f"hall-b: ready to take over, measured 12 s ago{has}"
 
 
 def test_a_standby_itself_says_where_its_devices_are_counted() -> None:
