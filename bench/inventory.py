@@ -25,11 +25,11 @@ from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.wire import codec, topics
 from bartizan.wire.down import CatalogueBundle, Certificate
 from bartizan.wire.up import DevicePosture, Posture, RenewCertificate, Report
-from bartizan_controller.inventory import SeenDevice, substance
+from bartizan_controller.inventory import SeenDevice, record, substances
 from bartizan_controller.link import intake
 from bartizan_controller.link.parse import parse
 from bartizan_controller.search import DeviceQuery, search
-from bartizan_controller.store import counters, devices, dialect, gateways, migrate, organisations
+from bartizan_controller.store import counters, dialect, gateways, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Position
 from bartizan_controller.store.gateways import Gateway
@@ -116,7 +116,7 @@ class _Reports:
 
     def _take_bare(self, payload: bytes) -> None:
         self._bare.execute("BEGIN IMMEDIATE")
-        held = dict(self._bare.execute("SELECT id, digest FROM devices WHERE site = ?", (SITE,)).fetchall())
+        held = dict(self._bare.execute("SELECT id, told FROM devices WHERE site = ?", (SITE,)).fetchall())
         self._put(_rows(msgspec.json.decode(payload, type=Report), held))
         self._bare.execute("COMMIT")
 
@@ -146,7 +146,7 @@ def _rows(said: Report, held: dict[str, bytes]) -> Rows:
         digest = hashlib.sha256(documents[0] + documents[1]).digest()[:16]
         if held.get(device.id) == digest:
             continue
-        rows["device_documents"].append((said.site, device.id, *documents))
+        rows["device_documents"].append((said.site, device.id, *documents, b""))
         rows["devices"].append(
             (
                 *(said.site, device.id, identity.maker, identity.brand, identity.kind.value, identity.model),
@@ -155,9 +155,9 @@ def _rows(said: Report, held: dict[str, bytes]) -> Rows:
                 *(
                     device.last_seen,
                     posture.dropped_packets,
-                    digest,
                     f"{device.id} {identity.model}",
                     posture.remove_by,
+                    digest,
                 ),
             )
         )
@@ -233,7 +233,7 @@ def _fill(file: Path) -> None:
             site = f"site-{number:05d}"
             made.executemany(f"INSERT INTO devices VALUES ({marks})", [(site, *row[1:]) for row, _ in template])  # noqa: S608
             made.executemany(
-                "INSERT INTO device_documents VALUES (?, ?, ?, ?)", [(site, *each) for _, each in template]
+                "INSERT INTO device_documents VALUES (?, ?, ?, ?, ?)", [(site, *each) for _, each in template]
             )
         for _, statement in indices:
             made.execute(statement)
@@ -242,9 +242,9 @@ def _fill(file: Path) -> None:
 
 
 def _kept(number: int) -> tuple[Row, Row]:
-    kept = substance(_seen(_device(number, "V5.5.0")))
-    row = devices._row(SITE, kept)  # noqa: SLF001 - the very rows
-    return tuple(row.values()), (kept.seen.device.id, kept.device, kept.posture)
+    (kept,) = substances([_seen(_device(number, "V5.5.0"))])
+    row = reported._row(SITE, kept, record(kept.seen))  # noqa: SLF001 - the very rows
+    return row, (kept.seen.device.id, kept.device, kept.posture, b"")
 
 
 def _make_site(connection: Connection) -> None:

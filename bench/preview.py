@@ -33,10 +33,10 @@ from bartizan.policy.model import (
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.wire.up import DevicePosture
 from bartizan_controller.catalogue.repository import Outlook
-from bartizan_controller.inventory import SeenDevice, substance
+from bartizan_controller.inventory import SeenDevice, record, substances
 from bartizan_controller.preview import estate
 from bartizan_controller.preview.outlook import Previews
-from bartizan_controller.store import devices, dialect, migrate
+from bartizan_controller.store import dialect, migrate, reported
 from bartizan_controller.store.database import Database
 from bench.floor import Goal, Result, in_turn, milliseconds, report
 
@@ -178,14 +178,14 @@ def _fill(file: Path) -> None:
             " VALUES (?, '', '', 0, 1, '', 3, '', 0, 0, 0, 'd')",
             [(_site(number),) for number in range(SITES)],
         )
-        variants = [[substance(_seen(site, number)) for number in range(DEVICES)] for site in range(VARIANTS)]
-        rows = [[tuple(devices._row(SiteId(""), kept).values()) for kept in each] for each in variants]  # noqa: SLF001 - the very rows
+        variants = [substances(_seen(site, number) for number in range(DEVICES)) for site in range(VARIANTS)]
+        rows = [[reported._row(SiteId(""), kept, record(kept.seen)) for kept in each] for each in variants]  # noqa: SLF001 - the very rows
         marks = ", ".join("?" * len(rows[0][0]))
         for number in range(SITES):
             site, of = _site(number), number % VARIANTS
             made.executemany(f"INSERT INTO devices VALUES ({marks})", [(site, *row[1:]) for row in rows[of]])  # noqa: S608 - all of it stands here
             made.executemany(
-                "INSERT INTO device_documents VALUES (?, ?, ?, ?)",
+                "INSERT INTO device_documents VALUES (?, ?, ?, ?, '')",
                 [(site, kept.seen.device.id, kept.device, kept.posture) for kept in variants[of]],
             )
         made.execute("COMMIT")

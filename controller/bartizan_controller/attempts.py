@@ -8,13 +8,12 @@ was dropped. A gateway that does not measure for a while tells of the gap, once 
 import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from bartizan.containment.level import Level
 from bartizan.containment.model import DropCounter
-from bartizan.identity.model import Device
 from bartizan.ids import Address, DeviceId, Mac, address, mac
 from bartizan.wire.up import DROPS_REPORTED
 
@@ -23,6 +22,18 @@ OF_A_DEVICE = 200
 OF_A_SITE = 20_000
 PACKETS_AT_MOST = 2**62  # a database holds twice as much, so that a sum of two never fails
 PROTOCOL_CHARACTERS = 16
+
+
+class Owner(Protocol):
+    """A device, as far as it is needed to say whose packets they are."""
+
+    @property
+    def id(self) -> DeviceId:
+        """Its identifier."""
+
+    @property
+    def macs(self) -> tuple[Mac, ...]:
+        """Those that it sends from."""
 
 
 class Target(NamedTuple):
@@ -125,7 +136,7 @@ class Outcome(enum.Enum):
     """Nothing was dropped as far as is known, but its gateway is away, or did not measure all of the time."""
 
 
-def movement(running: Mapping[Target, Running], devices: Iterable[Device], drops: Sequence[DropCounter]) -> Movement:
+def movement(running: Mapping[Target, Running], devices: Iterable[Owner], drops: Sequence[DropCounter]) -> Movement:
     """Return what a report's counters add to those known to run. What names no address or MAC is left out."""
     owners = {owned: device.id for device in devices for owned in device.macs}
     told = {target: drop for drop in drops[:DROPS_REPORTED] if (target := _target(drop)) is not None}

@@ -4,10 +4,12 @@ A device's *substance* leaves out what moves by itself (when it was last seen, h
 a report of an unchanged site rewrites nothing. Its *facts* are the part of it that people ask about later.
 """
 
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from operator import ne
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,12 +24,43 @@ Facts = dict[str, str]
 """What history keeps of a device, by the names in `FACTS`; what is not known is left out. Empty: it is not there."""
 
 
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """The facts of a device as history keeps them, one of which is empty where it is not known.
+
+    A report that changes a whole site makes and compares two of them for every device, so that it is no dictionary.
+    A fact that is added comes last: what was kept before it is read as empty.
+    """
+
+    presence: str = ""
+    """`present` or `lost`; empty: it is not there, and nothing is known of it."""
+    maker: str = ""
+    brand: str = ""
+    kind: str = ""
+    model: str = ""
+    firmware: str = ""
+    build_date: str = ""
+    serial: str = ""
+    macs: str = ""
+    addresses: str = ""
+    vulnerabilities: str = ""
+    wanted: str = ""
+    enforced: str = ""
+    not_enforceable: str = ""
+
+    @property
+    def facts(self) -> Facts:
+        """The same by name, of what is known."""
+        return {name: value for name, value in zip(FACTS, msgspec.structs.astuple(self), strict=True) if value}
+
+
 class SeenDevice(msgspec.Struct, frozen=True):
     """A device, and how its gateway holds it."""
 
     device: Device
     posture: DevicePosture | None = None
     """None: the gateway lists the device but has not yet judged it."""
+    told: bytes = b""
+    """Digest of both as they were sent, 16 octets; empty where it is not known how they were."""
 
     @property
     def agrees(self) -> bool:
@@ -47,7 +80,6 @@ class Substance(NamedTuple):
     seen: SeenDevice
     device: bytes
     posture: bytes
-    digest: bytes
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -61,21 +93,28 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class HeldDevice(NamedTuple):
-    """What is held of a device, as far as a comparison needs it."""
+    """What is held of a device, as far as changes follow from it."""
 
-    digest: bytes
     last_seen: float
     dropped_packets: int
+    told: bytes
+    """As in `SeenDevice`, when it was written last."""
+    device: bytes
+    posture: bytes
+    """Both as in `Substance`."""
+    facts: bytes
+    """As history keeps them."""
+    indexed: tuple[object, ...]
+    """What indices hold of it."""
 
 
 class Comparison(NamedTuple):
-    """What a report changes in the inventory of its site."""
+    """What a report changes of the devices that it names."""
 
     written: tuple[Substance, ...]
     """New, or changed in substance."""
     touched: tuple[SeenDevice, ...]
     """The same in substance, but seen again, or with more packets dropped."""
-    gone: tuple[DeviceId, ...]
 
 
 def join(devices: Iterable[Device], posture: Posture) -> dict[DeviceId, SeenDevice]:
@@ -84,52 +123,88 @@ def join(devices: Iterable[Device], posture: Posture) -> dict[DeviceId, SeenDevi
     return {device.id: SeenDevice(device, postures.get(device.id)) for device in devices}
 
 
-def substance(seen: SeenDevice) -> Substance:
-    """Return a device without what moves by itself, and a digest of that, 16 octets."""
-    device = _ENCODER.encode(msgspec.structs.replace(seen.device, last_seen=0.0))
-    posture = _ENCODER.encode(seen.posture and msgspec.structs.replace(seen.posture, dropped_packets=0))
+def substances(seen: Iterable[SeenDevice]) -> tuple[Substance, ...]:
+    """Return devices without what moves by itself."""
+    seen = tuple(seen)
+    devices = _lines([msgspec.structs.replace(each.device, last_seen=0.0) for each in seen])
+    postures = _lines(
+        [
+            each.posture and (each.posture if not each.posture.dropped_packets else _unmoved(each.posture))
+            for each in seen
+        ]
+    )
+    return tuple(map(Substance, seen, devices, postures))
+
+
+def _unmoved(posture: DevicePosture) -> DevicePosture:
+    return msgspec.structs.replace(posture, dropped_packets=0)
+
+
+def _lines(values: list[Any]) -> list[bytes]:
+    """Encode many values at once: one at a time takes longer."""
+    return _ENCODER.encode_lines(values).split(b"\n")[: len(values)]
+
+
+def told_digest(device: msgspec.Raw, posture: msgspec.Raw) -> bytes:
+    """Return the digest of a device and its posture as they were sent, 16 octets."""
     # A JSON document ends where it ends: two in a row cannot be read as two others.
-    return Substance(seen, device, posture, hashlib.sha256(device + posture).digest()[:16])
+    digest = hashlib.sha256(device)
+    digest.update(posture)
+    return digest.digest()[:16]
 
 
 def compare(held: Mapping[DeviceId, HeldDevice], seen: Mapping[DeviceId, SeenDevice]) -> Comparison:
-    """Return what changes, given what is held of each device."""
+    """Return what is new or changed of what a gateway says of devices, given what is held of them."""
     written: list[Substance] = []
     touched: list[SeenDevice] = []
-    for identifier, device in seen.items():
-        before, now = held.get(identifier), substance(device)
-        if before is None or before.digest != now.digest:
+    for identifier, now in zip(seen, substances(seen.values()), strict=True):
+        before, device = held.get(identifier), now.seen
+        if before is None or before.device != now.device or before.posture != now.posture:
             written.append(now)
-        elif before[1:3] != (device.device.last_seen, device.dropped_packets):
+        elif before[:3] != (device.device.last_seen, device.dropped_packets, device.told):
             touched.append(device)
-    return Comparison(tuple(written), tuple(touched), tuple(held.keys() - seen.keys()))
+    return Comparison(tuple(written), tuple(touched))
 
 
-def facts(seen: SeenDevice | None) -> Facts:
-    """Return what history keeps of a device; None stands for a device that is not there."""
-    if seen is None:
-        return {}
+def record(seen: SeenDevice) -> Record:
+    """Return what history keeps of a device."""
     device, identity, posture = seen.device, seen.device.identity, seen.posture
-    told = {
-        "presence": "lost" if device.lost else "present",
-        "maker": identity.maker,
-        "brand": identity.brand,
-        "kind": identity.kind.value,
-        "model": identity.model,
-        "firmware": identity.firmware,
-        "build-date": identity.build_date,
-        "serial": identity.serial,
-        "macs": " ".join(device.macs),
-        "addresses": " ".join(device.addresses),
-        "vulnerabilities": " ".join(device.vulnerabilities),
-    }
-    if posture is not None:
-        told |= {
-            "wanted": posture.wanted.value,
-            "enforced": posture.enforced.value if posture.enforced else "",
-            "not-enforceable": posture.not_enforceable_because,
-        }
-    return {name: value for name, value in told.items() if value}
+    enforced = posture.enforced if posture is not None else None
+    return Record(
+        "lost" if device.lost else "present",
+        identity.maker,
+        identity.brand,
+        identity.kind.value,
+        identity.model,
+        identity.firmware,
+        identity.build_date,
+        identity.serial,
+        " ".join(device.macs),
+        " ".join(device.addresses),
+        " ".join(device.vulnerabilities),
+        posture.wanted.value if posture is not None else "",
+        enforced.value if enforced is not None else "",
+        posture.not_enforceable_because if posture is not None else "",
+    )
+
+
+class Touches(NamedTuple):
+    """What else of a device follows from facts that changed."""
+
+    names: bool
+    exposure: bool
+    counts: bool
+
+
+def touches(before: Record, after: Record) -> Touches:
+    """Return what follows from a change of facts."""
+    return _touches(tuple(map(ne, msgspec.structs.astuple(before), msgspec.structs.astuple(after))))
+
+
+@functools.cache
+def _touches(altered: tuple[bool, ...]) -> Touches:
+    names = {name for name, is_altered in zip(Record.__struct_fields__, altered, strict=True) if is_altered}
+    return Touches(not names.isdisjoint(_NAMING), not names.isdisjoint(_EXPOSING), not names.isdisjoint(_COUNTED))
 
 
 def changes(device: DeviceId, before: Facts, after: Facts, *, at: float) -> tuple[FieldChange, ...]:
@@ -141,28 +216,28 @@ def changes(device: DeviceId, before: Facts, after: Facts, *, at: float) -> tupl
     )
 
 
-def counts(told: Facts) -> Counts:
+def counts(told: Record) -> Counts:
     """Return what one device adds to the counters."""
-    if not told:
+    if not told.presence:
         return Counter()
-    wanted, enforced, advisories = told.get("wanted", ""), told.get("enforced", ""), vulnerabilities(told)
+    wanted, enforced, advisories = told.wanted, told.enforced, vulnerabilities(told)
     return Counter(
         {
             ("devices", ""): 1,
-            ("maker", told.get("maker", "").casefold()): 1,
-            ("kind", told["kind"]): 1,
+            ("maker", told.maker.casefold()): 1,
+            ("kind", told.kind): 1,
             ("wanted", wanted): 1,
             ("enforced", enforced): 1,
-            ("agrees", _truth(bool(wanted) and wanted == enforced and "not-enforceable" not in told)): 1,
+            ("agrees", _truth(bool(wanted) and wanted == enforced and not told.not_enforceable)): 1,
             ("vulnerable", _truth(bool(advisories))): 1,
             **{("vulnerable-to", advisory): 1 for advisory in advisories},
         }
     )
 
 
-def vulnerabilities(told: Facts) -> frozenset[str]:
+def vulnerabilities(told: Record) -> frozenset[str]:
     """Return the advisories that a device is open to, spelled as they are counted and found by."""
-    return frozenset(told.get("vulnerabilities", "").upper().split())
+    return frozenset(told.vulnerabilities.upper().split())
 
 
 def names(device: Device) -> frozenset[tuple[str, str]]:
@@ -184,23 +259,12 @@ def _truth(value: bool) -> str:  # noqa: FBT001 - a value, not a switch
     return "true" if value else "false"
 
 
-FACTS = (
-    "presence",
-    "maker",
-    "brand",
-    "kind",
-    "model",
-    "firmware",
-    "build-date",
-    "serial",
-    "macs",
-    "addresses",
-    "vulnerabilities",
-    "wanted",
-    "enforced",
-    "not-enforceable",
-)
-COUNTED = frozenset({"presence", "maker", "kind", "wanted", "enforced", "not-enforceable", "vulnerabilities"})
+FACTS = tuple(name.replace("_", "-") for name in Record.__struct_fields__)
+ABSENT = Record()
+_NAMING = frozenset({"presence", "serial", "macs", "addresses"})
+"""The facts that `names` looks at."""
+_EXPOSING = frozenset({"presence", "vulnerabilities"})
+_COUNTED = frozenset({"presence", "maker", "kind", "wanted", "enforced", "not_enforceable", "vulnerabilities"})
 """The facts that `counts` looks at."""
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 """Fields in the order of their definition: equal values are equal octets, in less time than sorting takes."""

@@ -11,7 +11,7 @@ from bartizan.containment.model import DropCounter
 from bartizan.identity.model import Device
 from bartizan.ids import Address, BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
-from bartizan_controller.store import attempts, devices, dialect, migrate, organisations
+from bartizan_controller.store import attempts, dialect, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.cli.people import Person, make_controller, serving
@@ -47,7 +47,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
 def take(database: Database, site: str, found: tuple[Device, ...], now: float) -> None:
     said = report(Gateway(SiteId(site), Path(), BootId("b")), found, level=Level.ISOLATE)
     seen = inventory.join(said.devices, said.posture)
-    database.change(lambda c: devices.replace(c, SiteId(site), COUNCIL, seen, now=now))
+    database.change(lambda c: reported.replace(c, SiteId(site), COUNCIL, seen, now=now))
 
 
 def ids(answer: list[dict[str, dict[str, str]]]) -> list[str]:

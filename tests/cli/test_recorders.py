@@ -11,7 +11,7 @@ from bartizan.identity.model import Identity, Kind, RecorderChannel
 from bartizan.ids import Address, BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
 from bartizan_controller.preview.estate import seen_sites
-from bartizan_controller.store import devices, dialect, migrate, organisations
+from bartizan_controller.store import dialect, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.cli.people import Person, make_controller, serving
@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             database.change(lambda c, site=site: organisations.add_site(c, Site(site, COUNCIL, "")))  # type: ignore[misc]
             said = report(Gateway(site, Path(), BootId("b")), there, level=Level.ISOLATE)
             seen = inventory.join(said.devices, said.posture)
-            database.change(lambda c, site=site, seen=seen: devices.replace(c, site, COUNCIL, seen, now=1.0))  # type: ignore[misc]
+            database.change(lambda c, site=site, seen=seen: reported.replace(c, site, COUNCIL, seen, now=1.0))  # type: ignore[misc]
     return path
 
 

@@ -10,7 +10,7 @@ import pytest
 from bartizan.identity.model import Device
 from bartizan.ids import BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
-from bartizan_controller.store import devices, dialect, migrate, organisations
+from bartizan_controller.store import dialect, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.cli.people import Person, make_controller, serving
@@ -47,7 +47,7 @@ def take(database: Database, site: str, days: dict[Device, float | None]) -> Non
         for posture, after in zip(said.posture.devices, days.values(), strict=True)
     )
     seen = inventory.join(said.devices, msgspec.structs.replace(said.posture, devices=held))
-    database.change(lambda c: devices.replace(c, SiteId(site), COUNCIL, seen, now=NOW))
+    database.change(lambda c: reported.replace(c, SiteId(site), COUNCIL, seen, now=NOW))
 
 
 def test_sites_are_listed_by_their_day_with_what_is_left(person: Person) -> None:

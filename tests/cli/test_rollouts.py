@@ -8,7 +8,7 @@ import pytest
 
 from bartizan.ids import BootId, DeviceId, OrganisationId, SiteId
 from bartizan_controller import inventory
-from bartizan_controller.store import devices, dialect, migrate, organisations
+from bartizan_controller.store import dialect, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Organisation, Site
 from bartizan_lab.cameras.images import HikvisionImage
@@ -33,7 +33,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
         database.change(lambda c: organisations.add_site(c, Site(GATE, COUNTY, "Gate")))
         said = report(Gateway(GATE, Path(), BootId("b")), (*CAMERAS, OTHER))
         seen = inventory.join(said.devices, said.posture)
-        database.change(lambda c: devices.replace(c, GATE, COUNTY, seen, now=1.0))
+        database.change(lambda c: reported.replace(c, GATE, COUNTY, seen, now=1.0))
     with serving(folder) as somebody:
         vet(somebody)
         yield somebody

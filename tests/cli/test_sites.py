@@ -19,7 +19,7 @@ from bartizan.containment.level import Level
 from bartizan.ids import BootId, OrganisationId, SiteId
 from bartizan.wire.up import SelfTest
 from bartizan_controller import inventory
-from bartizan_controller.store import devices, dialect, gateways, migrate, organisations
+from bartizan_controller.store import dialect, gateways, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.cli.people import Person, make_controller, serving
@@ -79,7 +79,7 @@ def report_of(database: Database, site: SiteId) -> None:
     capability = 4 if site == LEAKY else 3
     database.change(lambda c: gateways.enrol(c, gateways.Gateway(site, "1", "", TAKEN, capability=capability)))
     database.change(lambda c: gateways.save_reports(c, [held], now=TAKEN))
-    database.change(lambda c: devices.replace(c, site, SCHOOLS, {**seen, **unjudged}, now=TAKEN))
+    database.change(lambda c: reported.replace(c, site, SCHOOLS, {**seen, **unjudged}, now=TAKEN))
 
 
 class Counting(Controller):

@@ -16,7 +16,7 @@ from bartizan.wire import codec
 from bartizan.wire.events import LEVEL_CHANGED
 from bartizan_controller import inventory
 from bartizan_controller.access import Role
-from bartizan_controller.store import devices, events
+from bartizan_controller.store import events, reported
 from bartizan_controller.store.events import RecordedEvent
 from tests.controller.gateway import Gateway, device, report
 from tests.controller.running import Running, copy_of, run
@@ -71,7 +71,7 @@ def take(running: Running, level: Level, *, now: float, firmware: str = "5.5.0")
     """Take in a report that holds the camera at a level."""
     said = report(Gateway(GATE, Path(), BootId("b")), (device(1, firmware=firmware),), level=level)
     seen = inventory.join(said.devices, said.posture)
-    running.parts.database.change(lambda c: devices.replace(c, GATE, OrganisationId("trust"), seen, now=now))
+    running.parts.database.change(lambda c: reported.replace(c, GATE, OrganisationId("trust"), seen, now=now))
 
 
 def told(running: Running, level: str, *, at: float) -> None:

@@ -25,7 +25,7 @@ from bartizan_controller import inventory
 from bartizan_controller.access import Role
 from bartizan_controller.api.status import AuditPage
 from bartizan_controller.audit import AuditEntry
-from bartizan_controller.store import devices, events
+from bartizan_controller.store import events, reported
 from bartizan_controller.store.events import RecordedEvent
 from tests.controller.gateway import SEALING_KEY, Gateway, csr, device, report
 from tests.controller.running import LOOPBACK, ORGANISATION, Running, copy_of, run
@@ -198,7 +198,7 @@ async def test_devices_posture_and_history_as_reported(
 ) -> None:
     said = report(Gateway(site, tmp_path), (device(1), device(2, maker="dahua")))
     seen = inventory.join(said.devices, said.posture)
-    running.parts.database.change(lambda c: devices.replace(c, site, ORGANISATION, seen, now=1.0))  # type: ignore[arg-type]
+    running.parts.database.change(lambda c: reported.replace(c, site, ORGANISATION, seen, now=1.0))  # type: ignore[arg-type]
 
     page = (await admin.get("devices", params={"site": site, "limit": 1})).json()
     rest = (await admin.get("devices", params={"site": site, "after": page["next"]})).json()
@@ -227,7 +227,7 @@ async def test_a_device_is_shown_with_what_is_to_be_mended_and_who_registered_it
     )
     said = report(Gateway(site, tmp_path), (careless,))
     seen = inventory.join(said.devices, said.posture)
-    running.parts.database.change(lambda c: devices.replace(c, site, ORGANISATION, seen, now=1.0))  # type: ignore[arg-type]
+    running.parts.database.change(lambda c: reported.replace(c, site, ORGANISATION, seen, now=1.0))  # type: ignore[arg-type]
 
     shown = (await admin.get(f"sites/{site}/devices/serial:0001")).json()
 

@@ -12,7 +12,7 @@ from bartizan.identity.model import Device
 from bartizan.ids import BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
 from bartizan_controller.access import Role
-from bartizan_controller.store import devices
+from bartizan_controller.store import reported
 from tests.controller.gateway import Gateway, device, report
 from tests.controller.running import Running, copy_of, run
 
@@ -44,7 +44,7 @@ def take(running: Running, organisation: str, found: Device, *, now: float) -> N
     site = SiteId(f"{organisation}-gate")
     said = report(Gateway(site, Path(), BootId("b")), (found,))
     seen = inventory.join(said.devices, said.posture)
-    running.parts.database.change(lambda c: devices.replace(c, site, OrganisationId(organisation), seen, now=now))
+    running.parts.database.change(lambda c: reported.replace(c, site, OrganisationId(organisation), seen, now=now))
 
 
 async def test_nobody_sees_devices_of_another_organisation(trust: httpx.AsyncClient) -> None:

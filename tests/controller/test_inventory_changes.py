@@ -13,7 +13,7 @@ from bartizan.identity.model import Device
 from bartizan.ids import BootId, DeviceId, OrganisationId, SiteId
 from bartizan_controller import inventory
 from bartizan_controller.inventory import FieldChange
-from bartizan_controller.store import counters, devices, history, organisations, tables
+from bartizan_controller.store import counters, devices, history, organisations, reported, tables
 from bartizan_controller.store.counters import Miscount
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter
@@ -38,7 +38,7 @@ def take(
     """Take a report in; return how many devices changed."""
     said = report(Gateway(site, Path(), BootId("b")), found, level=level)
     seen = inventory.join(said.devices, said.posture)
-    return estate.change(lambda c: devices.replace(c, site, COUNCIL, seen, now=now))
+    return estate.change(lambda c: reported.replace(c, site, COUNCIL, seen, now=now))
 
 
 def test_only_what_changed_is_written(estate: Database) -> None:
@@ -78,7 +78,7 @@ def test_a_device_named_twice_in_one_report_is_one_device(estate: Database) -> N
 def test_a_device_that_is_not_judged_yet_agrees_with_nothing(estate: Database) -> None:
     said = report(Gateway(NORTH, Path()), (device(1),))
     seen = inventory.join(said.devices, msgspec.structs.replace(said.posture, devices=()))
-    estate.change(lambda c: devices.replace(c, NORTH, COUNCIL, seen, now=1.0))
+    estate.change(lambda c: reported.replace(c, NORTH, COUNCIL, seen, now=1.0))
 
     ((_, state),) = estate.query(lambda c: devices.page(c, Filter(), limit=10))
     assert (state.posture, state.agrees) == (None, False)
@@ -90,7 +90,7 @@ def test_what_a_gateway_cannot_enforce_is_never_counted_as_held(estate: Database
     around = msgspec.structs.replace(held, enforceable=False, not_enforceable_because="it shares a switch with b")
     for now, posture in ((1.0, held), (2.0, around)):
         seen = inventory.join(said.devices, msgspec.structs.replace(said.posture, devices=(posture,)))
-        estate.change(lambda c, seen=seen, now=now: devices.replace(c, NORTH, COUNCIL, seen, now=now))  # type: ignore[misc]
+        estate.change(lambda c, seen=seen, now=now: reported.replace(c, NORTH, COUNCIL, seen, now=now))  # type: ignore[misc]
 
     ((_, state),) = estate.query(lambda c: devices.page(c, Filter(), limit=10))
     assert state.posture is not None

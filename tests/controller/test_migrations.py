@@ -17,7 +17,17 @@ from bartizan.wire.up import DevicePosture
 from bartizan_controller import inventory
 from bartizan_controller.errors import StoreRefuses
 from bartizan_controller.inventory import SeenDevice
-from bartizan_controller.store import counters, devices, dialect, history, judgements, migrate, pushes, rollouts
+from bartizan_controller.store import (
+    counters,
+    devices,
+    dialect,
+    history,
+    judgements,
+    migrate,
+    pushes,
+    reported,
+    rollouts,
+)
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter
 from bartizan_controller.store.tables import METADATA
@@ -53,7 +63,7 @@ def test_devices_and_their_past_are_carried_over(tmp_path: Path) -> None:
     )
     posture = DevicePosture(held.id, Level.ISOLATE, Level.WATCH)
     lines = [
-        *((100.0, name, "", value) for name, value in inventory.facts(SeenDevice(held, posture)).items()),
+        *((100.0, name, "", value) for name, value in inventory.record(SeenDevice(held, posture)).facts.items()),
         (200.0, "firmware", "V6", "V7"),
         (300.0, "firmware", "V7", "V6"),
     ]
@@ -80,10 +90,10 @@ def test_devices_and_their_past_are_carried_over(tmp_path: Path) -> None:
             (200.0, 300.0, "V7"),
             (100.0, 200.0, "V6"),
         ]
-        assert chain[0].facts == inventory.facts(SeenDevice(held, posture))
+        assert chain[0].facts == inventory.record(SeenDevice(held, posture)).facts
         assert database.query(counters.recount) == ()
         seen = {held.id: SeenDevice(held, posture)}
-        database.change(lambda c: devices.replace(c, SiteId("north"), OrganisationId("council"), seen, now=400.0))
+        database.change(lambda c: reported.replace(c, SiteId("north"), OrganisationId("council"), seen, now=400.0))
         assert len(database.query(lambda c: history.of_device(c, SiteId("north"), held.id, limit=10))) == 3
 
 

@@ -18,7 +18,7 @@ from bartizan.policy.preview import Preview, UnknownRecording
 from bartizan.wire import codec
 from bartizan_controller import inventory
 from bartizan_controller.access import Role
-from bartizan_controller.store import devices, events, gateways
+from bartizan_controller.store import events, gateways, reported
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway as StoredGateway
 from tests.controller.gateway import Gateway, device, report
@@ -43,7 +43,7 @@ async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> A
         site = SiteId("trust-gate")
         said = report(Gateway(site, Path(), BootId("b")), (device(1), device(2), RECORDER))
         seen = inventory.join(said.devices, said.posture)
-        one.parts.database.change(lambda c: devices.replace(c, site, OrganisationId("trust"), seen, now=NOW))
+        one.parts.database.change(lambda c: reported.replace(c, site, OrganisationId("trust"), seen, now=NOW))
         old = StoredGateway(site, "00", "key", NOW, connected=True, capability=0)
         one.parts.database.change(lambda c: gateways.enrol(c, old))
         for cameras in ("serial:0002", "serial:0001 serial:7777"):

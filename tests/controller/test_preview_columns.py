@@ -38,7 +38,16 @@ from bartizan_controller.access import Scope
 from bartizan_controller.catalogue.repository import Outlook
 from bartizan_controller.preview import estate
 from bartizan_controller.preview.outlook import Previews
-from bartizan_controller.store import books, devices, dialect, events, gateways, migrate, organisations, tables
+from bartizan_controller.store import (
+    books,
+    dialect,
+    events,
+    gateways,
+    migrate,
+    organisations,
+    reported,
+    tables,
+)
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -140,7 +149,7 @@ def report(database: Database, site: SiteId, found: tuple[Device, ...]) -> None:
     )
     seen = {device.id: inventory.SeenDevice(device, posture) for device, posture in zip(found, postures, strict=True)}
     mark = {"report_digest": str((found, postures))}
-    database.change(lambda c: devices.replace(c, site, WHERE[site], seen, now=NOW))
+    database.change(lambda c: reported.replace(c, site, WHERE[site], seen, now=NOW))
     database.change(lambda c: c.execute(tables.gateways.update().where(tables.gateways.c.site == site).values(mark)))
 
 

@@ -32,7 +32,7 @@ from bartizan.policy.model import (
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan_controller import inventory, search
 from bartizan_controller.search import DeviceQuery
-from bartizan_controller.store import devices, dialect, migrate, organisations, selection
+from bartizan_controller.store import devices, dialect, migrate, organisations, reported, selection
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter, Position
 from bartizan_controller.store.organisations import Organisation, Site
@@ -110,7 +110,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
             database.change(partial(organisations.add_site, site=Site(site, owner, site)))
             said = report(Gateway(site, Path(), BootId("b")), found, level=level)
             seen = inventory.join(said.devices, said.posture)
-            database.change(partial(devices.replace, site=site, organisation=owner, seen=seen, now=1.0))
+            database.change(partial(reported.replace, site=site, organisation=owner, seen=seen, now=1.0))
         yield database
 
 

@@ -16,7 +16,7 @@ from bartizan_controller import inventory
 from bartizan_controller.access import Role
 from bartizan_controller.directory import Folder
 from bartizan_controller.initialise import Plan, initialise
-from bartizan_controller.store import devices
+from bartizan_controller.store import reported
 from bartizan_lab import generate
 from tests.controller.gateway import Gateway, report
 from tests.controller.running import LOOPBACK, ORGANISATION, Running, run
@@ -62,7 +62,7 @@ def take(running: Running, site: SiteId, found: dict[str, Identity]) -> None:
     """Take in what a gateway reports: each device judged, as gateways do it, by the same catalogue."""
     said = report(Gateway(site, Path()), tuple(judged(running, name, each) for name, each in found.items()))
     seen = inventory.join(said.devices, said.posture)
-    running.parts.database.change(lambda c: devices.replace(c, site, COUNCIL, seen, now=1.0))
+    running.parts.database.change(lambda c: reported.replace(c, site, COUNCIL, seen, now=1.0))
 
 
 def judged(running: Running, name: str, identity: Identity) -> Device:

@@ -29,13 +29,13 @@ from bartizan_controller.pushes.stages import stages
 from bartizan_controller.store import (
     audit,
     books,
-    devices,
     dialect,
     events,
     gateways,
     migrate,
     organisations,
     pushes,
+    reported,
 )
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.events import EventFilter, RecordedEvent
@@ -125,7 +125,7 @@ class Controller:
         report = Report(site, BootId("b"), 1.0, f"digest {self.reports}", (CAMERA, RECORDER), posture)
         seen = inventory.join(report.devices, posture)
         self.database.change(lambda c: gateways.save_reports(c, [report], now=1.0))
-        self.database.change(lambda c: devices.replace(c, site, COUNCIL, seen, now=1.0))
+        self.database.change(lambda c: reported.replace(c, site, COUNCIL, seen, now=1.0))
 
     def told(self) -> set[SiteId]:
         """Sites in whose book an order stands that activates the push."""

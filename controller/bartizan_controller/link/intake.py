@@ -9,12 +9,11 @@ from sqlalchemy import Connection
 from bartizan.errors import Refused
 from bartizan.ids import SiteId
 from bartizan.wire.down import Certificate, Down, EventsAck, OrdersEnvelope, ReportAck, SealedCredentials
-from bartizan.wire.up import Event, Events, Hello, RenewCertificate, Report, StatementMade, Will
-from bartizan_controller import inventory
+from bartizan.wire.up import Event, Events, Hello, RenewCertificate, StatementMade, Will
 from bartizan_controller.errors import Foreign
-from bartizan_controller.link.parse import Said, UndecodedReport
+from bartizan_controller.link.parse import ReadReport, Said, UndecodedReport
 from bartizan_controller.link.sync import HeldBook, Holdings, missing
-from bartizan_controller.store import attempts, books, credentials, devices, events, gateways, organisations
+from bartizan_controller.store import attempts, books, credentials, events, gateways, organisations, reported
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -69,16 +68,17 @@ class _Intake:
     def __init__(
         self, connection: Connection, said: Iterable[Said], catalogue: Catalogue, renew: Renew, now: float
     ) -> None:
-        sites = {each.site for each in said}
         self._connection = connection
         self._catalogue = catalogue
         self._renew = renew
         self._now = now
-        self._known = gateways.load(connection, sites)
+        self._known = gateways.load(connection, {each.site for each in said})
         self._changed: dict[SiteId, Gateway] = {}
         self._events: list[RecordedEvent] = []
         self._hellos: dict[SiteId, Hello] = {}
-        self._reports: dict[SiteId, Report] = {}
+        self._reports: dict[SiteId, ReadReport] = {}
+        self._told = reported.told(connection, {each.site for each in said if self._is_news(each)})
+        """What was told before, of the sites that reports tell something new of."""
 
     def take(self, said: Said) -> Outcome:
         """Apply one message."""
@@ -177,32 +177,40 @@ class _Intake:
 
     def _hear_report(self, undecoded: UndecodedReport) -> tuple[Down, ...]:
         known = self._known[undecoded.site]
-        digest = undecoded.head.digest
-        if digest != known.report_digest:
-            report = undecoded.decode()
-            if report.site in self._reports:
+        site, digest, taken_at = undecoded.site, undecoded.head.digest, undecoded.head.taken_at
+        if self._is_news(undecoded):
+            if site in self._reports:
                 # History has both, one after the other.
                 self._save_reports()
-            self._reports[report.site] = report
-            self._known[report.site] = msgspec.structs.replace(
-                known, report_digest=digest, taken_at=report.taken_at, reported_at=self._now
+            if site not in self._told:
+                self._told |= reported.told(self._connection, [site])
+            told = self._told.get(site, {})
+            self._reports[site] = undecoded.read({digest: device for device, digest in told.items()})
+            self._known[site] = msgspec.structs.replace(
+                known, report_digest=digest, taken_at=taken_at, reported_at=self._now
             )
         return (ReportAck(digest),)
+
+    def _is_news(self, said: Said) -> bool:
+        """Return whether it is a report of another state than is known."""
+        if not isinstance(said, UndecodedReport):
+            return False
+        known = self._known.get(said.site)
+        return known is not None and known.report_digest != said.head.digest
 
     def _save_reports(self) -> None:
         """Write one report of each of some sites. What is held of them is read for all at once."""
         connection, now = self._connection, self._now
         owners = organisations.of_sites(connection, self._reports)
-        held = devices.held(connection, self._reports)
         running = attempts.running(connection, self._reports)
         for site, report in self._reports.items():
             if self._catalogue.serves(site) != site:
                 continue  # the cameras of a standby are those of the site it stands by for, and are counted there
-            seen = inventory.join(report.devices, report.posture)
-            devices.replace(connection, site, owners[site], seen, known=held.get(site, {}), now=now)
+            told = self._told.pop(site, {})
+            reported.replace(connection, site, owners[site], report.seen, same=report.same, known=told, now=now)
             drops, known = report.posture.drops, running.get(site, {})
             if drops or known:
-                attempts.take(connection, site, report.devices, drops, known=known, now=now)
+                attempts.take(connection, site, report.owners(), drops, known=known, now=now)
         gateways.save_reports(connection, self._reports.values(), now=now)
         self._reports = {}
 

@@ -5,9 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
 
 from bartizan.containment.model import DropCounter
-from bartizan.identity.model import Device
 from bartizan.ids import DeviceId, SiteId
-from bartizan_controller.attempts import OF_A_DEVICE, OF_A_SITE, PACKETS_AT_MOST, Attempt, Running, Target, movement
+from bartizan_controller.attempts import (
+    OF_A_DEVICE,
+    OF_A_SITE,
+    PACKETS_AT_MOST,
+    Attempt,
+    Owner,
+    Running,
+    Target,
+    movement,
+)
 from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import attempts
 
@@ -15,15 +23,15 @@ from bartizan_controller.store.tables import attempts
 def running(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, dict[Target, Running]]:
     """Return the counters of these sites' gateways that had not ended; sites without any are left out."""
     found: dict[SiteId, dict[Target, Running]] = {}
-    for row in dialect.rows_of(connection, _RUNNING, "of_sites", sites):
-        found.setdefault(SiteId(row.site), {})[Target(*row[2:6])] = Running(row.device, row.counter)
+    for site, device, *target, counter in dialect.rows_of(connection, _RUNNING, "of_sites", sites):
+        found.setdefault(site, {})[Target(*target)] = Running(device, counter)
     return found
 
 
 def take(
     connection: Connection,
     site: SiteId,
-    devices: Iterable[Device],
+    devices: Iterable[Owner],
     drops: Sequence[DropCounter],
     *,
     now: float,

@@ -24,6 +24,7 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -81,22 +82,38 @@ def many(
 ) -> None:
     """Execute a statement once for each row, whose values are such as drivers take without conversion.
 
-    SQLAlchemy looks at every value of every row, which takes as long as writing the rows does. Parameters are called
-    as values of the rows, with `prefix` before them: those of an update may not be called as its columns.
+    Parameters are called as values of the rows, with `prefix` before them: those of an update may not be called as its
+    columns.
     """
     if rows:
-        compiled = _compiled(connection.dialect, statement, tuple(f"{prefix}{name}" for name in rows[0]))
-        if compiled.positional:
-            values = operator.itemgetter(*(name.removeprefix(prefix) for name in compiled.positiontup or ()))
-            connection.exec_driver_sql(str(compiled), [values(row) for row in rows])
-        else:
-            named = [{f"{prefix}{name}": value for name, value in row.items()} for row in rows]
-            connection.exec_driver_sql(str(compiled), named)
+        names = tuple(rows[0])
+        values = [tuple([row[name] for name in names]) for row in rows]
+        many_rows(connection, statement, tuple(f"{prefix}{name}" for name in names), values)
+
+
+def many_rows(
+    connection: Connection, statement: Executable, names: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """As `many`, with rows whose values are in the order of the statement's parameters `names`.
+
+    SQLAlchemy looks at every value of every row, which takes as long as writing the rows does, and makes ready for
+    what no statement here needs.
+    """
+    if rows:
+        compiled = _compiled(connection.dialect, statement, tuple(names))
+        given: Sequence[Any] = rows
+        if not compiled.positional:
+            given = [dict(zip(names, row, strict=True)) for row in rows]
+        elif compiled.positiontup != list(names):
+            in_order = operator.itemgetter(*map(names.index, compiled.positiontup or ()))
+            given = [in_order(row) for row in rows]
+        with _cursor(connection) as cursor:
+            cursor.executemany(str(compiled), given)
 
 
 def rows_of(
     connection: Connection, statement: Executable, name: str, values: Iterable[str], **more: str
-) -> Iterator[Row[*tuple[Any, ...]]]:
+) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a SELECT whose expanding parameter `name` takes these values, as the driver gives them.
 
     SQLAlchemy writes the statement anew for every list, and looks at every value of every row; a report of a few
@@ -108,7 +125,22 @@ def rows_of(
         given = {**selecting.constants, **more}
         given |= zip(selecting.listed, some + some[-1:] * (count - len(some)), strict=True)
         parameters = given if selecting.order is None else tuple(given[each] for each in selecting.order)
-        yield from connection.exec_driver_sql(selecting.text, parameters).all()
+        with _cursor(connection) as cursor:
+            cursor.execute(selecting.text, parameters)
+            yield from cursor.fetchall()
+
+
+@contextlib.contextmanager
+def _cursor(connection: Connection) -> Iterator[DBAPICursor]:
+    """Give the driver's own cursor, in the transaction of a connection; its errors become SQLAlchemy's."""
+    cursor = connection.connection.cursor()
+    failures = connection.dialect.loaded_dbapi.Error
+    try:
+        yield cursor
+    except failures as error:
+        raise DBAPIError.instance(None, None, error, failures, dialect=connection.dialect) from error
+    finally:
+        cursor.close()
 
 
 def all_rows(connection: Connection, statement: Executable) -> Sequence[Row[*tuple[Any, ...]]]:

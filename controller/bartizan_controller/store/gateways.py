@@ -1,13 +1,14 @@
 """Rows of gateways: who was enrolled, what each said of itself, and the certificates that it was given."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from bartizan.ids import BootId, SiteId
 from bartizan.wire import codec
-from bartizan.wire.up import Posture, Report, SelfTest
+from bartizan.wire.up import Posture, SelfTest
 from bartizan_controller.errors import NotFound
 from bartizan_controller.store import dialect
 from bartizan_controller.store.tables import certificates, gateways
@@ -59,6 +60,26 @@ class IssuedCertificate(msgspec.Struct, frozen=True):
     expires_at: float
 
 
+class Told(Protocol):
+    """What a report says of its site as a whole."""
+
+    @property
+    def site(self) -> SiteId:
+        """Whose it is."""
+
+    @property
+    def digest(self) -> str:
+        """As in `Report`."""
+
+    @property
+    def taken_at(self) -> float:
+        """Unix seconds, by the gateway's clock."""
+
+    @property
+    def posture(self) -> Posture:
+        """With its devices or without."""
+
+
 def find(connection: Connection, site: SiteId) -> Gateway:
     """Return the gateway of a site.
 
@@ -73,11 +94,12 @@ def find(connection: Connection, site: SiteId) -> Gateway:
 
 def load(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Gateway]:
     """Return the gateways of these sites; sites without one are left out."""
-    found: dict[SiteId, Gateway] = {}
-    for some in dialect.portions(sites):
-        for row in connection.execute(_LOAD, {"of_sites": some}).all():
-            found[SiteId(row[0])] = Gateway(*row)
-    return found
+    return {row[0]: _gateway(row) for row in dialect.rows_of(connection, _LOAD, "of_sites", sites)}
+
+
+def _gateway(row: tuple[Any, ...]) -> Gateway:
+    site, certificate, sealing_key, enrolled_at, connected, *rest = row
+    return Gateway(site, certificate, sealing_key, enrolled_at, bool(connected), *rest)  # SQLite has no truth values
 
 
 def report_age(gateway: Gateway | None, now: float) -> float | None:
@@ -135,7 +157,7 @@ def save_link_states(connection: Connection, changed: Sequence[Gateway]) -> None
     dialect.many(connection, _SAVE_LINK_STATE, rows)
 
 
-def save_reports(connection: Connection, reports: Iterable[Report], *, now: float) -> None:
+def save_reports(connection: Connection, reports: Iterable[Told], *, now: float) -> None:
     """Keep what reports say of their sites as a whole."""
     rows = [
         {

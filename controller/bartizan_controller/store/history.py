@@ -1,23 +1,22 @@
 """What devices were: for each a chain of intervals without gap, in each of which its facts stayed the same.
 
-The newest interval has no end. That a device is not there is an interval too, with no facts.
+An interval ends where the next one of its device begins; the newest has no end. That a device is not there is an
+interval too, with no facts.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, func, or_, select, tuple_
 
 from bartizan.ids import DeviceId, SiteId
 from bartizan.wire import codec
 from bartizan_controller import inventory
 from bartizan_controller.access import Scope
-from bartizan_controller.inventory import Facts, FieldChange
+from bartizan_controller.inventory import Facts, FieldChange, Record
 from bartizan_controller.store import dialect
 from bartizan_controller.store.organisations import sites_within
 from bartizan_controller.store.tables import device_history
-
-FEW = 50  # devices; of more, reading all of a site is quicker than naming each
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -40,34 +39,32 @@ class Difference(msgspec.Struct, frozen=True):
     after: Facts
 
 
-def current(connection: Connection, site: SiteId, identifiers: Collection[DeviceId]) -> dict[DeviceId, Facts]:
-    """Return the present facts of these devices; those that nobody has seen are left out."""
-    if len(identifiers) > FEW:
-        rows = dialect.rows_of(connection, _ALL_CURRENT, "of_sites", [site])
-    else:
-        rows = dialect.rows_of(connection, _CURRENT, "ids", identifiers, of_site=site)
-    return {DeviceId(row[0]): _decode(row[1]) for row in rows if row[0] in identifiers}
+def add(connection: Connection, site: SiteId, changed: Mapping[DeviceId, bytes], *, now: float) -> None:
+    """Begin a new interval of each device, with these facts, in the transaction of what changed it."""
+    rows = [(site, device, now, facts) for device, facts in changed.items()]
+    dialect.many_rows(connection, _INSERT, ("site", "device", "since", "facts"), rows)
 
 
-def add(connection: Connection, site: SiteId, changed: Mapping[DeviceId, Facts], *, now: float) -> None:
-    """End the present interval of each device and begin a new one, in the transaction of what changed it."""
-    dialect.many(connection, _END, [{"of_site": site, "of_device": device, "at": now} for device in changed])
-    rows = [
-        {"site": site, "device": device, "since": now, "until": None, "facts": codec.encode(facts)}
-        for device, facts in changed.items()
-    ]
-    dialect.many(connection, _INSERT, rows)
+def encode(facts: Sequence[Record]) -> list[bytes]:
+    """Return the facts of devices as they are kept: of many at once, for one at a time takes longer."""
+    return _ENCODER.encode_lines(facts).split(b"\n")[: len(facts)]
+
+
+def decode(documents: Sequence[bytes]) -> list[Record]:
+    """Return the facts of each document that `encode` wrote: of many at once, for one at a time takes longer."""
+    kept = _KEPT.decode(b"[%b]" % b",".join([document or NOTHING for document in documents]))
+    return [each if isinstance(each, Record) else _by_name(each) for each in kept]
+
+
+def _by_name(facts: Facts) -> Record:
+    """Return facts as they were kept before revision 0009."""
+    return Record(*(facts.get(name, "") for name in inventory.FACTS))
 
 
 def of_device(connection: Connection, site: SiteId, device: DeviceId, *, limit: int) -> tuple[Interval, ...]:
     """Return the latest intervals of a device, newest first."""
-    query = (
-        select(device_history)
-        .where(device_history.c.site == site, device_history.c.device == device)
-        .order_by(device_history.c.number.desc())
-        .limit(limit)
-    )
-    return tuple(_interval(row) for row in connection.execute(query).mappings())
+    query = _intervals(site, device).limit(limit)
+    return _read(connection, query)
 
 
 def within(
@@ -77,15 +74,15 @@ def within(
 
     With `end` equal to `begin` it is the one that holds that moment; none if nobody knew the device then.
     """
-    until = device_history.c.until
+    every = _intervals(site, device).subquery()
+    since, until = every.c.since, every.c.until
     query = (
-        select(device_history)
-        .where(device_history.c.site == site, device_history.c.device == device)
-        .where(or_(device_history.c.since < end, device_history.c.since == begin), or_(until.is_(None), until > begin))
-        .order_by(device_history.c.number.desc())
+        select(every)
+        .where(or_(since < end, since == begin), or_(until.is_(None), until > begin))
+        .order_by(every.c.number.desc())
         .limit(limit)
     )
-    return tuple(_interval(row) for row in connection.execute(query).mappings())
+    return _read(connection, query)
 
 
 def changes_of(connection: Connection, site: SiteId, device: DeviceId, *, limit: int) -> tuple[FieldChange, ...]:
@@ -135,35 +132,32 @@ def _facts_at(
     found: dict[tuple[str, str], Facts] = {}
     columns = (device_history.c.site, device_history.c.device)
     for some in dialect.portions(devices):
-        query = select(device_history).where(tuple_(*columns).in_(some), *_holds(moment))
-        for row in connection.execute(query.order_by(device_history.c.number)):
-            found[row.site, row.device] = _decode(row.facts)
+        begun = select(func.max(device_history.c.number)).where(
+            tuple_(*columns).in_(some), device_history.c.since <= moment
+        )
+        query = select(device_history).where(device_history.c.number.in_(begun.group_by(*columns)))
+        rows = connection.execute(query).all()
+        facts = decode([row.facts for row in rows])
+        found |= {(row.site, row.device): each.facts for row, each in zip(rows, facts, strict=True)}
     return found
 
 
-def _holds(moment: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    until = device_history.c.until
-    return device_history.c.since <= moment, or_(until.is_(None), until > moment)
+def _intervals(site: SiteId, device: DeviceId) -> Select[tuple[int, float, bytes, float | None]]:
+    """Return the query of the intervals of a device, newest first."""
+    columns = device_history.c
+    until = func.lead(columns.since).over(order_by=columns.number).label("until")
+    query = select(columns.number, columns.since, columns.facts, until)
+    return query.where(columns.site == site, columns.device == device).order_by(columns.number.desc())
 
 
-def _interval(row: RowMapping) -> Interval:
-    return Interval(row["since"], row["until"], _decode(row["facts"]))
+def _read(connection: Connection, query: Select[tuple[int, float, bytes, float | None]]) -> tuple[Interval, ...]:
+    rows = connection.execute(query).all()
+    facts = decode([row.facts for row in rows])
+    return tuple(Interval(row.since, row.until, each.facts) for row, each in zip(rows, facts, strict=True))
 
 
-def _decode(document: bytes) -> Facts:
-    return _FACTS.decode(document)
-
-
-_FACTS = msgspec.json.Decoder(Facts)
-_OPEN_AT_SITE = (device_history.c.site == bindparam("of_site"), device_history.c.until.is_(None))
-_FACTS_OF = select(device_history.c.device, device_history.c.facts)
-_ALL_CURRENT = _FACTS_OF.where(
-    device_history.c.site.in_(bindparam("of_sites", expanding=True)), device_history.c.until.is_(None)
-)
-_CURRENT = _FACTS_OF.where(*_OPEN_AT_SITE, device_history.c.device.in_(bindparam("ids", expanding=True)))
-_END = (
-    update(device_history)
-    .where(*_OPEN_AT_SITE, device_history.c.device == bindparam("of_device"))
-    .values(until=bindparam("at"))
-)
+NOTHING = codec.encode(())
+"""The facts of a device that is not there, as they are kept."""
+_ENCODER = msgspec.json.Encoder()
+_KEPT = msgspec.json.Decoder(list[Record | Facts])
 _INSERT = device_history.insert()

@@ -112,9 +112,9 @@ devices = Table(
     Column("lost", Boolean, nullable=False),
     Column("last_seen", Double, nullable=False),
     Column("dropped_packets", BigInteger, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
     Column("words", Text, nullable=False),
     Column("remove_by", Double),
+    Column("told", LargeBinary, nullable=False, server_default=text("''")),
     Index("ix_devices_maker", "maker", "site", "id"),
     Index("ix_devices_model", "model", "site", "id"),
     Index("ix_devices_firmware", "firmware", "site", "id"),
@@ -135,7 +135,9 @@ device_documents = Table(
     Column("id", Text, primary_key=True),
     Column("device", LargeBinary, nullable=False),
     Column("posture", LargeBinary, nullable=False),
+    Column("facts", LargeBinary, nullable=False, server_default=text("''")),
 )
+"""`facts` are those of the newest interval in `device_history`."""
 
 device_names = Table(
     "device_names",
@@ -158,8 +160,6 @@ device_advisories = Table(
     Index("ix_device_advisories_device", "site", "device"),
 )
 
-_OPEN = text("until IS NULL")
-
 device_history = Table(
     "device_history",
     METADATA,
@@ -167,13 +167,11 @@ device_history = Table(
     Column("site", Text, ForeignKey("sites.id"), nullable=False),
     Column("device", Text, nullable=False),
     Column("since", Double, nullable=False),
-    Column("until", Double),
     Column("facts", LargeBinary, nullable=False),
     Index("ix_device_history_device", "site", "device", "number"),
     Index("ix_device_history_since", "since"),
-    Index("ix_device_history_open", "site", "device", sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
-"""Of each device one row without an end, and one for every earlier time in which its facts stayed the same."""
+"""Of each device one row for every time in which its facts stayed the same: until its next row begins."""
 
 assets = Table(
     "assets",
