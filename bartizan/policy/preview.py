@@ -294,6 +294,11 @@ class _Sum:
         )
 
 
+def noon(moment: float) -> float:
+    """Return noon of a time's UTC day, as no condition tells times of a day apart; 0 for a time that is not known."""
+    return moment // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS / 2 if moment > 0 else 0.0
+
+
 def _alike(device: Device, *, is_named: bool) -> Hashable:
     """Return a device without what no condition can speak of: those for which it is equal are judged alike."""
     return msgspec.structs.replace(
@@ -302,7 +307,7 @@ def _alike(device: Device, *, is_named: bool) -> Hashable:
         identity=msgspec.structs.replace(device.identity, serial="", reasons=()),
         macs=(),
         addresses=(),
-        first_seen=device.first_seen // DAY_SECONDS,
+        first_seen=noon(device.first_seen),
         last_seen=0.0,
         driver="",
         problems=(),

@@ -259,6 +259,7 @@ def rule_for(*condition: Any) -> Catalogue:
         ((Subject.KNOWN_EXPLOITED, Operator.KNOWN, "false"), {"undecided": ("CVE-1",)}),
         ((Subject.HARDENING, Operator.IS, "no-telnet"), {"hardening": Hardening((Shortfall("no-telnet", "x"),))}),
         ((Subject.FIRST_SEEN, Operator.AFTER, "1970-01-02"), {"first_seen": 200_000.0}),
+        ((Subject.FIRST_SEEN, Operator.KNOWN, "true"), {"first_seen": 10.0}),
         ((Subject.ZONE, Operator.IS, "door"), {"interface": "eth2"}),
     ],
     ids=str,

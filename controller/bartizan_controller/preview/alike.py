@@ -15,7 +15,6 @@ from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import DeviceId, SiteId
 from bartizan.policy.facts import Facts, unlisted_site
 from bartizan.policy.model import All, Any, Condition, Not, Selector, Sensitivity, SiteFacts, Subject, Waiver
-from bartizan.policy.preview import DAY_SECONDS
 from bartizan.policy.selectors import Test, compile_condition
 from bartizan.trust.content import Catalogue
 from bartizan.trust.orders import Order, Raise
@@ -195,8 +194,8 @@ def _confident(confidence: int) -> Device:
     return Device(DeviceId(""), Identity(confidence=confidence), "")
 
 
-def _first_seen(day: float) -> Device:
-    return Device(DeviceId(""), Identity(), "", first_seen=day * DAY_SECONDS)
+def _first_seen(noon: float) -> Device:
+    return Device(DeviceId(""), Identity(), "", first_seen=noon)
 
 
 def _hardened(hardened: Hardened) -> Device:

@@ -15,7 +15,7 @@ from bartizan.hardening.model import Hardening, Shortfall
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, DeviceId, OrganisationId, SiteId
 from bartizan.policy.hindrance import GatewayState
-from bartizan.policy.preview import DAY_SECONDS, Seen, SeenSite
+from bartizan.policy.preview import Seen, SeenSite, noon
 from bartizan.policy.streams import Channels
 from bartizan_controller.preview import estate
 from bartizan_controller.store import dialect, gateways
@@ -171,7 +171,7 @@ class EstateColumns:
             id=DeviceId(""),
             identity=Identity(**unit._asdict(), confidence=self.confidences.all[rows.codes["confidence"][row]]),
             interface=self.interfaces.all[rows.codes["interface"][row]],
-            first_seen=self.days.all[rows.codes["day"][row]] * DAY_SECONDS,
+            first_seen=self.days.all[rows.codes["day"][row]],
             vulnerabilities=exposure.vulnerabilities,
             undecided=exposure.undecided,
             hardening=hardening(hardened),
@@ -219,7 +219,7 @@ class EstateColumns:
             self.exposures.code(Exposure(device.vulnerabilities, device.undecided)),
             self.hardened.code(Hardened(tuple(device.hardening.failed), device.hardening.met)),
             self.confidences.code(identity.confidence),
-            self.days.code(device.first_seen // DAY_SECONDS),
+            self.days.code(noon(device.first_seen)),
             self.interfaces.code(device.interface),
             self.arounds.code(seen.posture.not_enforceable_because if seen.posture else ""),
         )
