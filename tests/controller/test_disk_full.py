@@ -40,6 +40,7 @@ def write_much(connection: Connection) -> None:
         marks.write(connection, f"mark-{number}", "x" * 1000)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_change_that_does_not_fit_is_refused_whole(database: Database) -> None:
     """Not half of it, and what was there before is still there."""
     database.change(lambda c: marks.write(c, "kept", "yes"))

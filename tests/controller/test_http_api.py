@@ -25,10 +25,11 @@ from bartizan_controller import inventory
 from bartizan_controller.access import Role
 from bartizan_controller.api.status import AuditPage
 from bartizan_controller.audit import AuditEntry
+from bartizan_controller.config import Config
 from bartizan_controller.store import events, reported
 from bartizan_controller.store.events import RecordedEvent
 from tests.controller.gateway import SEALING_KEY, Gateway, csr, device, report
-from tests.controller.running import LOOPBACK, ORGANISATION, Running, copy_of, run
+from tests.controller.running import ORGANISATION, Running, copy_of, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NUMBERS = count(1)
@@ -37,8 +38,10 @@ SHA256 = hashlib.sha256(IMAGE).hexdigest()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    config = msgspec.structs.replace(LOOPBACK, image_octets=len(IMAGE), body_octets=1_000_000)
+async def running(
+    template: Path, configured: Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    config = msgspec.structs.replace(configured, image_octets=len(IMAGE), body_octets=1_000_000)
     async with run(copy_of(template / "controller", tmp_path_factory.mktemp("api") / "controller"), config) as one:
         yield one
 

@@ -12,6 +12,7 @@ from bartizan.identity.model import Device
 from bartizan.ids import BootId, OrganisationId, SiteId
 from bartizan_controller import inventory
 from bartizan_controller.access import Role
+from bartizan_controller.config import Config
 from bartizan_controller.store import reported
 from tests.controller.gateway import Gateway, device, report
 from tests.controller.running import Running, copy_of, run
@@ -20,9 +21,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def running(
+    template: Path, configured: Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
     """Two organisations with a site each, and a device at each."""
-    async with run(copy_of(template / "controller", tmp_path_factory.mktemp("api") / "controller")) as one:
+    async with run(copy_of(template / "controller", tmp_path_factory.mktemp("api") / "controller"), configured) as one:
         async with one.caller(Role.ADMIN) as admin:
             for organisation, number in (("trust", 1), ("school", 2)):
                 await admin.post("organisations", json={"id": organisation})

@@ -1,7 +1,5 @@
 """Orders: one book per scope, generations that only rise, and nothing forgotten after a restart."""
 
-from pathlib import Path
-
 import pytest
 
 from bartizan.containment.level import Level
@@ -11,7 +9,7 @@ from bartizan.wire import codec
 from bartizan_controller import orders
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.orders import Change
-from bartizan_controller.store import audit, books, dialect, migrate
+from bartizan_controller.store import audit, books, migrate
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.database import Database
 
@@ -118,13 +116,11 @@ def test_books_are_signed_again_before_they_expire(database: Database) -> None:
     assert content(renewed).orders == content(first).orders
 
 
-def test_nothing_is_forgotten_by_a_restart(tmp_path: Path) -> None:
-    url = dialect.sqlite_url(tmp_path / "kept.db")
-    migrate.upgrade(url)
-    with Database(url) as first:
+def test_nothing_is_forgotten_by_a_restart(database_url: str) -> None:
+    with Database(database_url) as first:
         book = change(first, Change(NORTH, give=(order("a"),)))
-    migrate.upgrade(url)
-    with Database(url) as second:
+    migrate.upgrade(database_url)
+    with Database(database_url) as second:
         assert second.query(lambda c: books.load(c, [NORTH])) == {NORTH: book}
         assert second.query(lambda c: books.unpublished(c, limit=10)) == (book,)
         second.change(lambda c: books.note_published(c, [book]))

@@ -18,6 +18,7 @@ from bartizan.policy.preview import Preview, UnknownRecording
 from bartizan.wire import codec
 from bartizan_controller import inventory
 from bartizan_controller.access import Role
+from bartizan_controller.config import Config
 from bartizan_controller.store import events, gateways, reported
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway as StoredGateway
@@ -32,10 +33,12 @@ RECORDER = device(9, maker="axis")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def running(
+    template: Path, configured: Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
     """Two organisations with a site each; the one has a gateway, devices and a recorder, the other nothing yet."""
     base = tmp_path_factory.mktemp("preview")
-    async with run(copy_of(template / "controller", base / "controller")) as one:
+    async with run(copy_of(template / "controller", base / "controller"), configured) as one:
         async with one.caller(Role.ADMIN) as admin:
             for organisation in ("trust", "school"):
                 await admin.post("organisations", json={"id": organisation})

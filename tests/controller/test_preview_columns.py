@@ -40,10 +40,8 @@ from bartizan_controller.preview import estate
 from bartizan_controller.preview.outlook import Previews
 from bartizan_controller.store import (
     books,
-    dialect,
     events,
     gateways,
-    migrate,
     organisations,
     reported,
     tables,
@@ -52,6 +50,7 @@ from bartizan_controller.store.database import Database
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
 from bartizan_controller.store.organisations import Organisation, Site
+from tests.conftest import SORTS, MakeDatabase
 from tests.policy.test_evaluate_against_reference import BOOKS, DEVICES, NOW, POLICIES, SITES, WAIVERS, catalogue
 
 ORGANISATIONS = (OrganisationId("council"), OrganisationId("school"))
@@ -114,11 +113,9 @@ ESTATES = st.fixed_dictionaries({HQ: FOUND, DEPOT: FOUND})
 SCOPES = st.sampled_from([None, frozenset(ORGANISATIONS[:1])])
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    url = dialect.sqlite_url(tmp_path_factory.mktemp("preview") / "estate.db")
-    migrate.upgrade(url)
-    with Database(url) as opened:
+@pytest.fixture(scope="module", params=SORTS)
+def database(request: pytest.FixtureRequest, make_database: MakeDatabase) -> Iterator[Database]:
+    with make_database(request.param) as url, Database(url) as opened:
         for organisation in ORGANISATIONS:
             opened.change(lambda c, it=organisation: organisations.add_organisation(c, Organisation(it, it)))  # type: ignore[misc]
         for site, organisation in WHERE.items():
@@ -131,7 +128,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def previews() -> Previews:
+def previews(database: Database) -> Previews:
     """One for all examples: what it keeps of the last one must not show in the next."""
     return Previews()
 

@@ -32,10 +32,11 @@ from bartizan.policy.model import (
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan_controller import inventory, search
 from bartizan_controller.search import DeviceQuery
-from bartizan_controller.store import devices, dialect, migrate, organisations, reported, selection
+from bartizan_controller.store import devices, organisations, reported, selection
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter, Position
 from bartizan_controller.store.organisations import Organisation, Site
+from tests.conftest import SORTS, MakeDatabase
 from tests.controller.gateway import Gateway, report
 
 COUNCIL, TRUST = OrganisationId("council"), OrganisationId("trust")
@@ -98,12 +99,10 @@ DEVICES = {
 }
 
 
-@pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+@pytest.fixture(scope="module", params=SORTS)
+def estate(request: pytest.FixtureRequest, make_database: MakeDatabase) -> Iterator[Database]:
     """Three sites of two organisations, one of which the catalogue does not list."""
-    url = dialect.sqlite_url(tmp_path_factory.mktemp("search") / "test.db")
-    migrate.upgrade(url)
-    with Database(url) as database:
+    with make_database(request.param) as url, Database(url) as database:
         for organisation in (COUNCIL, TRUST):
             database.change(partial(organisations.add_organisation, organisation=Organisation(organisation, "")))
         for (site, found), owner, level in zip(DEVICES.items(), (COUNCIL, TRUST, COUNCIL), Level, strict=False):

@@ -1,5 +1,5 @@
 """The same folders as in `tests/controller`."""
 
-from tests.controller.conftest import database, template
+from tests.controller.conftest import configured, template
 
-__all__ = ["database", "template"]
+__all__ = ["configured", "template"]

@@ -33,6 +33,7 @@ from bartizan.wire.down import (
 )
 from bartizan.wire.up import RenewCertificate
 from bartizan_controller.access import Role
+from bartizan_controller.config import Config
 from bartizan_controller.link.inbox import UNCONFIRMED_AT_MOST
 from bartizan_controller.store import devices, gateways, history
 from bartizan_controller.store import events as event_rows
@@ -45,8 +46,10 @@ NUMBERS = count(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    async with run(copy_of(template / "controller", tmp_path_factory.mktemp("link") / "controller")) as one:
+async def running(
+    template: Path, configured: Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    async with run(copy_of(template / "controller", tmp_path_factory.mktemp("link") / "controller"), configured) as one:
         yield one
 
 

@@ -1,7 +1,7 @@
 """Pushes in a real database: gateways report, stages are judged by what was read back, orders follow plans."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,8 @@ from bartizan_controller.pushes.stages import stages
 from bartizan_controller.store import (
     audit,
     books,
-    dialect,
     events,
     gateways,
-    migrate,
     organisations,
     pushes,
     reported,
@@ -160,18 +158,15 @@ def connect(connection: Connection, site: SiteId, capability: int = 4) -> None:
 
 
 @pytest.fixture
-def controller(tmp_path: Path) -> Iterator[Controller]:
-    url = dialect.sqlite_url(tmp_path / "controller.db")
-    migrate.upgrade(url)
-    with Database(url) as database:
-        database.change(lambda c: organisations.add_organisation(c, Organisation(COUNCIL, "O", None, 0.0)))
-        for site in (HALL, EAST, WEST):
-            database.change(functools.partial(connect, site=site))
-        controller = Controller(database)
-        for site in (HALL, EAST, WEST):
-            controller.report(site, policy=6, wanted=Level.WATCH, enforced=Level.WATCH)
-        controller.step(1000.0)
-        yield controller
+def controller(database: Database) -> Controller:
+    database.change(lambda c: organisations.add_organisation(c, Organisation(COUNCIL, "O", None, 0.0)))
+    for site in (HALL, EAST, WEST):
+        database.change(functools.partial(connect, site=site))
+    controller = Controller(database)
+    for site in (HALL, EAST, WEST):
+        controller.report(site, policy=6, wanted=Level.WATCH, enforced=Level.WATCH)
+    controller.step(1000.0)
+    return controller
 
 
 @pytest.fixture
@@ -383,23 +378,20 @@ def test_a_step_with_no_news_changes_nothing(controller: Controller, wave: SiteI
     assert (plans(), len(controller.signed)) == (before, signed)
 
 
-def test_a_large_wave_is_told_in_portions(tmp_path: Path) -> None:
-    url = dialect.sqlite_url(tmp_path / "large.db")
-    migrate.upgrade(url)
-    with Database(url) as database:
-        database.change(lambda c: organisations.add_organisation(c, Organisation(COUNCIL, "O", None, 0.0)))
-        sites = [HALL, *(SiteId(f"s{number}") for number in range(execute.TOLD_AT_ONCE + 1))]
-        for site in sites:
-            database.change(functools.partial(connect, site=site))
-        controller = Controller(database)
-        controller.catalogue = replace(CATALOGUE, push=replace(PUSH, waves=()))
-        controller.step(1000.0)
-        controller.report(HALL)
-        controller.step(1010.0)
-        assert controller.step(1071.0) == 1071.0
-        assert len(controller.signed) == execute.TOLD_AT_ONCE
-        controller.step(1071.0)
-        assert len(controller.signed) == execute.TOLD_AT_ONCE + 1
+def test_a_large_wave_is_told_in_portions(database: Database) -> None:
+    database.change(lambda c: organisations.add_organisation(c, Organisation(COUNCIL, "O", None, 0.0)))
+    sites = [HALL, *(SiteId(f"s{number}") for number in range(execute.TOLD_AT_ONCE + 1))]
+    for site in sites:
+        database.change(functools.partial(connect, site=site))
+    controller = Controller(database)
+    controller.catalogue = replace(CATALOGUE, push=replace(PUSH, waves=()))
+    controller.step(1000.0)
+    controller.report(HALL)
+    controller.step(1010.0)
+    assert controller.step(1071.0) == 1071.0
+    assert len(controller.signed) == execute.TOLD_AT_ONCE
+    controller.step(1071.0)
+    assert len(controller.signed) == execute.TOLD_AT_ONCE + 1
 
 
 def test_an_agent_that_would_refuse_the_whole_book_is_not_told(controller: Controller) -> None:

@@ -1,8 +1,6 @@
 """Rollouts in a real database: orders follow plans, reports move them on, a restart repeats nothing."""
 
 import functools
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -16,7 +14,7 @@ from bartizan.wire import events as kinds
 from bartizan_controller.errors import Conflict, NotFound
 from bartizan_controller.rollouts import execute
 from bartizan_controller.rollouts.model import Intent, Limits, Progress, RolloutState, Stage, Target, Wave
-from bartizan_controller.store import audit, books, dialect, events, gateways, migrate, organisations, rollouts
+from bartizan_controller.store import audit, books, events, gateways, organisations, rollouts
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -88,15 +86,12 @@ def connect(connection: Connection, site: SiteId) -> None:
 
 
 @pytest.fixture
-def controller(tmp_path: Path) -> Iterator[Controller]:
-    url = dialect.sqlite_url(tmp_path / "controller.db")
-    migrate.upgrade(url)
-    with Database(url) as database:
-        database.change(lambda c: organisations.add_organisation(c, Organisation(OrganisationId("o"), "O", None, 0.0)))
-        for site in (NORTH, SOUTH):
-            database.change(functools.partial(connect, site=site))
-        database.change(lambda c: execute.start(c, INTENT, now=100.0))
-        yield Controller(database)
+def controller(database: Database) -> Controller:
+    database.change(lambda c: organisations.add_organisation(c, Organisation(OrganisationId("o"), "O", None, 0.0)))
+    for site in (NORTH, SOUTH):
+        database.change(functools.partial(connect, site=site))
+    database.change(lambda c: execute.start(c, INTENT, now=100.0))
+    return Controller(database)
 
 
 def test_a_rollout_goes_through_its_waves(controller: Controller) -> None:
