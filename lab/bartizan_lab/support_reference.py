@@ -74,7 +74,7 @@ of other projects, where such exist.
 | SADP | Hikvision, and badges on its units |
 | DHDiscover | Dahua, and badges on its units |
 | Hanwha's own (UDP 7701) | Hanwha, and Samsung Techwin before it |
-| mDNS | Axis among others (needs the extra `bartizan-agent[mdns]`) |
+| mDNS | Axis, Arecont (needs the extra `bartizan-agent[mdns]`) |
 | SSDP | whatever has UPnP on |
 | DHCP requests, overheard | Axis: model and firmware |
 | vendors' own broadcasts | Hanwha, Bosch, Vivotek, Foscam, Sony, Panasonic (i-PRO), Ubiquiti, 360 Vision, VStarcam, NiceVision, Eden Optima |

@@ -46,6 +46,36 @@ def test_an_axis_camera_names_model_and_mac() -> None:
     )
 
 
+def arecont_response(instance: str, text: bytes) -> bytes:
+    """Return an answer in the form of which a third-party scanner has a capture."""
+    service = "_arec._tcp.local."
+    message = DNSOutgoing(_RESPONSE)
+    message.add_answer_at_time(DNSPointer(service, _PTR, _IN, 4500, f"{instance}.{service}"), 0)
+    message.add_additional_answer(DNSText(f"{instance}.{service}", _TXT, _IN, 4500, bytes([len(text)]) + text))
+    return bytes(message.packets()[0])
+
+
+@pytest.mark.parametrize(
+    ("instance", "text", "model", "claims"),
+    [
+        ("ARECONT AV 1000-AV334455", b"MAC=001A07334455/1000-VIRTUAL   ", "AV1000-VIRTUAL", "00:1a:07:33:44:55"),
+        ("ARECONT AV 1000-AV334455", b"", "AV1000", "00:1a:07:33:44:55"),
+        ("Arecont AV2256PM-AV0A0b0C", b"x=y", "AV2256PM", "00:1a:07:0a:0b:0c"),
+        ("Back yard", b"MAC=?/2256PM", "AV2256PM", None),
+        ("Back yard", b"MAC=001A07334455", "", None),
+        ("Back yard", b"MAC=/ \x01", "", None),
+        ("ARECONT AV -AV33445G", b"MAC", "", None),
+    ],
+)
+def test_an_arecont_camera_names_model_and_mac(instance: str, text: bytes, model: str, claims: str | None) -> None:
+    heard = mdns.parse(arecont_response(instance, text))
+
+    assert isinstance(heard, Heard)
+    assert [said.value for said in heard.evidence if said.fact is Fact.MAKER] == ["arecont"]
+    assert "".join(said.value for said in heard.evidence if said.fact is Fact.MODEL) == model
+    assert heard.claimed_mac == claims
+
+
 def test_a_name_given_by_a_person_is_no_model() -> None:
     heard = mdns.parse(axis_response(instance="Front door"))
 

@@ -69,6 +69,7 @@ KINDS = {
     "vstarcam": ("vstarcam", "", "66.81.204.19"),
     "nicevision": ("nice", "NVE1008", ""),
     "eden": ("eden", "Optima box", ""),
+    "arecont": ("arecont", "AV2256PM", ""),
     "printer": ("", "Example LaserJob 400", ""),
 }
 

@@ -12,18 +12,24 @@ from bartizan_agent.discovery.answer import Answer, Heard, Rubbish, read_mac, sa
 PORT = 5353
 GROUP = "224.0.0.251"
 GROUP_V6 = "ff02::fb"
+_ARECONT = "_arec._tcp.local"
 _SERVICES = {
     "_axis-video._tcp.local": ("axis", Kind.CAMERA),
     "_axis-nvr._tcp.local": ("axis", Kind.RECORDER),
-    "_arec._tcp.local": ("arecont", Kind.CAMERA),
+    _ARECONT: ("arecont", Kind.CAMERA),
 }
 _RECORDS = 64  # read of one message
 _TYPE_PTR = 12
 _CLASS_IN = 1
 _RESPONSE = 0x8000
 _INSTANCE = re.compile(r"\A(?P<model>.+?) - (?P<mac>[0-9A-Fa-f]{12})\Z")
-_BADGED_MODEL = re.compile(r"\A(?P<brand>AXIS|Arecont)\s+(?P<model>.+)\Z", re.IGNORECASE)
+_BADGED_MODEL = re.compile(r"\A(?P<brand>AXIS)\s+(?P<model>.+)\Z", re.IGNORECASE)
 _MAC_TEXT = re.compile(rb"macaddress=([0-9A-Fa-f:.-]{12,17})")
+_ARECONT_INSTANCE = re.compile(r"\A(?P<brand>Arecont) AV ?(?P<number>.+)-AV(?P<mac>[0-9A-F]{6})\Z", re.IGNORECASE)
+"""As a third-party scanner found it: the model without `AV`, and the MAC without its prefix."""
+_ARECONT_PREFIX = "001A07"
+_ARECONT_TEXT = re.compile(rb"MAC=[^/]*/(?P<number>[!-~][ -~]*)")
+"""The model without `AV`, in full, padded with spaces. What stands before it is not known."""
 
 
 def is_readable() -> bool:
@@ -46,6 +52,10 @@ def parse(data: bytes) -> Answer:
         return records
     instances = [said for service, instance in records.pointers for said in _instance(service, instance)]
     macs = [read_mac(match.group(1).decode()) for text in records.texts if (match := _MAC_TEXT.search(text))]
+    for instance in (name for service, name in records.pointers if service == _ARECONT):
+        named = _ARECONT_INSTANCE.match(_without_service(instance, _ARECONT))
+        instances += _arecont(named, records.texts)
+        macs += [read_mac(_ARECONT_PREFIX + named.group("mac"))] if named else []
     evidence = (*instances, *(said for found in macs for said in say(Fact.MAC, found or "", Source.MDNS, 75, "TXT")))
     if not evidence:
         return None
@@ -77,7 +87,7 @@ def _instance(service: str, name: str) -> tuple[Evidence, ...]:
     if service not in _SERVICES:
         return ()
     maker, kind = _SERVICES[service]
-    instance = name[: -len(service) - 1] if name.lower().endswith(f".{service}") else name
+    instance = _without_service(name, service)
     named = _INSTANCE.match(instance)
     badged = _BADGED_MODEL.match(named.group("model") if named else instance)
     serial = named.group("mac").upper() if named and maker == "axis" else ""
@@ -88,6 +98,19 @@ def _instance(service: str, name: str) -> tuple[Evidence, ...]:
         *say(Fact.MODEL, badged.group("model") if badged and named else "", Source.MDNS, 70, "instance name"),
         *say(Fact.SERIAL, serial, Source.MDNS, 60, "instance name"),
     )
+
+
+def _arecont(named: re.Match[str] | None, texts: tuple[bytes, ...]) -> tuple[Evidence, ...]:
+    told = next((match.group("number").decode() for text in texts if (match := _ARECONT_TEXT.search(text))), "")
+    if told:
+        model = say(Fact.MODEL, f"AV{told}", Source.MDNS, 75, "TXT")
+    else:
+        model = say(Fact.MODEL, f"AV{named.group('number')}" if named else "", Source.MDNS, 70, "instance name")
+    return (*say(Fact.BRAND, named.group("brand") if named else "", Source.MDNS, 60, "instance name"), *model)
+
+
+def _without_service(name: str, service: str) -> str:
+    return name[: -len(service) - 1] if name.lower().endswith(f".{service}") else name
 
 
 def _name(name: str) -> bytes:

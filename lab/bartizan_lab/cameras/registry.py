@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bartizan import ids
+from bartizan_lab.cameras.arecont import ArecontCamera
 from bartizan_lab.cameras.axis.camera import AxisCamera
 from bartizan_lab.cameras.axis.traits import AxisTraits
 from bartizan_lab.cameras.bosch.camera import BoschCamera, BoschTraits
@@ -286,6 +287,15 @@ BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType(
             date(2019, 2, 4),
             "{mac}",
             "02:80:88",  # as above
+        ),
+        "arecont": Blueprint(
+            lambda state, _, setting: ArecontCamera(state, setting),
+            None,
+            "AV2256PM",
+            "65203",
+            date(2017, 3, 2),
+            "{mac}",
+            "00:1a:07",
         ),
         "printer": Blueprint(
             lambda state, _, setting: Printer(state, setting),

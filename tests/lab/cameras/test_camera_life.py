@@ -118,7 +118,7 @@ def test_only_what_answers_discovery_alone_has_no_streams() -> None:
     without = {kind for kind in KINDS if make(kind).streams is None}
 
     told_by_datagram_alone = {"vivotek", "foscam", "sony", "panasonic", "ubiquiti"}
-    assert without == {"printer", "vision360", "vstarcam", "nicevision", "eden"} | told_by_datagram_alone
+    assert without == {"printer", "vision360", "vstarcam", "nicevision", "eden", "arecont"} | told_by_datagram_alone
 
 
 def test_facts_reach_state_and_traits() -> None:

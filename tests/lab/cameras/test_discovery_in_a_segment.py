@@ -17,7 +17,7 @@ from bartizan_lab.network import HostNetwork
 
 pytestmark = pytest.mark.netns
 
-KINDS = ("hikvision", "hikvision-oem", "dahua", "axis", "onvif", "printer")
+KINDS = ("hikvision", "hikvision-oem", "dahua", "axis", "onvif", "arecont", "printer")
 ADDRESSES = {kind: f"10.77.0.{11 + number}" for number, kind in enumerate(KINDS)}
 INQUIRY = b'<?xml version="1.0" encoding="utf-8"?><Probe><Uuid>1</Uuid><Types>inquiry</Types></Probe>'
 SEARCH_BODY = b'{"method":"DHDiscover.search","params":{"mac":"","uni":1}}'
@@ -41,12 +41,13 @@ seen, enough = {}, threading.Event()
 class Listener:
     def add_service(self, zeroconf, kind, name):
         info = zeroconf.get_service_info(kind, name)
-        seen[name] = [info.parsed_addresses(), info.port, info.properties[b"macaddress"].decode()]
-        enough.set()
+        seen[name] = [info.parsed_addresses(), info.port, {k.decode(): v.decode() for k, v in info.properties.items()}]
+        if len(seen) == 2:
+            enough.set()
     def update_service(self, *_): pass
     def remove_service(self, *_): pass
 zeroconf = Zeroconf()
-browser = ServiceBrowser(zeroconf, "_axis-video._tcp.local.", Listener())
+browser = ServiceBrowser(zeroconf, ["_axis-video._tcp.local.", "_arec._tcp.local."], Listener())
 enough.wait(8)
 print(json.dumps(seen))
 zeroconf.close()
@@ -136,10 +137,20 @@ async def test_programs_that_others_wrote_find_them(segment: Segment) -> None:
     assert json.loads(by_wsdiscovery) == speak_onvif
     assert [address for address in speak_onvif if f"Address: {address}" in nmap] == speak_onvif
     assert json.loads(by_zeroconf) == {
-        "AXIS P3265-V - ACCC8E000001._axis-video._tcp.local.": [[ADDRESSES["axis"]], 80, "ACCC8E000001"]
+        "AXIS P3265-V - ACCC8E000001._axis-video._tcp.local.": [
+            [ADDRESSES["axis"]],
+            80,
+            {"macaddress": "ACCC8E000001"},
+        ],
+        "ARECONT AV 2256PM-AV000001._arec._tcp.local.": [
+            [ADDRESSES["arecont"]],
+            80,
+            {"MAC": "001A07000001/2256PM         "},
+        ],
     }
     assert ":80/upnpdevicedesc.xml" in nmap
     assert "80/tcp axis-video" in nmap
+    assert "80/tcp arec" in nmap
     assert "9100/tcp pdl-datastream" in nmap
 
 
