@@ -6,7 +6,8 @@ write or checkpoint at the same instant: here only the writer does either.
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
@@ -42,28 +43,20 @@ class Database:
 
         Raises:
             StoreRefuses: The disk is full or the database is away; nothing was changed.
+            ValueError: The database cannot keep a text.
         """
-        try:
-            with self._writing.begin() as connection:
-                return change(connection)
-        except DBAPIError as error:
-            if not dialect.is_outage(error):
-                raise
-            raise dialect.translate(error) from error
+        with _translated(), self._writing.begin() as connection:
+            return change(connection)
 
     def query(self, query: Callable[[Connection], T]) -> T:
         """Run a query on one consistent state of the database.
 
         Raises:
             StoreRefuses: The database is away.
+            ValueError: The database cannot hold a text that is asked for.
         """
-        try:
-            with self._reading.begin() as connection:
-                return query(connection)
-        except DBAPIError as error:
-            if not dialect.is_outage(error):
-                raise
-            raise dialect.translate(error) from error
+        with _translated(), self._reading.begin() as connection:
+            return query(connection)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Run a change on the writer's thread; as `change`."""
@@ -88,3 +81,15 @@ class Database:
         self._readers.shutdown()
         self._reading.dispose()
         self._writing.dispose()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if dialect.is_outage(error):
+            raise dialect.translate(error) from error
+        if dialect.is_about_a_text(error):
+            raise ValueError("a text has the character U+0000, which PostgreSQL does not keep") from error
+        raise

@@ -25,13 +25,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from bartizan_controller.errors import StoreRefuses
 
 AUTOCHECKPOINT_PAGES = 65_536  # the default of 1,000 checkpoints inside commits on the hot path
 LOCK_WAIT_SECONDS = 10
+CONNECT_SECONDS = 10
+_WRITERS = 0x62617274
+"""The number of the advisory lock that whoever writes holds in PostgreSQL."""
 READERS = 4
 _LIST_SIZES = (1, 25, 500)
 PARAMETERS = _LIST_SIZES[-1]  # of one IN list; SQLite's limit for a statement is 32,766
@@ -46,6 +49,14 @@ _REASONS = {
     sqlite3.SQLITE_CORRUPT: "the database is damaged: restore it from a backup",
     sqlite3.SQLITE_NOTADB: "the file is no database: restore it from a backup",
 }
+_POSTGRESQL_REASONS = {
+    "25006": "it is read only: name the primary, and not a standby",
+    "42501": "its user may not: make that user the owner of the database",
+    "53100": "the disk is full: free some space",
+    "55P03": "another program holds the database: stop it",
+}
+_LIMIT_EXCEEDED = "54"
+"""Class of SQLSTATE: what was to be written is too large for an index. psycopg calls it a matter of the server."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -55,21 +66,36 @@ def sqlite_url(path: Path) -> str:
 
 def writing_engine(url: str) -> Engine:
     """Return an engine of one connection, whose transactions begin as writers."""
-    engine = create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=not _is_sqlite(url))
+    engine = _engine(url, connections=1)
     if _is_sqlite(url):
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_immediate)
+    else:
+        event.listen(engine, "begin", _begin_alone)
     return engine
 
 
 def reading_engine(url: str) -> Engine:
     """Return an engine of a few connections that cannot write."""
-    engine = create_engine(url, pool_size=READERS, max_overflow=0, pool_pre_ping=not _is_sqlite(url))
+    engine = _engine(url, connections=READERS)
     if _is_sqlite(url):
         event.listen(engine, "connect", _set_up_sqlite_reader)
         event.listen(engine, "begin", _begin_deferred)
         return engine
-    return engine.execution_options(postgresql_readonly=True)
+    # As in SQLite, all statements of a query see the same state.
+    return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+
+
+def check(connection: Connection) -> None:
+    """Check that a database can hold what is written to it.
+
+    Raises:
+        StoreRefuses: It keeps texts in an encoding that lacks characters.
+    """
+    if connection.dialect.name == "postgresql":
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding not in {"UTF8", b"UTF8"}:
+            raise StoreRefuses("the database is not in UTF-8: make another with ENCODING 'UTF8' TEMPLATE template0")
 
 
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -208,9 +234,16 @@ def translate(error: DBAPIError) -> StoreRefuses:
     return _refusal(error.orig)
 
 
+def is_about_a_text(error: DBAPIError) -> bool:
+    """Return whether a text has U+0000, which SQLite keeps and PostgreSQL does not."""
+    return isinstance(error, DataError) and "NUL (0x00)" in str(error.orig)
+
+
 def _refusal(error: BaseException | None) -> StoreRefuses:
     code = getattr(error, "sqlite_errorcode", None)
-    reason = "it is not there, or will not write: look at its own log"
+    reason = _POSTGRESQL_REASONS.get(
+        getattr(error, "sqlstate", None) or "", "it is not there, or will not write: look at its own log"
+    )
     if code is not None:
         # The low octet is the class of the error; the rest is detail.
         reason = _REASONS.get(code & 0xFF, f"SQLite says {getattr(error, 'sqlite_errorname', code)}")
@@ -220,6 +253,8 @@ def _refusal(error: BaseException | None) -> StoreRefuses:
 def is_outage(error: DBAPIError) -> bool:
     """Return whether the database, and not the statement, is the matter."""
     name = type(error).__name__
+    if (getattr(error.orig, "sqlstate", None) or "").startswith(_LIMIT_EXCEEDED):
+        return False
     return name in {"OperationalError", "InternalError", "InterfaceError"} or (
         name == "DatabaseError" and getattr(error.orig, "sqlite_errorcode", None) is not None
     )
@@ -278,6 +313,18 @@ def _accumulate(name: str, table: Table, keys: tuple[str, ...], kept: str, summe
     return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
 
+def _engine(url: str, *, connections: int) -> Engine:
+    if _is_sqlite(url):
+        return create_engine(url, pool_size=connections, max_overflow=0)
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
+    )
+
+
 def _is_sqlite(url: str) -> bool:
     return make_url(url).get_backend_name() == "sqlite"
 
@@ -303,6 +350,12 @@ def _set_up_sqlite_reader(connection: Any, record: object) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_alone(connection: Connection) -> None:
+    """Wait until nobody else writes, as SQLite does: the audit chain has one end, and events are read by number."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
 
 def _begin_deferred(connection: Connection) -> None:

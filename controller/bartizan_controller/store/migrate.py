@@ -20,6 +20,7 @@ def upgrade(url: str, *, to: str = "head") -> None:
     engine = dialect.writing_engine(url)
     try:
         with engine.begin() as connection:
+            dialect.check(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, to)
     except DBAPIError as error:
