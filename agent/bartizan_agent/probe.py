@@ -9,12 +9,10 @@ Whatever ends the process, nothing of it sends any more; its interface is taken 
 """
 
 import contextlib
-import ctypes
 import json
 import secrets
 import select
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +22,7 @@ from bartizan.containment.level import Level
 from bartizan.containment.model import Ruleset
 from bartizan.errors import BartizanError
 from bartizan.ids import Address, Mac
+from bartizan_agent import socket_filter
 from bartizan_agent.discovery import rtnetlink
 from bartizan_agent.discovery.errors import CannotScan
 from bartizan_agent.discovery.interfaces import Interface, dump, interfaces, named
@@ -53,7 +52,6 @@ CLAIM_SECONDS = 1.0
 JUDGED_SECONDS = 3.0
 _ONE_AT_A_TIME = "\0bartizan-self-test"  # an abstract socket: of this network namespace, and of this process's life
 _EVERYTHING, _OUTGOING = 3, 4  # ETH_P_ALL, PACKET_OUTGOING
-_SO_ATTACH_FILTER = 26
 
 
 class CannotTest(BartizanError):
@@ -191,11 +189,8 @@ def _counted(firewall: Firewall, mac: Mac, destination: Address) -> int:
 @contextlib.contextmanager
 def _listener(destination: Address) -> Iterator[socket.socket]:
     """Yield a socket that hears what comes and goes on all interfaces to one address."""
-    program = ctypes.create_string_buffer(code := listening_for(destination), len(code))
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERYTHING)) as ear:
-        ear.setsockopt(
-            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(code) // 8, ctypes.addressof(program))
-        )
+        socket_filter.attach(ear, listening_for(destination))
         ear.setblocking(False)
         yield ear
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_netw
 import msgspec
 
 from bartizan.ids import Address, Mac, Network
+from bartizan_agent.socket_filter import Instruction
 
 PACKETS = 3  # of each family; where the block fails, only the first is sent
 PORT = 9  # discard
@@ -110,16 +111,16 @@ def nowhere(version: int, random: int) -> Address:
     return Address(str(network[1 + random % (network.num_addresses - 2)]))
 
 
-def listening_for(destination: Address) -> bytes:
-    """Return the classic socket filter that takes packets to an address and nothing else, whatever the link."""
+def listening_for(destination: Address) -> tuple[Instruction, ...]:
+    """Return the socket filter that takes packets to an address and nothing else, whatever the link."""
     packed = ip_address(destination).packed
     first, ethertype = (16, _IPV4) if len(packed) == 4 else (24, _IPV6)
     words = [(first + at, int.from_bytes(packed[at : at + 4], "big")) for at in range(0, len(packed), 4)]
     tests = [(_LOAD_HALF, _ETHERTYPE_AT, ethertype), *((_LOAD_WORD, _NETWORK_AT + at, word) for at, word in words)]
-    program = b""
+    program: list[Instruction] = []
     for left, (load, where, wanted) in zip(range(len(tests) - 1, -1, -1), tests, strict=True):
-        program += struct.pack("=HBBI", load, 0, 0, where) + struct.pack("=HBBI", _JUMP_EQUAL, 0, 2 * left + 1, wanted)
-    return program + struct.pack("=HBBI", _RETURN, 0, 0, 0xFFFF) + struct.pack("=HBBI", _RETURN, 0, 0, 0)
+        program += [(load, 0, 0, where), (_JUMP_EQUAL, 0, 2 * left + 1, wanted)]
+    return (*program, (_RETURN, 0, 0, 0xFFFF), (_RETURN, 0, 0, 0))
 
 
 def neighbour_probe(mac: Mac, address: Address) -> bytes:

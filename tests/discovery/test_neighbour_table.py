@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -165,6 +166,66 @@ def test_a_sweep_s_dead_addresses_do_not_keep_a_newcomer_waiting(segment: Any) -
         return appeared
 
     assert segment.run(fall_behind_and_catch_up)[-1] == CAMERA
+
+
+@pytest.mark.netns
+def test_what_happens_on_other_interfaces_wakes_nobody(segment: Any) -> None:
+    """Every message to the controller makes the kernel tell twice of the way there."""
+    segment.gateway.ip("link add up0 type veth peer name up1", "address add 10.8.0.1/24 dev up0", "link set up0 up")
+
+    async def act() -> tuple[list[Address], int]:
+        appeared: list[Address] = []
+        index = named("cam0").index
+        many = [index, *range(1000, 1100)]  # as many as need a program of some length
+        with Neighbours(many, lambda found, _: appeared.append(found.address)) as neighbours:
+            reads = woken_by(neighbours)
+            segment.gateway.ip("neigh replace 10.8.0.9 lladdr 44:47:cc:00:01:02 nud stale dev up0")
+            await asyncio.sleep(0.2)
+            woken = reads()
+            segment.gateway.ip(f"neigh replace {CAMERA} lladdr {MAC} nud stale dev cam0")
+            async with asyncio.timeout(5):
+                while not appeared:
+                    await asyncio.sleep(0.01)
+        return appeared, woken
+
+    assert segment.run(act) == ([CAMERA], 0)
+
+
+@pytest.mark.netns
+def test_what_changes_now_and_then_is_read_without_a_pause_and_a_storm_with_one(segment: Any) -> None:
+    async def act() -> tuple[bool, bool, list[Address]]:
+        appeared: list[Address] = []
+        with Neighbours(
+            [named("cam0").index], lambda found, _: appeared.append(found.address), pause_seconds=0.4
+        ) as neighbours:
+            segment.gateway.ip(f"neigh replace {CAMERA} lladdr {MAC} nud stale dev cam0")
+            await asyncio.sleep(0.1)
+            paused_after_one = neighbours.is_pausing
+            segment.gateway.ip(f"neigh replace {OTHER} lladdr {OTHER_MAC} nud stale dev cam0")
+            await asyncio.sleep(0.1)
+            paused_after_two = neighbours.is_pausing
+            segment.gateway.ip(f"neigh replace 10.9.0.22 lladdr {OTHER_MAC} nud stale dev cam0")
+            await asyncio.sleep(0.1)
+            before_the_end = list(appeared)
+            async with asyncio.timeout(5):
+                while len(appeared) < 3:
+                    await asyncio.sleep(0.01)
+        return paused_after_one, paused_after_two, before_the_end
+
+    assert segment.run(act) == (False, True, [CAMERA, OTHER])
+
+
+def woken_by(neighbours: Neighbours) -> Callable[[], int]:
+    """Return what counts how often the kernel had something to read."""
+    loop, woken = asyncio.get_running_loop(), [0]
+    descriptor = neighbours._socket.fileno()
+
+    def read() -> None:
+        woken[0] += 1
+        neighbours._read()
+
+    loop.add_reader(descriptor, read)
+    return lambda: woken[0]
 
 
 def maker(name: str) -> Evidence:

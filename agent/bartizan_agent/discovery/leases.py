@@ -1,36 +1,30 @@
 """Overhearing DHCP requests on an interface: a packet socket on which the kernel lets nothing else through."""
 
 import asyncio
-import ctypes
 import errno
 import socket
-import struct
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from bartizan.ids import Mac
+from bartizan_agent import socket_filter
 from bartizan_agent.discovery import dhcp
 from bartizan_agent.discovery.interfaces import Interface
 
-_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _ETH_P_IP = 0x0800
 _READS_PER_WAKE_UP = 64
-_INSTRUCTION = struct.Struct("=HBBI")
-# linux/filter.h, as `tcpdump -dd 'udp dst port 67'` writes it, on packets without their Ethernet header.
-_ONLY_REQUESTS = b"".join(
-    _INSTRUCTION.pack(*instruction)
-    for instruction in (
-        (0x30, 0, 0, 9),  # load the protocol
-        (0x15, 0, 6, socket.IPPROTO_UDP),
-        (0x28, 0, 0, 6),  # load the fragment offset
-        (0x45, 4, 0, 0x1FFF),  # a later fragment has no ports
-        (0xB1, 0, 0, 0),  # the header's length
-        (0x48, 0, 0, 2),  # load the port sent to
-        (0x15, 0, 1, dhcp.SERVER_PORT),
-        (0x06, 0, 0, dhcp.LIMIT),
-        (0x06, 0, 0, 0),
-    )
+# As `tcpdump -dd 'udp dst port 67'` writes it, on packets without their Ethernet header.
+_ONLY_REQUESTS = (
+    (0x30, 0, 0, 9),  # load the protocol
+    (0x15, 0, 6, socket.IPPROTO_UDP),
+    (0x28, 0, 0, 6),  # load the fragment offset
+    (0x45, 4, 0, 0x1FFF),  # a later fragment has no ports
+    (0xB1, 0, 0, 0),  # the header's length
+    (0x48, 0, 0, 2),  # load the port sent to
+    (0x15, 0, 1, dhcp.SERVER_PORT),
+    (0x06, 0, 0, dhcp.LIMIT),
+    (0x06, 0, 0, 0),
 )
 
 Tell = Callable[[Interface, dhcp.Request], None]
@@ -83,9 +77,7 @@ def _packet_socket(interface: Interface) -> socket.socket:
     """Return a socket that is deaf until its filter is in place, and only then bound to what it is to hear."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
     try:
-        program = ctypes.create_string_buffer(_ONLY_REQUESTS)
-        pointer = struct.pack("HP", len(_ONLY_REQUESTS) // _INSTRUCTION.size, ctypes.addressof(program))
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pointer)
+        socket_filter.attach(sock, _ONLY_REQUESTS)
         sock.bind((interface.name, _ETH_P_IP))
     except OSError:
         sock.close()

@@ -3,11 +3,13 @@
 import asyncio
 import enum
 import errno
+import math
 from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
 from typing import Self
 
 from bartizan.ids import Address, Mac
+from bartizan_agent import socket_filter
 from bartizan_agent.discovery import rtnetlink
 from bartizan_agent.discovery.interfaces import dump
 from bartizan_agent.discovery.rtnetlink import Neighbour
@@ -17,6 +19,8 @@ _READ = 64 * 1024
 _READS_AT_ONCE = 64  # between two turns of the event loop
 _READS_TO_CATCH_UP = 4096  # several tables full; a segment that changes faster is followed later
 _ENTRIES = 65536  # remembered; the kernel itself keeps far fewer
+_LOAD_INTERFACE = (0x20, 0, 0, 20)  # the word at 20: ndm_ifindex, behind the message's header and the family
+_LET_NOTHING, _LET_ALL = (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)
 _TIDIED_UP = 4096  # remembered; devices change their private IPv6 addresses every day
 
 
@@ -93,8 +97,8 @@ class Neighbours:
     Args:
         indexes: The interfaces' numbers; the others' neighbours are ignored.
         tell: Called in the event loop with every change that is news.
-        pause_seconds: After reading, nothing is read for so long. Traffic of known cameras changes the table all the
-            time; pausing makes many changes one wake-up, and still tells of a first change at once.
+        pause_seconds: After reading twice within so long, nothing is read for as long. Traffic of known cameras changes
+            the table all the time; pausing makes many changes one wake-up, and still tells of a first change at once.
         table: What is known from before. None: nothing.
         go_on: Whether what became news since the table was last followed is told at the start.
     """
@@ -111,6 +115,7 @@ class Neighbours:
         self._indexes = frozenset(indexes)
         self._tell = tell
         self._pause_seconds = pause_seconds
+        self._read_at = -math.inf
         self._resume: asyncio.TimerHandle | None = None
         self._tell_first = self._tell if go_on else _tell_nobody
         self.table = Table() if table is None else table
@@ -118,11 +123,12 @@ class Neighbours:
     def __enter__(self) -> Self:
         self._socket = rtnetlink.subscribed(rtnetlink.RTMGRP_NEIGH, buffer_octets=_BUFFER)
         try:
+            self._let_ours_through()
             # Subscribed before dumped, so that no change falls between the two.
             self.table.begin_again()
             self._loop = asyncio.get_running_loop()
             self._learn(self._dump(), self._tell_first)
-            self._loop.add_reader(self._socket, self._read)
+            self._loop.add_reader(self._socket.fileno(), self._read)
         except BaseException:
             self._socket.close()
             raise
@@ -133,7 +139,7 @@ class Neighbours:
     ) -> None:
         if self._resume:
             self._resume.cancel()
-        self._loop.remove_reader(self._socket)
+        self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
     def _dump(self) -> list[Neighbour]:
@@ -143,15 +149,33 @@ class Neighbours:
             if isinstance(entry, Neighbour) and entry.index in self._indexes
         ]
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether changes wait to be read: there were several in a short time."""
+        return self._resume is not None and self._loop.time() < self._resume.when()
+
     def catch_up(self) -> None:
         """Take in what the kernel has told until now, without waiting for a pause to end."""
         self._drain(_READS_TO_CATCH_UP)
 
+    def _let_ours_through(self) -> None:
+        """Have the kernel wake nobody for other interfaces: the way to the controller changes with every message."""
+        if 0 < len(self._indexes) <= socket_filter.JUMP_AT_MOST - 1:
+            last = len(self._indexes) - 1
+            ours = [
+                (0x15, last - place + 1, 0, socket_filter.swapped(index, "I"))
+                for place, index in enumerate(self._indexes)
+            ]
+            socket_filter.attach(self._socket, (_LOAD_INTERFACE, *ours, _LET_NOTHING, _LET_ALL))
+
     def _read(self) -> None:
+        now = self._loop.time()
+        is_quiet, self._read_at = now - self._read_at >= self._pause_seconds, now
         # What is left is read in the next turn: a pause before that would let the table fall behind for minutes.
-        if self._drain(_READS_AT_ONCE) and self._pause_seconds:
-            self._loop.remove_reader(self._socket)
-            self._resume = self._loop.call_later(self._pause_seconds, self._loop.add_reader, self._socket, self._read)
+        if self._drain(_READS_AT_ONCE) and not is_quiet:
+            descriptor = self._socket.fileno()
+            self._loop.remove_reader(descriptor)
+            self._resume = self._loop.call_later(self._pause_seconds, self._loop.add_reader, descriptor, self._read)
 
     def _drain(self, reads: int) -> bool:
         """Take in what can be read now; return whether that was all."""

@@ -4,18 +4,18 @@ The kernel counts the ruleset's generations, all tables of the network namespace
 after every transaction of anybody (`NFT_MSG_NEWGEN`, linux/netfilter/nf_tables.h).
 """
 
-import ctypes
 import socket
 import struct
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from bartizan_agent import socket_filter
+
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
 _NFNLGRP_NFTABLES = 7
-_SO_ATTACH_FILTER = 26
 _SO_NETNS_COOKIE = 71
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 _NEWGEN = _SUBSYSTEM | 15
@@ -114,16 +114,12 @@ def _open() -> socket.socket:
 
 
 def _let_through(changes: socket.socket, kind: int) -> None:
-    # Classic BPF loads in network order what netlink writes in the machine's.
-    swapped = int.from_bytes(struct.pack("=H", kind), "big")
-    program = b"".join(
-        struct.pack("=HBBI", *instruction)
-        for instruction in (
+    socket_filter.attach(
+        changes,
+        (
             (0x28, 0, 0, 4),  # load the half-word at 4: nlmsg_type
-            (0x15, 0, 1, swapped),  # if it is this one, go on; else skip one
+            (0x15, 0, 1, socket_filter.swapped(kind, "H")),  # if it is this one, go on; else skip one
             (0x06, 0, 0, 0xFFFFFFFF),  # let all of it through
             (0x06, 0, 0, 0),  # let nothing through
-        )
+        ),
     )
-    memory = ctypes.create_string_buffer(program, len(program))
-    changes.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 4, ctypes.addressof(memory)))

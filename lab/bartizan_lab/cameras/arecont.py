@@ -2,8 +2,8 @@
 
 Arecont published no description of it. A capture has the pointer `ARECONT AV 1000-AV334455` and a text with
 `MAC=…/1000-VIRTUAL`, the model padded with spaces: behind the dash is the MAC without the maker's prefix, behind the
-slash the model without `AV`. What stands before the slash is not known; the MAC here is a guess. Its pages need a login,
-of which nothing is told here.
+slash the model without `AV`. What stands before the slash is not known; the MAC here is a guess. Its pages need a
+login, of which nothing is told here.
 """
 
 from collections.abc import Iterable
