@@ -91,12 +91,20 @@ def cluster() -> Iterator[Cluster]:
         if _is_there(_server_user().pw_uid):
             shutil.chown(folder, _SUPERUSER)
         data = str(folder / "data")
-        initialise = ("--pgdata", data, "--username", _SUPERUSER, *_INITIALISE.split())
-        subprocess.run(_unprivileged(_program("initdb"), *initialise), check=True, capture_output=True)
+        run_program("initdb", "--pgdata", data, "--username", _SUPERUSER, *_INITIALISE.split())
         with running(folder):
             made = Cluster(folder)
             made.execute(f"CREATE ROLE {OWNER} LOGIN")
             yield made
+
+
+def run_program(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs to its end."""
+    command = [_program(name), *arguments]
+    done = subprocess.run(
+        _unprivileged(*command) if name == "initdb" else command, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @contextlib.contextmanager

@@ -98,6 +98,8 @@ def check(config: Config) -> None:
         parse_listen(text)
     if config.broker is not None:
         parse_broker(config.broker.url)
+    if config.database and not config.database.startswith("postgresql+psycopg://"):
+        raise ValueError("`database` is no address of a PostgreSQL database: postgresql+psycopg://USER@HOST/DATABASE")
 
 
 def parse_listen(text: str) -> Listen:

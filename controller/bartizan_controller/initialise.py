@@ -23,7 +23,7 @@ from bartizan_controller.config import Config, check, render
 from bartizan_controller.directory import Folder
 from bartizan_controller.durable import replace_file
 from bartizan_controller.errors import SetUpWrong
-from bartizan_controller.store import dialect, migrate
+from bartizan_controller.store import audit, dialect, migrate
 from bartizan_controller.store.database import Database
 
 BY = "init"
@@ -55,7 +55,9 @@ def initialise(plan: Plan, *, now: float) -> Made:
     """Make a controller.
 
     Raises:
-        SetUpWrong: A folder is not empty or cannot be written, or the data has a mistake. Nothing is left behind.
+        SetUpWrong: A folder or the database is not empty or cannot be written, or the data has a mistake. Nothing is
+            left behind, save the tables of a PostgreSQL database.
+        StoreRefuses: The database is away, or cannot be used.
     """
     check(plan.config)
     slug(plan.organisation)
@@ -116,6 +118,8 @@ def _fill_database(plan: Plan, now: float) -> str:
     url = plan.config.database or dialect.sqlite_url(plan.folder.database)
     migrate.upgrade(url)
     with Database(url) as database:
+        if database.query(lambda c: audit.page(c, after=0, limit=1)):
+            raise SetUpWrong("the database is another controller's, or was begun with: make an empty one")
         database.change(
             lambda c: estate.add_organisation(c, plan.organisation, plan.organisation, None, by=BY, now=now)
         )

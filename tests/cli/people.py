@@ -60,10 +60,11 @@ class Person:
         return "--key", f"{self.folder}-offline-keys/approver-{number}.pem"
 
 
-def make_controller(folder: Path) -> None:
+def make_controller(folder: Path, *options: str) -> None:
     """Make a controller, with its keys beside it."""
     program = str(PROGRAMS / "bartizan-controller")
-    subprocess.run([program, "init", folder, "--host", "127.0.0.1"], check=True, capture_output=True, timeout=SECONDS)
+    arguments = [program, "init", str(folder), "--host", "127.0.0.1", *options]
+    subprocess.run(arguments, check=True, capture_output=True, timeout=SECONDS)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What the controller is promised by its database, whichever of the two it is."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +12,14 @@ from sqlalchemy import Connection
 
 from bartizan.ids import BootId, DeviceId, OrganisationId, SiteId
 from bartizan_controller import inventory
-from bartizan_controller.errors import StoreRefuses
+from bartizan_controller.errors import SetUpWrong, StoreRefuses
 from bartizan_controller.store import audit, devices, events, marks, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter, Position
-from bartizan_controller.store.events import RecordedEvent
+from bartizan_controller.store.events import EventFilter, RecordedEvent
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.controller.gateway import Gateway, device, report
-from tests.postgresql import Cluster
+from tests.postgresql import Cluster, run_program
 
 NORTH, COUNCIL = SiteId("north"), OrganisationId("council")
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -133,8 +134,33 @@ def test_a_connection_that_was_cut_is_made_again(database: Database, postgresql:
     assert database.query(lambda c: marks.read(c, "mark")) == "after"
 
 
+@on_postgresql
+def test_a_dump_is_restored_with_what_was_in_it(
+    database: Database, database_url: str, postgresql: Cluster, tmp_path: Path
+) -> None:
+    """By the guide's commands, and numbers go on where they were."""
+    told = [RecordedEvent(NORTH, 1.0, 1.0, "kind", {}, boot=BootId("b"), sequence=number) for number in (1, 2)]
+    database.change(lambda c: events.add(c, told[:1]))
+    dump = str(tmp_path / "bartizan.dump")
+    run_program("pg_dump", "--format", "custom", "--file", dump, database_url.replace("+psycopg", ""))
+    with postgresql.database() as url:
+        into = ("--dbname", url.replace("+psycopg", ""))
+        run_program("pg_restore", "--no-owner", "--exit-on-error", *into, dump)
+        migrate.upgrade(url)
+        with Database(url) as restored:
+            restored.change(lambda c: events.add(c, told[1:]))
+            kept = restored.query(lambda c: events.page(c, EventFilter(), after=0, limit=9))
+    assert [(each.number, each.sequence) for each in kept] == [(1, 1), (2, 2)]
+
+
 def test_a_database_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(StoreRefuses, match="it is not there"):
+        migrate.upgrade(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
+
+
+def test_a_driver_that_is_missing_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SetUpWrong, match=r"install bartizan-controller\[postgresql\]"):
         migrate.upgrade(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
 
 

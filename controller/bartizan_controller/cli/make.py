@@ -32,15 +32,22 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--organisation", default="estate", show_default=True, help="Id of the first organisation.")
 @click.option("--data", type=DIRECTORY, help="Folder of makers.yaml and advisories/.  [default: as installed]")
+@click.option(
+    "--database",
+    metavar="URL",
+    default="",
+    help="An empty PostgreSQL database, postgresql+psycopg://USER@HOST/DATABASE.  [default: SQLite in FOLDER]",
+)
 @click.option("--passphrase-file", type=FILE, help="Encrypts the offline keys with the first line of this file.")
 @JSON
-def init(
+def init(  # noqa: PLR0913 - one for each option
     folder: Path,
     *,
     offline_keys: Path | None,
     hosts: tuple[str, ...],
     organisation: str,
     data: Path | None,
+    database: str,
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -53,7 +60,8 @@ def init(
     offline = (offline_keys or folder.with_name(f"{folder.name}-offline-keys")).absolute()
     passphrase = passphrase_file.read_bytes().splitlines()[0] if passphrase_file else None
     made = initialise(
-        Plan(where, offline, Config(hosts=hosts), organisation, data or shipped_data(), passphrase), now=time.time()
+        Plan(where, offline, Config(hosts=hosts, database=database), organisation, data or shipped_data(), passphrase),
+        now=time.time(),
     )
     say(
         f"controller:    {where.root}\n"

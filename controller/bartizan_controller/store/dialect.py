@@ -28,7 +28,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from bartizan_controller.errors import StoreRefuses
+from bartizan_controller.errors import SetUpWrong, StoreRefuses
 
 AUTOCHECKPOINT_PAGES = 65_536  # the default of 1,000 checkpoints inside commits on the hot path
 LOCK_WAIT_SECONDS = 10
@@ -316,13 +316,16 @@ def _accumulate(name: str, table: Table, keys: tuple[str, ...], kept: str, summe
 def _engine(url: str, *, connections: int) -> Engine:
     if _is_sqlite(url):
         return create_engine(url, pool_size=connections, max_overflow=0)
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
-    )
+    try:
+        return create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
+        )
+    except ModuleNotFoundError as error:
+        raise SetUpWrong("psycopg is not installed: install bartizan-controller[postgresql]") from error
 
 
 def _is_sqlite(url: str) -> bool:
