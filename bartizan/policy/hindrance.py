@@ -42,6 +42,11 @@ class GatewayState(msgspec.Struct, frozen=True):
     """Why containment is lifted there by hand; empty where it is not."""
 
 
+def is_fit(gateway: GatewayState | None, needed: int) -> bool:
+    """Return whether nothing that is known of a gateway itself keeps it from enforcing a change at once."""
+    return gateway is not None and gateway.connected and gateway.capability >= needed and not gateway.released
+
+
 def hindrances(
     site: SiteId, organisation: OrganisationId, gateway: GatewayState | None, beyond: Sequence[str], needed: int
 ) -> Iterator[HinderedSite]:

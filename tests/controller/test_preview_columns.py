@@ -36,7 +36,7 @@ from bartizan.wire.up import DevicePosture
 from bartizan_controller import inventory
 from bartizan_controller.access import Scope
 from bartizan_controller.catalogue.repository import Outlook
-from bartizan_controller.preview import estate
+from bartizan_controller.preview import columns, estate
 from bartizan_controller.preview.outlook import Previews
 from bartizan_controller.store import (
     books,
@@ -128,9 +128,14 @@ def database(request: pytest.FixtureRequest, make_database: MakeDatabase) -> Ite
 
 
 @pytest.fixture(scope="module")
-def previews(database: Database) -> Previews:
-    """One for all examples: what it keeps of the last one must not show in the next."""
-    return Previews()
+def previews(database: Database) -> Iterator[Previews]:
+    """One for all examples: what it keeps of the last one must not show in the next. It forgets sorts all the time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(columns, "UNUSED_SORTS", 3)
+        made = Previews()
+        yield made
+        kept = made._columns
+        assert len(kept.sorts.all) <= sum(len(site.devices) for site in kept.sites.values()) + 3
 
 
 def report(database: Database, site: SiteId, found: tuple[Device, ...]) -> None:

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bartizan.firmware.match import exposure, findings
 from bartizan.identity.model import Device, Identity, Kind
@@ -32,13 +33,27 @@ _BLANK = Device(DeviceId(""), Identity(), "")
 _WEIGHABLE = Identity(maker="?", model="?", firmware="?")
 
 
-class Classes(NamedTuple):
+class Class(NamedTuple):
     """Devices that are judged alike."""
 
+    number: int
+    sites: int
+    """What counts of the sites that they are at."""
+    sort: int
+    """One of their sorts."""
+    devices: int
+    """How many they are."""
+
+
+class Classes(NamedTuple):
+    """Which devices are judged alike."""
+
     of_rows: Codes
-    """The class of each row."""
-    first: Codes
-    """A row of each class."""
+    """The number of each row's class."""
+    present: tuple[Class, ...]
+    """Those that have devices, by their numbers."""
+    numbers: int
+    """Those that there may be: all are below it."""
 
 
 class _Column(NamedTuple):
@@ -86,11 +101,24 @@ class Distinctions:
             sites: For each row, the number of what counts of its site.
             site_count: How many such numbers there are.
         """
-        code, count = sites, site_count
+        of_sorts, count = np.zeros(len(columns.sorts.all), np.intp), 1
+        codes = columns.of_sorts()
         for name, column in self._columns(columns):
             if column.sorts > 1:
-                code, count = _combined(code, count, column.of_values[rows.codes[name]], column.sorts)
-        return _classes(code, count)
+                of_sorts, count = _combined(of_sorts, count, column.of_values[codes[name]], column.sorts)
+        of_sorts, count = _renumbered(of_sorts, count)
+        first = np.zeros(count, np.intp)
+        # The last one written stays: written backwards, that is the first sort of its class.
+        first[of_sorts[::-1]] = np.arange(len(of_sorts) - 1, -1, -1)
+        code = of_sorts[rows.sorts]
+        if site_count > 1:
+            code += sites * count
+        if site_count * count > CLASSES_AT_ONCE:
+            present, code, counts = np.unique(code, return_inverse=True, return_counts=True)
+            return Classes(code, _present(range(len(present)), present, counts, first), len(present))
+        counts = np.bincount(code, minlength=site_count * count)
+        present = np.flatnonzero(counts)
+        return Classes(code, _present(present.tolist(), present, counts[present], first), site_count * count)
 
     def _columns(self, columns: EstateColumns) -> Iterator[tuple[str, _Column]]:
         yield "unit", self._of_units(columns.units.all)
@@ -241,9 +269,10 @@ def _renumbered(code: Codes, count: int) -> tuple[Codes, int]:
     return places[code], int(present.sum())
 
 
-def _classes(code: Codes, count: int) -> Classes:
-    of_rows, present = _renumbered(code, count)
-    first = np.zeros(present, np.intp)
-    # The last one written stays: written backwards, that is the first row of its class.
-    first[of_rows[::-1]] = np.arange(len(of_rows) - 1, -1, -1)
-    return Classes(of_rows, first)
+def _present(
+    numbers: Iterable[int], codes: Codes, counts: NDArray[np.int64], first_of_sorts: Codes
+) -> tuple[Class, ...]:
+    """Take apart what the sites and the sorts of each class were put together to."""
+    sites, of_sorts = np.divmod(codes, max(1, len(first_of_sorts)))
+    sorts = first_of_sorts[of_sorts].tolist()
+    return tuple(map(Class, numbers, sites.tolist(), sorts, counts.tolist()))

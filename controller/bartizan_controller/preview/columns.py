@@ -1,11 +1,12 @@
-"""The estate as columns: for each device a row of numbers that stand for what policy can ask about.
+"""The estate as columns: for each device a row with the number of its sort, which is what policy can ask about.
 
-A number is a place in a list of values, and a value stands there once, however many devices have it. Rows lie in the
-order of sites and devices. A site is read again when its gateway's report has changed since it was read.
+A sort is a few numbers, each a place in a list of values. A value stands there once, however many sorts have it, and so
+does a sort, however many devices are of it. Rows lie in the order of sites and devices. A site is read again when its
+gateway's report has changed since it was read.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,14 +70,27 @@ class Values(Generic[V]):
         return place
 
 
-COLUMNS = ("unit", "exposure", "hardening", "confidence", "day", "interface", "around")
+class Sort(NamedTuple):
+    """What a condition can ask of a device: places in the lists of `EstateColumns`."""
+
+    unit: int
+    exposure: int
+    hardening: int
+    confidence: int
+    day: int
+    interface: int
+
+
+UNUSED_SORTS = 500_000
+"""Kept beside as many as there are devices, before those of which no device is any more are forgotten."""
 
 
 class Rows(NamedTuple):
     """Devices, one at each place of every column."""
 
-    codes: Mapping[str, Codes]
-    """By the names in `COLUMNS`."""
+    sorts: Codes
+    arounds: Codes
+    """Why it cannot be enforced, each a place in `EstateColumns.arounds`."""
     names: NDArray[np.int64]
     """A hash of each device's id: unequal ones have unequal ids."""
     recordable: Mask
@@ -123,11 +137,14 @@ class EstateColumns:
         self.interfaces: Values[str] = Values()
         self.arounds: Values[str] = Values()
         self.arounds.code("")
+        self.sorts: Values[Sort] = Values()
         self.sites: dict[SiteId, Site] = {}
         self.known: dict[SiteId, Known] = {}
         self._channels: dict[SiteId, Channels] = {}
         self._channels_mark = -1
         self._all: Rows | None = None
+        self._of_sorts: dict[str, Codes] = {}
+        self._raw: dict[SiteId, Raw] = {}
 
     def renew(self, connection: Connection) -> None:
         """Read again what has changed in the database."""
@@ -138,13 +155,23 @@ class EstateColumns:
             for site in before.keys() | self._channels.keys():
                 if before.get(site) != self._channels.get(site):
                     self.sites.pop(site, None)
-        self.known = _known(connection)
-        changed = [site for site, known in self.known.items() if self._is_stale(site, known)]
+        moved = self._renew_known(connection)
+        moved += [site for site in self.known if site not in self.sites]
+        changed = [site for site in dict.fromkeys(moved) if self._is_stale(site, self.known[site])]
         released = {site: posture.released for site, posture in gateways.postures(connection, changed).items()}
         if changed:
             self._all = None
         for site in changed:
             self.sites[site] = self._read(connection, site, released.get(site, ""))
+        if len(self.sorts.all) > sum(len(site.devices) for site in self.sites.values()) + UNUSED_SORTS:
+            self._forget_unused_sorts()
+
+    def of_sorts(self) -> Mapping[str, Codes]:
+        """Return for each field of `Sort` the places that the sorts have, in their order."""
+        if not self._of_sorts or len(self._of_sorts["unit"]) != len(self.sorts.all):
+            table = np.array(self.sorts.all, np.intp).reshape(-1, len(Sort._fields))
+            self._of_sorts = dict(zip(Sort._fields, np.ascontiguousarray(table.T), strict=True))
+        return self._of_sorts
 
     def rows(self, sites: Sequence[SiteId]) -> Rows:
         """Return the rows of some sites, one site after the other. All of them are put together once."""
@@ -157,25 +184,45 @@ class EstateColumns:
     def _put_together(self, sites: Sequence[SiteId]) -> Rows:
         parts = [self.sites[site].rows for site in sites]
         return Rows(
-            {name: _joined([part.codes[name] for part in parts], np.intp) for name in COLUMNS},
+            _joined([part.sorts for part in parts], np.intp),
+            _joined([part.arounds for part in parts], np.intp),
             _joined([part.names for part in parts], np.int64),
             _joined([part.recordable for part in parts], np.bool_),
         )
 
-    def device(self, rows: Rows, row: int) -> Device:
-        """Return a device that no condition can tell from the one of a row, if none speaks of a device by its id."""
-        unit = self.units.all[rows.codes["unit"][row]]
-        exposure = self.exposures.all[rows.codes["exposure"][row]]
-        hardened = self.hardened.all[rows.codes["hardening"][row]]
+    def device(self, number: int) -> Device:
+        """Return a device that no condition can tell from those of a sort, if none speaks of a device by its id."""
+        sort = self.sorts.all[number]
+        exposure = self.exposures.all[sort.exposure]
         return Device(
             id=DeviceId(""),
-            identity=Identity(**unit._asdict(), confidence=self.confidences.all[rows.codes["confidence"][row]]),
-            interface=self.interfaces.all[rows.codes["interface"][row]],
-            first_seen=self.days.all[rows.codes["day"][row]],
+            identity=Identity(**self.units.all[sort.unit]._asdict(), confidence=self.confidences.all[sort.confidence]),
+            interface=self.interfaces.all[sort.interface],
+            first_seen=self.days.all[sort.day],
             vulnerabilities=exposure.vulnerabilities,
             undecided=exposure.undecided,
-            hardening=hardening(hardened),
+            hardening=hardening(self.hardened.all[sort.hardening]),
         )
+
+    def _renew_known(self, connection: Connection) -> list[SiteId]:
+        """Return the sites of which something else is known than before: most are as they were."""
+        before, self._raw = self._raw, dict(_raw(connection))
+        moved = [site for site, raw in self._raw.items() if before.get(site) != raw]
+        if before.keys() != self._raw.keys():  # sites stand in the order of the database
+            self.known = {site: _known(raw) for site, raw in self._raw.items()}
+        else:
+            self.known |= {site: _known(self._raw[site]) for site in moved}
+        return moved
+
+    def _forget_unused_sorts(self) -> None:
+        """Devices come to be of other sorts, and nobody is left of the one before."""
+        used = np.unique(self._put_together(tuple(self.sites)).sorts)
+        kept: Values[Sort] = Values()
+        places = np.zeros(len(self.sorts.all), np.intp)
+        places[used] = [kept.code(self.sorts.all[number]) for number in used]
+        self.sorts, self._all, self._of_sorts = kept, None, {}
+        for name, site in self.sites.items():
+            self.sites[name] = site._replace(rows=site.rows._replace(sorts=places[site.rows.sorts]))
 
     def _is_stale(self, site: SiteId, known: Known) -> bool:
         read = self.sites.get(site)
@@ -195,12 +242,10 @@ class EstateColumns:
         )
 
     def _rows(self, site: SeenSite) -> Rows:
-        codes = [self._codes(seen) for seen in site.devices]
         in_streams = {camera for cameras in site.channels.values() for camera in cameras} | site.channels.keys()
         return Rows(
-            {name: np.array(column, np.intp) for name, column in zip(COLUMNS, zip(*codes, strict=True), strict=True)}
-            if codes
-            else {name: np.empty(0, np.intp) for name in COLUMNS},
+            np.array([self.sorts.code(self._sort(seen.device)) for seen in site.devices], np.intp),
+            np.array([self.arounds.code(_around(seen)) for seen in site.devices], np.intp),
             np.array([name_of(seen.device.id) for seen in site.devices], np.int64),
             np.array(
                 [
@@ -211,18 +256,20 @@ class EstateColumns:
             ),
         )
 
-    def _codes(self, seen: Seen) -> tuple[int, ...]:
-        """Return the numbers of one device, in the order of `COLUMNS`."""
-        device, identity = seen.device, seen.device.identity
-        return (
+    def _sort(self, device: Device) -> Sort:
+        identity = device.identity
+        return Sort(
             self.units.code(Unit(*(getattr(identity, name) for name in Unit._fields))),
             self.exposures.code(Exposure(device.vulnerabilities, device.undecided)),
             self.hardened.code(Hardened(tuple(device.hardening.failed), device.hardening.met)),
             self.confidences.code(identity.confidence),
             self.days.code(noon(device.first_seen)),
             self.interfaces.code(device.interface),
-            self.arounds.code(seen.posture.not_enforceable_because if seen.posture else ""),
         )
+
+
+def _around(seen: Seen) -> str:
+    return seen.posture.not_enforceable_because if seen.posture else ""
 
 
 def hardening(hardened: Hardened) -> Hardening:
@@ -235,15 +282,18 @@ def name_of(device: DeviceId) -> int:
     return hash(device)
 
 
-def _known(connection: Connection) -> dict[SiteId, Known]:
-    return {
-        SiteId(site): Known(
-            OrganisationId(organisation),
-            None if connected is None else GatewayState(bool(connected), capability, last_seen),
-            mark or "",
-        )
-        for site, organisation, connected, capability, last_seen, mark in dialect.all_rows(connection, _KNOWN)
-    }
+Raw = tuple[Any, ...]
+"""As `_KNOWN` selects it."""
+
+
+def _raw(connection: Connection) -> Iterable[tuple[SiteId, Raw]]:
+    return ((SiteId(row[0]), tuple(row)) for row in dialect.all_rows(connection, _KNOWN))
+
+
+def _known(raw: Raw) -> Known:
+    _, organisation, connected, capability, last_seen, mark = raw
+    gateway = None if connected is None else GatewayState(bool(connected), capability, last_seen)
+    return Known(OrganisationId(organisation), gateway, mark or "")
 
 
 _KNOWN = (

@@ -14,7 +14,7 @@ from bartizan.identity.model import Device, Identity
 from bartizan.ids import DeviceId, OrganisationId, SiteId
 from bartizan.policy.evaluate import Evaluator, check
 from bartizan.policy.facts import unlisted_site
-from bartizan.policy.hindrance import GatewayState, HinderedSite, hindrances
+from bartizan.policy.hindrance import GatewayState, HinderedSite, hindrances, is_fit
 from bartizan.policy.model import SiteFacts, Subject, Verdict
 from bartizan.policy.preview import DeviceChange, Direction, Judge, Preview, SeenSite, Tally, UnknownRecording, remarks
 from bartizan.policy.streams import LostStream, Reach, lost_streams
@@ -23,7 +23,7 @@ from bartizan.trust.orders import Order, OrderBook, Raise
 from bartizan_controller.access import Scope
 from bartizan_controller.catalogue.repository import Outlook
 from bartizan_controller.preview import estate
-from bartizan_controller.preview.alike import Classes, Distinctions
+from bartizan_controller.preview.alike import Class, Classes, Distinctions
 from bartizan_controller.preview.columns import Codes, EstateColumns, Rows, Stream, name_of
 from bartizan_controller.store import books
 
@@ -133,12 +133,14 @@ class _Making:
     def preview(self) -> Preview:
         within, judged = self._estate, self._judged()
         tighten, loosen = judged.after > judged.before, judged.after < judged.before
-        tallies = self._tallies(tighten, loosen)
+        up, down = self._by_site(tighten), self._by_site(loosen)
         changed = np.flatnonzero(tighten | loosen)
-        organisations: dict[OrganisationId, Tally] = {}
-        for site, tally in zip(within.sites, tallies, strict=True):
-            organisation = within.organisation(site)
-            organisations[organisation] = organisations.get(organisation, Tally()).and_also(tally)
+        sites = {
+            site: Tally(rising, falling, count - rising - falling)
+            for site, rising, falling, count in zip(within.sites, up, down, within.counts.tolist(), strict=True)
+            if rising or falling
+        }
+        organisations = self._by_organisation(up, down)
         total = Tally()
         for tally in organisations.values():
             total = total.and_also(tally)
@@ -148,7 +150,7 @@ class _Making:
             moves=self._moves(judged),
             duties_change=judged.duties_change,
             organisations=organisations,
-            sites={site: tally for site, tally in zip(within.sites, tallies, strict=True) if tally.changing},
+            sites=sites,
             devices=tuple(self._listed(changed[: self._limit])),
             devices_left_out=max(0, len(changed) - self._limit),
             lost_streams=tuple(streams[: self._limit]),
@@ -167,43 +169,36 @@ class _Making:
 
     def _judged(self) -> _Judged:
         within = self._estate
-        kinds, of_sites = self._kinds_of_sites()
-        classes = self._distinctions.classes(
-            within.columns, within.rows, np.repeat(of_sites, within.counts), max(1, kinds)
-        )
-        verdicts = self._verdicts(classes, of_sites)
-        of_rows = classes.of_rows
-        for row, verdict in self._verdicts_of(within.named(self._named())):
-            of_rows[row] = len(verdicts)
-            verdicts.append(verdict)
-        return _summed(of_rows, verdicts)
+        of_sites, first = self._kinds_of_sites()
+        kinds = max(1, len(first))
+        at = np.repeat(of_sites, within.counts) if kinds > 1 else of_sites
+        classes = self._distinctions.classes(within.columns, within.rows, at, kinds)
+        evaluators = [self._evaluators(site) for site in first]
+        judged = [self._verdicts(each, evaluators[each.sites]) for each in classes.present]
+        named = list(self._verdicts_of(within.named(self._named())))
+        return _summed(classes, judged, named)
 
-    def _kinds_of_sites(self) -> tuple[int, Codes]:
-        """Tell sites apart by what counts of their facts and orders."""
+    def _kinds_of_sites(self) -> tuple[Codes, list[SiteId]]:
+        """Tell sites apart by what counts of their facts and orders: a number for each, and the first of each."""
         kinds: dict[object, int] = {}
-        numbers = []
-        told_by = self._distinctions.site
+        numbers: list[int] = []
+        first: list[SiteId] = []
+        told_by, orders_of = self._distinctions.site, self._estate.orders
         for site in self._estate.sites:
             before, after = self._both_facts(site)
             of_facts = told_by(before)
-            orders = site if site in self._estate.orders else ""
+            orders = site if site in orders_of else ""
             kind = (of_facts, of_facts if before == after else told_by(after), orders)
-            numbers.append(kinds.setdefault(kind, len(kinds)))
-        return len(kinds), np.array(numbers, np.intp)
+            number = kinds.setdefault(kind, len(kinds))
+            if number == len(first):
+                first.append(site)
+            numbers.append(number)
+        return np.array(numbers, np.intp), first
 
-    def _verdicts(self, classes: Classes, of_sites: Codes) -> list[tuple[Verdict, Verdict]]:
-        within = self._estate
-        evaluators: dict[int, tuple[Evaluator, Evaluator]] = {}
-        verdicts = []
-        for row in classes.first:
-            number = within.site_of(int(row))
-            kind = int(of_sites[number])
-            if kind not in evaluators:
-                evaluators[kind] = self._evaluators(within.sites[number])
-            before, after = evaluators[kind]
-            device = within.columns.device(within.rows, int(row))
-            verdicts.append((before.verdict(device, self._at), after.verdict(self._weighed(device), self._at)))
-        return verdicts
+    def _verdicts(self, alike: Class, evaluators: tuple[Evaluator, Evaluator]) -> tuple[Verdict, Verdict]:
+        device = self._estate.columns.device(alike.sort)
+        before, after = evaluators
+        return before.verdict(device, self._at), after.verdict(self._weighed(device), self._at)
 
     def _evaluators(self, site: SiteId) -> tuple[Evaluator, Evaluator]:
         before, after = self._both_facts(site)
@@ -233,12 +228,15 @@ class _Making:
                 verdicts = before.verdict(seen.device, self._at), after.verdict(self._weighed(seen.device), self._at)
                 yield places[site.id, seen.device.id], verdicts
 
-    def _tallies(self, tighten: NDArray[np.bool_], loosen: NDArray[np.bool_]) -> list[Tally]:
-        counts = self._estate.counts.tolist()
-        return [
-            Tally(up, down, count - up - down)
-            for up, down, count in zip(self._by_site(tighten), self._by_site(loosen), counts, strict=True)
-        ]
+    def _by_organisation(self, up: Sequence[int], down: Sequence[int]) -> dict[OrganisationId, Tally]:
+        within = self._estate
+        sums: dict[OrganisationId, list[int]] = {}
+        for site, rising, falling, count in zip(within.sites, up, down, within.counts.tolist(), strict=True):
+            summed = sums.setdefault(within.organisation(site), [0, 0, 0])
+            summed[0] += rising
+            summed[1] += falling
+            summed[2] += count - rising - falling
+        return {organisation: Tally(*summed) for organisation, summed in sums.items()}
 
     def _by_site(self, mask: NDArray[np.bool_]) -> list[int]:
         """Return how many rows of each site are in a mask."""
@@ -294,27 +292,39 @@ class _Making:
 
     def _hindered(self, judged: _Judged) -> Iterator[HinderedSite]:
         within = self._estate
-        around = within.rows.codes["around"]
+        around = within.rows.arounds
         beyond: dict[int, list[str]] = {}
         for row in np.flatnonzero((around != 0) & (judged.after != Level.WATCH.rank)):
             beyond.setdefault(within.site_of(int(row)), []).append(within.columns.arounds.all[around[row]])
         for number, site in enumerate(within.sites):
-            gateway = within.gateway(site)
-            yield from hindrances(site, within.organisation(site), gateway, beyond.get(number, ()), self._needs)
+            known, reasons = within.columns.known[site], beyond.get(number, ())
+            released = within.columns.sites[site].released
+            if reasons or released or not is_fit(known.gateway, self._needs):
+                yield from hindrances(site, known.organisation, within.gateway(site), reasons, self._needs)
 
 
-def _summed(of_rows: Codes, verdicts: Sequence[tuple[Verdict, Verdict]]) -> _Judged:
-    before = np.array([first.level.rank for first, _ in verdicts], np.int8)
-    after = np.array([second.level.rank for _, second in verdicts], np.int8)
-    counts = np.bincount(of_rows, minlength=len(verdicts)).tolist()
+def _summed(
+    classes: Classes, judged: Sequence[tuple[Verdict, Verdict]], named: Sequence[tuple[int, tuple[Verdict, Verdict]]]
+) -> _Judged:
+    """Put together what is demanded of classes, and of single rows in place of that of their class."""
+    levels = np.zeros((2, classes.numbers), np.int8)
+    counts = {each.number: each.devices for each in classes.present}
+    for row, _ in named:
+        counts[int(classes.of_rows[row])] -= 1
     moves: dict[tuple[int, int], int] = {}
     duties = 0
-    for count, (first, second) in zip(counts, verdicts, strict=True):
+    of_classes = [(verdicts, counts[each.number]) for each, verdicts in zip(classes.present, judged, strict=True)]
+    for (first, second), count in (*of_classes, *((verdicts, 1) for _, verdicts in named)):
         move = (first.level.rank, second.level.rank)
         moves[move] = moves.get(move, 0) + count
         if (first.firmware, first.harden, first.remove_by) != (second.firmware, second.harden, second.remove_by):
             duties += count
-    return _Judged(before[of_rows], after[of_rows], moves, duties)
+    for each, verdicts in zip(classes.present, judged, strict=True):
+        levels[:, each.number] = [verdict.level.rank for verdict in verdicts]
+    before, after = levels[0][classes.of_rows], levels[1][classes.of_rows]
+    for row, verdicts in named:
+        before[row], after[row] = (verdict.level.rank for verdict in verdicts)
+    return _Judged(before, after, {move: count for move, count in moves.items() if count}, duties)
 
 
 _NOBODY = Device(DeviceId(""), Identity(), "")
