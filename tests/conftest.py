@@ -85,6 +85,16 @@ def make_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     return make
 
 
+@pytest.fixture(scope="module", params=SORTS)
+def new_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What to configure as `database` of a new controller: nothing, and an empty one of PostgreSQL."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with request.getfixturevalue("postgresql").database() as url:
+        yield url
+
+
 @pytest.fixture(params=SORTS)
 def database_url(request: pytest.FixtureRequest, make_database: MakeDatabase) -> Iterator[str]:
     """The address of a database with the controller's tables, of each sort that it runs on."""

@@ -60,10 +60,10 @@ class Person:
         return "--key", f"{self.folder}-offline-keys/approver-{number}.pem"
 
 
-def make_controller(folder: Path, *options: str) -> None:
+def make_controller(folder: Path, *, database: str = "") -> None:
     """Make a controller, with its keys beside it."""
     program = str(PROGRAMS / "bartizan-controller")
-    arguments = [program, "init", str(folder), "--host", "127.0.0.1", *options]
+    arguments = [program, "init", str(folder), "--host", "127.0.0.1", "--database", database]
     subprocess.run(arguments, check=True, capture_output=True, timeout=SECONDS)
 
 

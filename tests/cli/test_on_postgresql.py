@@ -25,7 +25,7 @@ def empty(postgresql: Cluster) -> Iterator[str]:
 
 def test_a_report_is_taken_and_listed_and_outlives_the_controller(empty: str, tmp_path: Path) -> None:
     folder = tmp_path / "controller"
-    make_controller(folder, "--database", empty)
+    make_controller(folder, database=empty)
     assert not (folder / "controller.db").exists()
     with serving(folder) as person:
         token = person.manage("enrolment-token", str(folder), "north", "--organisation", "estate").strip()
@@ -53,7 +53,7 @@ async def tell(folder: Path, token: str) -> None:
 
 
 def test_a_database_is_one_controllers(empty: str, tmp_path: Path) -> None:
-    make_controller(tmp_path / "one", "--database", empty)
+    make_controller(tmp_path / "one", database=empty)
     second = controller("init", tmp_path / "two", "--database", empty)
 
     assert (second.exit_code, "another controller's" in second.stderr) == (1, True)

@@ -10,6 +10,7 @@ import pytest_asyncio
 from bartizan.ids import BootId, SiteId
 from bartizan.wire.events import CONTAINMENT_APPLIED, CONTAINMENT_RELEASED
 from bartizan_controller.access import Role
+from bartizan_controller.config import Config
 from bartizan_controller.store import events
 from bartizan_controller.store.events import RecordedEvent
 from tests.controller.running import ORGANISATION, Running, copy_of, run
@@ -25,9 +26,13 @@ def told(at: float, kind: str, **detail: str) -> RecordedEvent:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def running(
+    template: Path, configured: Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
     """A controller whose gateway told of two releases; the first one is over."""
-    async with run(copy_of(template / "controller", tmp_path_factory.mktemp("glass") / "controller")) as one:
+    async with run(
+        copy_of(template / "controller", tmp_path_factory.mktemp("glass") / "controller"), configured
+    ) as one:
         async with one.caller(Role.ADMIN) as admin:
             await admin.post("organisations", json={"id": ORGANISATION})
             await admin.post("organisations", json={"id": "other"})

@@ -16,6 +16,7 @@ from bartizan.wire import codec
 from bartizan.wire.events import LEVEL_CHANGED
 from bartizan_controller import inventory
 from bartizan_controller.access import Role
+from bartizan_controller.config import Config
 from bartizan_controller.store import events, reported
 from bartizan_controller.store.events import RecordedEvent
 from tests.controller.gateway import Gateway, device, report
@@ -29,10 +30,12 @@ CAMERA = device(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def running(
+    template: Path, configured: Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
     """A camera that a policy of two signatures isolates, and was watched before."""
     folder = copy_of(template / "controller", tmp_path_factory.mktemp("explanation") / "controller")
-    async with run(folder) as one:
+    async with run(folder, configured) as one:
         async with one.caller(Role.ADMIN) as admin:
             for organisation in ("trust", "school"):
                 await admin.post("organisations", json={"id": organisation})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -38,11 +39,12 @@ REBADGED = Identity(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def running(new_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     base = tmp_path_factory.mktemp("vulnerable")
     folder = Folder(base / "controller")
-    initialise(Plan(folder, base / "offline", LOOPBACK, ORGANISATION, data=POLICIES), now=time.time())
-    async with run(folder) as one:
+    config = msgspec.structs.replace(LOOPBACK, database=new_database)
+    initialise(Plan(folder, base / "offline", config, ORGANISATION, data=POLICIES), now=time.time())
+    async with run(folder, config) as one:
         async with one.caller(Role.ADMIN) as admin:
             await admin.post("organisations", json={"id": "school"})
             for name, owner in ((NORTH, ORGANISATION), (SOUTH, "school")):

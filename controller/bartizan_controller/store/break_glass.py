@@ -60,7 +60,8 @@ def find(connection: Connection, number: int, scope: Scope) -> BreakGlass:
 def review(connection: Connection, number: int, *, by: str, finding: str, now: float) -> bool:
     """Keep a review; return whether it is the first of this release."""
     row = {"event": number, "reviewed_at": now, "reviewed_by": by, "finding": finding}
-    return bool(connection.execute(dialect.insert(connection, reviews).on_conflict_do_nothing(), row).rowcount)
+    new = dialect.insert(connection, reviews).on_conflict_do_nothing().returning(reviews.c.event)
+    return connection.execute(new, row).first() is not None
 
 
 def waiting(connection: Connection) -> int:
