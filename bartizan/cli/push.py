@@ -99,11 +99,21 @@ def _ends(state: Json) -> str:
 
 
 def _headline(state: Json) -> str:
-    intent, sites = state["intent"], state["sites"].values()
-    done = sum(each["in_force"] and not each["differences"] for each in sites)
-    total = sum(len(stage["sites"]) for stage in intent["stages"])
+    intent = state["intent"]
+    missing = {name for each in _waiting(state) for name in each.get("standbys", ())}
+    pairs = [set(members) - missing for stage in intent["stages"] for members in _members(stage)]
+    done, total = sum(all(_is(state["sites"].get(each, {})) == "agrees" for each in pair) for pair in pairs), len(pairs)
     said = f"policy {intent['policy']} is {intent['state']}, {done} of {total} sites agree"
     return ": ".join(filter(None, (said, _why(state))))
+
+
+def _waiting(state: Json) -> list[Json]:
+    return list((state["plan"] or {}).get("waiting", ()))
+
+
+def _members(stage: Json) -> list[list[str]]:
+    """Return the gateways of each site of a stage, its own first."""
+    return [[site, *stage["standbys"].get(site, ())] for site in stage["sites"]]
 
 
 def _why(state: Json) -> str:
@@ -118,12 +128,15 @@ def _row(state: Json) -> tuple[object, ...]:
 def _rows(state: Json) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for stage in state["intent"]["stages"]:
-        for site in stage["sites"]:
-            known = state["sites"].get(site, {})
-            rows.append(
-                (stage["name"], site, _is(known), when(known.get("at")), "; ".join(known.get("differences", ())))
-            )
+        for site, *beside in _members(stage):
+            rows.append(_site_row(state, stage, site, site))
+            rows += [_site_row(state, stage, each, f"{each}, standby of {site}") for each in beside]
     return rows
+
+
+def _site_row(state: Json, stage: Json, gateway: str, title: str) -> tuple[object, ...]:
+    known = state["sites"].get(gateway, {})
+    return stage["name"], title, _is(known), when(known.get("at")), "; ".join(known.get("differences", ()))
 
 
 def _is(known: Json) -> str:

@@ -199,10 +199,18 @@ def test_who_stands_by_for_a_site_goes_with_it_and_counts_for_no_site_of_its_own
 
     found = stages(push, replace(CATALOGUE, sites=facts), [each.id for each in facts])
 
-    assert found[0].sites == ("site-0", "site-0-b")
-    assert [len(stage.sites) for stage in found] == [2, 18, 20], "half of the sites at the end of the first wave"
+    assert found[0].gateways == ("site-0", "site-0-b")
+    assert [len(stage.sites) for stage in found] == [1, 9, 10], "half of the sites at the end of the first wave"
     for stage in found:
-        assert {pairs.get(gateway, gateway) for gateway in stage.sites} <= set(stage.sites)
+        assert stage.standbys == {site: (pairs[site],) for site in stage.sites}
+
+
+def test_a_standby_that_was_never_enrolled_is_in_the_stage_of_its_site() -> None:
+    facts = (SiteFacts(HALL, COUNCIL), SiteFacts(SiteId("hall-b"), COUNCIL, standby_for=HALL))
+
+    found = stages(PUSH, replace(CATALOGUE, sites=facts), [HALL])
+
+    assert found[0].standbys == {HALL: ("hall-b",)}
 
 
 def test_a_standby_is_judged_by_the_orders_of_the_site_that_it_serves(controller: Controller, wave: SiteId) -> None:

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bartizan.ids import SiteId
-from bartizan_controller.pushes.model import Intent, Plan, PushState, SiteCondition, Stage
+from bartizan_controller.pushes.model import (
+    Differs,
+    Intent,
+    Plan,
+    PushState,
+    SiteCondition,
+    Stage,
+    StageRunning,
+    StandbysAway,
+    StandbysNotEnrolled,
+)
 from bartizan_controller.pushes.plan import is_same, next_plan
 from bartizan_controller.pushes.words import in_words
 
@@ -152,6 +162,98 @@ looks again at 10000""",
 }
 
 
+HALL_B = SiteId("hall-b")
+PAIRED = msgspec.structs.replace(
+    INTENT, stages=(Stage("canary", (HALL,), {HALL: (HALL_B,)}), Stage("the rest", (EAST, WEST)))
+)
+_NOT_ENROLLED = "canary: standby hall-b of hall was never enrolled: judged by the other gateway alone\n"
+_AWAY = "canary: standby hall-b of hall is away: judged by the other gateway alone until it is back\n"
+
+
+def pair(
+    hall: SiteCondition, standby: SiteCondition | None, *, intent: Intent = PAIRED, previous: Plan | None = None
+) -> Plan:
+    """Return the next plan of a push whose canary has a standby, where the others wait for their turn."""
+    sites = {HALL: hall, EAST: WAITS, WEST: WAITS} | ({HALL_B: standby} if standby is not None else {})
+    return next_plan(intent, sites, previous=previous, published=7, now=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("hall", "standby", "state", "stage", "said"),
+    [
+        (LONG_AGO, LONG_AGO, "running", "the rest", "the rest: 0 of 2 sites"),
+        (LONG_AGO, WAITS, "running", "canary", "canary: 0 of 1 sites"),
+        (WAITS, LONG_AGO, "running", "canary", "canary: 0 of 1 sites"),
+        (
+            LONG_AGO,
+            WRONG,
+            "paused",
+            "canary",
+            "canary stopped: 1 of 1 sites differ, more than 0 % allowed (hall: standby",
+        ),
+        (
+            WRONG,
+            LONG_AGO,
+            "paused",
+            "canary",
+            "canary stopped: 1 of 1 sites differ, more than 0 % allowed (hall: gateway",
+        ),
+        (WRONG, WRONG, "paused", "canary", "canary stopped: 1 of 1 sites differ, more than 0 % allowed (hall: gateway"),
+        (LONG_AGO, None, "running", "the rest", _NOT_ENROLLED + "the rest: 0 of 2 sites"),
+        (LONG_AGO, AWAY, "running", "the rest", _AWAY + "the rest: 0 of 2 sites"),
+        (WAITS, None, "running", "canary", _NOT_ENROLLED + "canary: 0 of 1 sites"),
+        (AWAY, LONG_AGO, "running", "canary", "canary: not connected: hall\ncanary: 0 of 1 sites"),
+        (LONG_AGO, OLD, "running", "the rest", "agents that refuse it, to be upgraded: hall-b\nthe rest: 0 of 2 sites"),
+        (OLD, WAITS, "running", "canary", "agents that refuse it, to be upgraded: hall\ncanary: 0 of 1 sites"),
+    ],
+)
+def test_a_pair_counts_once_and_agrees_only_as_a_whole(
+    hall: SiteCondition, standby: SiteCondition | None, state: str, stage: str, said: str
+) -> None:
+    plan = pair(hall, standby)
+
+    assert (plan.state.value, plan.stage) == (state, stage)
+    assert "\n".join(in_words(each, 1000.0) for each in plan.waiting).startswith(said)
+
+
+def test_a_standby_that_went_away_after_it_read_back_is_judged_by_that() -> None:
+    plan = pair(LONG_AGO, msgspec.structs.replace(LONG_AGO, connected=False))
+
+    assert [in_words(each, 1000.0) for each in plan.waiting] == [
+        "the rest: 0 of 2 sites read back what is expected, 100 % are needed"
+    ]
+    assert pair(LONG_AGO, msgspec.structs.replace(WRONG, connected=False)).state is PushState.PAUSED
+
+
+def test_a_difference_of_one_gateway_that_was_looked_at_is_none_of_the_other() -> None:
+    looked_at = msgspec.structs.replace(PAIRED, forgiven=frozenset({HALL_B}))
+
+    assert pair(LONG_AGO, WRONG, intent=looked_at).stage == "the rest"
+    assert pair(WRONG, WRONG, intent=looked_at).state is PushState.PAUSED
+
+
+def test_a_standby_that_comes_back_takes_nothing_back_from_those_told_since() -> None:
+    before = pair(LONG_AGO, AWAY)
+    assert before.activate == (EAST, WEST)
+
+    back = pair(LONG_AGO, WAITS, previous=before)
+
+    assert (back.stage, back.activate) == ("canary", (EAST, WEST))
+
+
+def test_a_standby_is_told_once_it_is_enrolled_and_not_before() -> None:
+    """Until then there is no book of its own to tell it by."""
+    intent = msgspec.structs.replace(
+        INTENT, stages=(Stage("canary", (HALL,)), Stage("the rest", (EAST,), {EAST: (NORTH,)}))
+    )
+
+    without = next_plan(intent, {HALL: LONG_AGO, EAST: WAITS}, previous=None, published=7, now=1000.0)
+    enrolled = next_plan(intent, {HALL: LONG_AGO, EAST: WAITS, NORTH: AWAY}, previous=None, published=7, now=1000.0)
+
+    assert without.activate == (EAST,)
+    assert enrolled.activate == (EAST, NORTH)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts(name: str) -> None:
     got, expected = SCRIPTS[name]
@@ -210,3 +312,29 @@ def test_nobody_is_told_before_all_before_them_agree(
         assert wave_is_good or NORTH not in told
     if now >= INTENT.not_after or state is PushState.ABORTED:
         assert not told
+
+
+@given(
+    st.fixed_dictionaries({HALL: _CONDITIONS}, optional={HALL_B: _CONDITIONS}),
+    st.integers(1, 100),
+    st.integers(0, 99),
+)
+def test_a_pair_never_counts_as_two_and_never_agrees_while_one_of_it_differs(
+    sites: dict[SiteId, SiteCondition], agree: int, differ: int
+) -> None:
+    """Nor is it held by a standby that cannot be judged: with it gone, the same would be decided."""
+    intent = msgspec.structs.replace(PAIRED, agree_percent=agree, differ_percent=differ)
+    plan = next_plan(intent, sites, previous=None, published=7, now=5000.0)
+
+    differing = [each for each in sites.values() if each.differences and not each.too_old]
+    for waiting in plan.waiting:
+        if isinstance(waiting, StageRunning | Differs) and waiting.stage == "canary":
+            assert (waiting.total if isinstance(waiting, StageRunning) else waiting.of) == 1
+    standby = sites.get(HALL_B)
+    gone = standby is None or not (standby.connected or standby.in_force or standby.too_old)
+    if gone:
+        alone = next_plan(intent, {HALL: sites[HALL]}, previous=None, published=7, now=5000.0)
+        assert (plan.state, plan.stage, plan.activate) == (alone.state, alone.stage, alone.activate)
+        assert any(isinstance(each, StandbysNotEnrolled | StandbysAway) for each in plan.waiting)
+    elif differing:
+        assert (plan.state, plan.stage) == (PushState.PAUSED, "canary")

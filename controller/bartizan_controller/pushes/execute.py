@@ -123,7 +123,7 @@ def abort(connection: Connection, policy: int, *, by: str, reason: str, now: flo
 def _advance(connection: Connection, sign: Sign, intent: Intent, catalogue: Catalogue, *, now: float) -> float | None:
     previous, published = pushes.plan_of(connection, intent.policy), catalogue.versions[POLICY]
     known = pushes.sites_of(connection, intent.policy)
-    sites = gateways.load(connection, {site for stage in intent.stages for site in stage.sites})
+    sites = gateways.load(connection, {gateway for stage in intent.stages for gateway in stage.gateways})
     is_behind = False
     if published == intent.policy and intent.state in OPEN:
         judged = judge(connection, intent, catalogue, known, sites, now=now)

@@ -34,7 +34,7 @@ def judge(
 
     A report from before the orders that stand for the site is none of what is expected, and is not judged.
     """
-    concerned = {*intent.stages[0].sites, *(site for site, each in known.items() if each.told)}
+    concerned = {*intent.stages[0].gateways, *(site for site, each in known.items() if each.told)}
     fresh = [
         site
         for site in sorted(concerned & sites.keys())

@@ -12,6 +12,17 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     sites: tuple[SiteId, ...]
+    standbys: dict[SiteId, tuple[SiteId, ...]] = {}
+    """Of sites that have them, the gateways that stand by for each, enrolled or not; no sites of their own."""
+
+    def members(self, site: SiteId) -> tuple[SiteId, ...]:
+        """Return the gateways of a site of the stage, its own first."""
+        return (site, *self.standbys.get(site, ()))
+
+    @property
+    def gateways(self) -> tuple[SiteId, ...]:
+        """Every gateway of the stage."""
+        return tuple(gateway for site in self.sites for gateway in self.members(site))
 
 
 class PushState(enum.Enum):
@@ -53,11 +64,11 @@ class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: PushState = PushState.RUNNING
     pause_reason: str = ""
     forgiven: frozenset[SiteId] = frozenset()
-    """Sites whose differences a person has looked at and resumed over."""
+    """Gateways whose differences a person has looked at and resumed over."""
 
 
 class SiteCondition(msgspec.Struct, frozen=True):
-    """What is known of one site of a push."""
+    """What is known of one gateway of a push."""
 
     connected: bool = False
     too_old: bool = False
@@ -93,6 +104,22 @@ class SitesAway(msgspec.Struct, frozen=True, tag="sites-away"):
     sites: tuple[SiteId, ...]
 
 
+class StandbysNotEnrolled(msgspec.Struct, frozen=True, tag="standbys-not-enrolled"):
+    """Standby gateways that nobody ever enrolled: their sites are judged by the other gateway alone."""
+
+    stage: str
+    standbys: dict[SiteId, SiteId]
+    """Each, and the site that it stands by for."""
+
+
+class StandbysAway(msgspec.Struct, frozen=True, tag="standbys-away"):
+    """Standby gateways that went away before they had read back: judged once they are back, not waited for."""
+
+    stage: str
+    standbys: dict[SiteId, SiteId]
+    """Each, and the site that it stands by for."""
+
+
 class SitesTooOld(msgspec.Struct, frozen=True, tag="sites-too-old"):
     """Gateways whose agent refuses this catalogue: they keep the one before, and are judged by nobody."""
 
@@ -115,7 +142,7 @@ class Paused(msgspec.Struct, frozen=True, tag="paused"):
     until: float
 
 
-Waiting = Soaking | StageRunning | SitesAway | SitesTooOld | Differs | Paused
+Waiting = Soaking | StageRunning | SitesAway | StandbysNotEnrolled | StandbysAway | SitesTooOld | Differs | Paused
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -127,7 +154,7 @@ class Plan(msgspec.Struct, frozen=True):
     state: PushState
     stage: str
     activate: tuple[SiteId, ...]
-    """Every site whose orders are to say that the policy is in force."""
+    """Every gateway whose orders are to say that the policy is in force."""
     waiting: tuple[Waiting, ...] = ()
     wake_at: float | None = None
     """When time alone may change the plan; None if only news can."""

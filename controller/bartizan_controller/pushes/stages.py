@@ -21,9 +21,10 @@ def stages(push: Push, catalogue: Catalogue, gateways: Collection[SiteId]) -> tu
     """Return the stages of a push over these gateways. Each is in one of them; stages without any are left out.
 
     Waves are shares of the sites: a gateway that stands by for one goes with it, so that a take-over never brings
-    another policy. Canaries are kept as they were signed, though none of these: they are waited for.
+    another policy, and though it is none of these, so that people see it. Canaries are kept as they were signed, though
+    none of these: they are waited for.
     """
-    served = {gateway: site for gateway, site in standbys(catalogue.sites).items() if gateway in gateways}
+    served = standbys(catalogue.sites)
     sites = [gateway for gateway in gateways if gateway not in served]
     made = [Stage(CANARY, push.canary)]
     left = [site for site in _shuffled(push.policy, sites) if site not in push.canary]
@@ -36,12 +37,17 @@ def stages(push: Push, catalogue: Catalogue, gateways: Collection[SiteId]) -> tu
         made.append(Stage(f"wave {number}", tuple(sorted(taken))))
         left = [site for site in left if site not in set(taken)]
     made.append(Stage(REST, tuple(sorted(left))))
-    return tuple(_with_standbys(stage, served) for stage in made if stage.sites)
+    beside = {gateway: site for gateway, site in served.items() if gateway not in push.canary}
+    return tuple(_with_standbys(stage, beside) for stage in made if stage.sites)
 
 
 def _with_standbys(stage: Stage, served: Mapping[SiteId, SiteId]) -> Stage:
-    beside = sorted(gateway for gateway, site in served.items() if site in stage.sites)
-    return Stage(stage.name, (*stage.sites, *(each for each in beside if each not in stage.sites)))
+    beside: dict[SiteId, tuple[SiteId, ...]] = {}
+    sites = set(stage.sites)
+    for gateway, site in sorted(served.items()):
+        if site in sites:
+            beside[site] = (*beside.get(site, ()), gateway)
+    return Stage(stage.name, stage.sites, beside)
 
 
 def _matches(selector: Selector, catalogue: Catalogue, site: SiteId) -> bool:

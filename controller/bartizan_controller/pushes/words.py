@@ -1,5 +1,6 @@
 """A plan's reasons in words, the same for command line, console and log."""
 
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from bartizan.ids import SiteId
@@ -10,6 +11,8 @@ from bartizan_controller.pushes.model import (
     SitesTooOld,
     Soaking,
     StageRunning,
+    StandbysAway,
+    StandbysNotEnrolled,
     Waiting,
 )
 
@@ -23,10 +26,8 @@ def in_words(waiting: Waiting, now: float) -> str:
             return f"{stage} agrees and is watched for another {max(0.0, until - now):.0f} s"
         case StageRunning(stage, agree, total, needed):
             return f"{stage}: {agree} of {total} sites read back what is expected, {needed} % are needed"
-        case SitesAway(stage, sites):
-            return f"{stage}: not connected: {_named(sites)}"
-        case SitesTooOld(sites):
-            return f"agents that refuse it, to be upgraded: {_named(sites)}"
+        case SitesAway() | StandbysNotEnrolled() | StandbysAway() | SitesTooOld():
+            return _missing(waiting)
         case Differs(stage, differences, of, allowed):
             first = "; ".join(f"{site}: {why[0]}" for site, why in sorted(differences.items())[:NAMED_AT_MOST])
             return f"{stage} stopped: {len(differences)} of {of} sites differ, more than {allowed} % allowed ({first})"
@@ -36,6 +37,25 @@ def in_words(waiting: Waiting, now: float) -> str:
             assert_never(waiting)
 
 
-def _named(sites: tuple[SiteId, ...]) -> str:
-    more = f" and {len(sites) - NAMED_AT_MOST} more" if len(sites) > NAMED_AT_MOST else ""
-    return ", ".join(sites[:NAMED_AT_MOST]) + more
+def _missing(waiting: SitesAway | StandbysNotEnrolled | StandbysAway | SitesTooOld) -> str:
+    match waiting:
+        case SitesAway(stage, sites):
+            return f"{stage}: not connected: {_named(sites)}"
+        case StandbysNotEnrolled(stage, standbys):
+            return f"{stage}: {_standbys(standbys, 'was never enrolled')}: judged by the other gateway alone"
+        case StandbysAway(stage, standbys):
+            return f"{stage}: {_standbys(standbys, 'is away')}: judged by the other gateway alone until it is back"
+        case SitesTooOld(sites):
+            return f"agents that refuse it, to be upgraded: {_named(sites)}"
+        case _:
+            assert_never(waiting)
+
+
+def _standbys(standbys: Mapping[SiteId, SiteId], how: str) -> str:
+    return _named(f"standby {gateway} of {site} {how}" for gateway, site in sorted(standbys.items()))
+
+
+def _named(names: Iterable[str]) -> str:
+    named = tuple(names)
+    more = f" and {len(named) - NAMED_AT_MOST} more" if len(named) > NAMED_AT_MOST else ""
+    return ", ".join(named[:NAMED_AT_MOST]) + more
