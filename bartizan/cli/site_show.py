@@ -27,6 +27,7 @@ def show(terminal: Terminal, controller: Controller, name: str) -> None:
             ("organisation", site["organisation"]),
             *_gateway(name, found),
             *_held(found),
+            *([("differs", "\n".join(found["differences"]))] if found["differences"] else []),
             *standby_rows(name, found),
         ],
         value={**site, **found},
@@ -97,7 +98,8 @@ def standby_rows(name: str, found: Json) -> Iterator[tuple[str, object]]:
         lacks = "; ".join(standby["lacks"])
         state = f"CANNOT TAKE OVER: {lacks}" if lacks else ready
         has = _addresses(standby["member"]["gateway"], standby["member"]["posture"])
-        yield "standby", f"{standby['member']['site']}: {state}" + (f"; has {has}" if has else "")
+        name = standby["member"]["site"]
+        yield "standby", "\n".join([f"{name}: {state}" + (f"; has {has}" if has else ""), *standby["differences"]])
 
 
 def _addresses(gateway: Json | None, posture: Json | None) -> str:

@@ -6,7 +6,12 @@ import pytest
 
 from bartizan.cli.site_show import standby_rows
 
-READY = {"member": {"site": "hall-b", "gateway": None, "posture": None}, "age_seconds": 12.4, "lacks": []}
+READY = {
+    "member": {"site": "hall-b", "gateway": None, "posture": None},
+    "age_seconds": 12.4,
+    "lacks": [],
+    "differences": [],
+}
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,12 @@ def test_a_standby_itself_says_where_its_devices_are_counted() -> None:
     found: dict[str, Any] = {"serves": "hall", "standbys": []}
 
     assert list(standby_rows("hall-b", found)) == [("standby for", "hall: its devices are counted there")]
+
+
+def test_what_a_standby_holds_otherwise_stands_below_it() -> None:
+    differs = "cam1: it holds watch, the site's gateway isolate"
+    found: dict[str, Any] = {"serves": "hall", "standbys": [READY | {"differences": [differs]}]}
+
+    ((_, said),) = standby_rows("hall", found)
+
+    assert said == f"hall-b: ready to take over, measured 12 s ago\n{differs}"

@@ -28,6 +28,7 @@ from bartizan_controller.store import (
     pushes,
     reported,
     rollouts,
+    standbys,
 )
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter
@@ -35,7 +36,7 @@ from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.tables import METADATA
 from tests.conftest import SORTS
 
-OWNERS = (rollouts, pushes, judgements)
+OWNERS = (rollouts, pushes, judgements, standbys)
 """Modules that bring tables of their own into the metadata."""
 
 

@@ -20,6 +20,7 @@ from bartizan_agent.gateway import Gateway
 from bartizan_controller import housekeeping, orders
 from bartizan_controller.access import Role
 from bartizan_controller.orders import Change
+from bartizan_controller.pushes import watch
 from bartizan_controller.standby import Watch
 from bartizan_controller.store import books
 from tests.controller.running import ORGANISATION, Running, copy_of, run, until
@@ -102,7 +103,7 @@ async def test_both_gateways_enforce_the_same_and_the_controller_sees_it(
     site, first = await enrolled(running, tmp_path / "first")
     standby, second = await enrolled(running, tmp_path / "second")
     await declare(running, template, site, standby)
-    watch = Watch()
+    standbys = Watch()
     async with running.caller(Role.SOC, Role.ADMIN) as soc, linked(first, firewalls[0]) as main:
         async with linked(second, firewalls[1]) as other:
             await until(lambda: knows(running, main) and knows(running, other), seconds=30)
@@ -121,15 +122,60 @@ async def test_both_gateways_enforce_the_same_and_the_controller_sees_it(
             await until(lambda: lacks(soc, site, []), seconds=30)
         await until(lambda: lacks(soc, site, ["it is away"]), seconds=30)
         for _ in range(3):
-            await housekeeping.look_at_standbys(running.parts, watch)
+            await housekeeping.look_at_standbys(running.parts, standbys)
         raised = Raise(OrderId("by-name"), Level.ISOLATE, "given earlier", "soc")
         await given(running, Change(standby, (raised,)))
         async with linked(second, firewalls[1]) as other:
             await until(lambda: lacks(soc, site, []), seconds=30)
             await until(lambda: other._parts.last_good.generation(standby) > 0, seconds=30)
-            await housekeeping.look_at_standbys(running.parts, watch)
+            await housekeeping.look_at_standbys(running.parts, standbys)
 
     assert [each.detail for each in heard(running, site, events.STANDBY_BEHIND)] == [
         {"gateway": standby, "reasons": "it is away"}
     ]
     assert [each.detail for each in heard(running, site, events.STANDBY_READY)] == [{"gateway": standby}]
+
+
+async def named(client: httpx.AsyncClient, running: Running, gateway: SiteId, wanted: list[str]) -> bool:
+    """Return whether the controller names exactly this of what a gateway holds otherwise, all reports judged."""
+    catalogue, now = running.parts.publication.catalogue, time.time() + 60
+    made = await running.parts.database.read(lambda c: watch.judge(c, catalogue, now=now))
+    await running.parts.database.write(lambda c: watch.keep(c, made, now=now))
+    found = (await client.get("posture/differences")).raise_for_status().json()
+    return [each["differences"] for each in found if each["site"] == gateway] == ([wanted] if wanted else [])
+
+
+async def test_what_a_standby_would_hold_otherwise_is_an_alarm_and_its_devices_are_listed_once(
+    running: Running, template: Path, tmp_path: Path
+) -> None:
+    """It has not heard of a camera that the other gateway quarantines: strangers get more there."""
+    site, first = await enrolled(running, tmp_path / "first")
+    standby, second = await enrolled(running, tmp_path / "second")
+    await declare(running, template, site, standby)
+    alarm = [f"{DEVICE}: the site's gateway holds quarantine; unknown to it, it gets block-egress there"]
+    async with (
+        running.caller(Role.SOC, Role.ADMIN) as soc,
+        linked(first, MemoryFirewall()) as main,
+        linked(second, MemoryFirewall()) as other,
+    ):
+        await until(lambda: knows(running, main) and knows(running, other), seconds=30)
+        main.observe((SEEN,))
+        main.reconcile()
+        await until(lambda: counted(soc, site, 1), seconds=30)
+        order = {"level": "quarantine", "device": DEVICE, "site": site, "reason": "an intruder"}
+        (await soc.post("orders", json=order)).raise_for_status()
+        await until(lambda: other.hello().site_orders == main.hello().site_orders > 0, seconds=30)
+        for gateway in (main, other):
+            gateway.reconcile()
+        await until(lambda: named(soc, running, standby, alarm), seconds=30)
+        (shown,) = (await soc.get(f"sites/{site}/posture")).raise_for_status().json()["standbys"]
+        assert shown["differences"] == alarm
+
+        other.observe((SEEN,))
+        other.reconcile()
+        await until(lambda: named(soc, running, standby, []), seconds=30)
+        assert await counted(soc, standby, 0)
+        assert await counted(soc, site, 1)
+
+    assert heard(running, standby, events.POSTURE_DIFFERS)[0].detail == {"differences": alarm[0]}
+    assert len(heard(running, standby, events.POSTURE_AGREES)) == 1

@@ -13,7 +13,9 @@ from bartizan.containment.level import Level
 from bartizan.containment.model import DropCounter
 from bartizan.identity.model import Device, Identity, Kind
 from bartizan.ids import Address, BootId, DeviceId, Mac, OrderId, OrganisationId, PolicyId, SiteId
+from bartizan.policy.facts import served_by
 from bartizan.policy.model import Condition, Maker, Operator, Policy, Rule, SiteFacts, Subject
+from bartizan.policy.preview import Seen
 from bartizan.trust.content import Catalogue, DirectorKeys
 from bartizan.trust.orders import Activate, OrderBook, Raise
 from bartizan.trust.push import Push, Wave
@@ -34,6 +36,7 @@ from bartizan_controller.store import (
     organisations,
     pushes,
     reported,
+    standbys,
 )
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.events import EventFilter, RecordedEvent
@@ -123,7 +126,11 @@ class Controller:
         report = Report(site, BootId("b"), 1.0, f"digest {self.reports}", (CAMERA, RECORDER), posture)
         seen = inventory.join(report.devices, posture)
         self.database.change(lambda c: gateways.save_reports(c, [report], now=1.0))
-        self.database.change(lambda c: reported.replace(c, site, COUNCIL, seen, now=1.0))
+        if served_by(self.catalogue.sites, site) != site:
+            devices = [Seen(each.device, each.posture) for each in seen.values()]
+            self.database.change(lambda c: standbys.keep(c, site, devices))
+        else:
+            self.database.change(lambda c: reported.replace(c, site, COUNCIL, seen, now=1.0))
 
     def told(self) -> set[SiteId]:
         """Sites in whose book an order stands that activates the push."""
@@ -223,6 +230,20 @@ def test_a_standby_is_judged_by_the_orders_of_the_site_that_it_serves(controller
     controller.step(1200.0)
 
     assert controller.told() == {EAST, WEST}
+
+
+def test_a_standby_whose_kernel_holds_something_else_stops_the_push(controller: Controller) -> None:
+    facts = tuple(SiteFacts(site, COUNCIL, standby_for=HALL if site == EAST else UNSET) for site in (HALL, EAST, WEST))
+    controller.catalogue = replace(
+        CATALOGUE, policy_digest="d8", versions={"policy": 8}, push=replace(PUSH, policy=8), sites=facts
+    )
+    controller.report(HALL, policy=8)
+    controller.report(EAST, policy=8, enforced=Level.WATCH)
+    controller.step(1010.0)
+
+    reason = controller.database.query(lambda c: pushes.find(c, 8)).pause_reason
+    assert "1 of 1 sites differ" in reason
+    assert "(hall: standby east: cam: should be at isolate; its kernel holds watch)" in reason
 
 
 def test_it_goes_through_its_stages(controller: Controller, wave: SiteId) -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from bartizan.containment.level import Level
 from bartizan.ids import OrderId, SiteId
+from bartizan.policy.model import SiteFacts
 from bartizan.trust.orders import Raise
 from bartizan.wire import events as kinds
 from bartizan_controller import orders
 from bartizan_controller.orders import Change
 from bartizan_controller.pushes import watch
 from bartizan_controller.store import judgements
-from tests.pushes.test_execute import CATALOGUE, EAST, HALL, Controller, controller
+from tests.pushes.test_execute import CATALOGUE, COUNCIL, EAST, HALL, WEST, Controller, controller
 
 __all__ = ["controller"]  # the fixture
 
@@ -88,3 +89,50 @@ def test_one_that_is_always_behind_keeps_nobody_else_from_being_judged(
 
     look(controller, 20.0)
     assert EAST in look(controller, 21.0)
+
+
+@pytest.fixture
+def pair(controller: Controller) -> Controller:
+    """East stands by for the hall, and both hold what they should."""
+    facts = (SiteFacts(HALL, COUNCIL), SiteFacts(EAST, COUNCIL, standby_for=HALL), SiteFacts(WEST, COUNCIL))
+    controller.catalogue = msgspec.structs.replace(EVERYWHERE, sites=facts)
+    for site in (HALL, EAST, WEST):
+        controller.report(site)
+    assert look(controller, 100.0) == {}
+    return controller
+
+
+def test_a_standby_is_judged_by_what_its_kernel_holds_and_compared_with_the_other(pair: Controller) -> None:
+    pair.report(EAST, enforced=Level.WATCH)
+
+    assert look(pair, 200.0) == {
+        EAST: ("cam: should be at isolate; its kernel holds watch", "cam: it holds watch, the site's gateway isolate")
+    }
+    assert len(pair.events(kinds.POSTURE_DIFFERS)) == 1
+    pair.report(EAST)
+    assert look(pair, 300.0) == {}
+
+
+def test_orders_of_the_site_are_expected_of_its_standby(pair: Controller) -> None:
+    raised = Change(HALL, give=(Raise(OrderId("r"), Level.QUARANTINE, "why", "ann"),))
+    pair.database.change(lambda c: orders.apply(c, pair.sign, raised, by="ann", now=1.0))
+    pair.report(HALL, wanted=Level.QUARANTINE, enforced=Level.QUARANTINE)
+    pair.report(EAST, orders_held=1)
+
+    differ = look(pair, 200.0)
+    assert differ[EAST][0] == "cam: should be at quarantine; its gateway wants isolate"
+
+
+def test_a_standby_is_compared_anew_when_the_other_gateway_reports(pair: Controller) -> None:
+    """Its own report has long been judged."""
+    pair.report(HALL, enforced=Level.WATCH)
+
+    assert look(pair, 200.0)[EAST] == ("cam: it holds isolate, the site's gateway watch",)
+    pair.report(HALL)
+    assert look(pair, 300.0) == {}
+
+
+def test_gateways_at_different_generations_are_not_compared(pair: Controller) -> None:
+    pair.report(HALL, policy=6, waits_until=9_999.0, wanted=Level.WATCH, enforced=Level.WATCH)
+
+    assert look(pair, 200.0) == {}

@@ -25,7 +25,7 @@ from bartizan_controller.parts import Parts
 from bartizan_controller.registry import registered_to
 from bartizan_controller.search import Found, read_cursor, search, write_cursor
 from bartizan_controller.standby import Member, Told
-from bartizan_controller.store import books, counters, devices, events, gateways, history, organisations
+from bartizan_controller.store import books, counters, devices, events, gateways, history, judgements, organisations
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.devices import DeviceState, Filter
 from bartizan_controller.store.events import EventFilter, RecordedEvent
@@ -76,6 +76,8 @@ class Standby(msgspec.Struct, frozen=True):
     """Since its last report was taken; null: there is none."""
     lacks: tuple[str, ...]
     """What it lacks to enforce all that the site's own gateway does, in words; empty: nothing."""
+    differences: tuple[str, ...]
+    """How what its kernel holds is otherwise than expected, or than the site's own gateway holds it, in words."""
 
 
 class SitePosture(msgspec.Struct, frozen=True):
@@ -97,6 +99,8 @@ class SitePosture(msgspec.Struct, frozen=True):
     """Devices by dimension (`wanted`, `enforced`, `agrees`, …) and value."""
     disagreeing: tuple[DeviceState, ...]
     """Devices for which what is enforced is not what is wanted; the first hundred."""
+    differences: tuple[str, ...]
+    """How what its kernel holds is otherwise than expected, in words, as of the last report that was judged."""
     serves: SiteId
     """The site whose policy and orders it carries out: itself, or the one that it stands by for."""
     standbys: tuple[Standby, ...]
@@ -190,14 +194,25 @@ async def show_posture(request: Asking, parts: TheParts, site: FromPath[SiteId])
             catalogue=parts.publication.versions,
             counts=counters.counted(connection, [counters.of_site(site)]),
             disagreeing=tuple(placed.state for placed in disagreeing),
+            differences=_differences(connection, site),
             serves=serves,
             standbys=tuple(
-                Standby(each, gateways.report_age(each.gateway, now), standby.shortfalls(each, own, told))
+                Standby(
+                    each,
+                    gateways.report_age(each.gateway, now),
+                    standby.shortfalls(each, own, told),
+                    _differences(connection, each.site),
+                )
                 for each in others
             ),
         )
 
     return await parts.database.read(query)
+
+
+def _differences(connection: Connection, gateway: SiteId) -> tuple[str, ...]:
+    judged = judgements.load(connection, gateway)
+    return judged.differences if judged else ()
 
 
 def _generation(held: Mapping[SiteId | None, StoredBook], scope: SiteId | None) -> int:

@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 
 from bartizan.errors import Refused
 from bartizan.ids import SiteId
+from bartizan.policy.preview import Seen
 from bartizan.wire.down import Certificate, Down, EventsAck, OrdersEnvelope, ReportAck, SealedCredentials
 from bartizan.wire.up import Event, Events, Hello, RenewCertificate, StatementMade, Will
 from bartizan_controller.errors import Foreign
 from bartizan_controller.link.parse import ReadReport, Said, UndecodedReport
 from bartizan_controller.link.sync import HeldBook, Holdings, missing
-from bartizan_controller.store import attempts, books, credentials, events, gateways, organisations, reported
+from bartizan_controller.store import attempts, books, credentials, events, gateways, organisations, reported, standbys
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.events import RecordedEvent
 from bartizan_controller.store.gateways import Gateway
@@ -184,7 +185,7 @@ class _Intake:
                 self._save_reports()
             if site not in self._told:
                 self._told |= reported.told(self._connection, [site])
-            told = self._told.get(site, {})
+            told = {} if self._is_standby(site) else self._told.get(site, {})
             self._reports[site] = undecoded.read({digest: device for device, digest in told.items()})
             self._known[site] = msgspec.structs.replace(
                 known, report_digest=digest, taken_at=taken_at, reported_at=self._now
@@ -204,8 +205,10 @@ class _Intake:
         owners = organisations.of_sites(connection, self._reports)
         running = attempts.running(connection, self._reports)
         for site, report in self._reports.items():
-            if self._catalogue.serves(site) != site:
-                continue  # the cameras of a standby are those of the site it stands by for, and are counted there
+            if self._is_standby(site):
+                # Its cameras are those of the site it stands by for, and are counted there; here they are judged.
+                standbys.keep(connection, site, (Seen(each.device, each.posture) for each in report.seen.values()))
+                continue
             told = self._told.pop(site, {})
             reported.replace(connection, site, owners[site], report.seen, same=report.same, known=told, now=now)
             drops, known = report.posture.drops, running.get(site, {})
@@ -213,6 +216,9 @@ class _Intake:
                 attempts.take(connection, site, report.owners(), drops, known=known, now=now)
         gateways.save_reports(connection, self._reports.values(), now=now)
         self._reports = {}
+
+    def _is_standby(self, site: SiteId) -> bool:
+        return self._catalogue.serves(site) != site
 
     def _recorded(self, said: Events, event: Event) -> RecordedEvent:
         return RecordedEvent(

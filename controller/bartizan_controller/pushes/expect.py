@@ -45,6 +45,11 @@ def differences(read_back: ReadBack, catalogue: Catalogue, books: Sequence[Order
         for seen in read_back.devices
         if (how := _difference(seen, evaluator.verdict(seen.device, read_back.at).level))
     ]
+    return at_most(found)
+
+
+def at_most(found: Sequence[str]) -> tuple[str, ...]:
+    """Return the first 20 of them, and how many more there are."""
     if len(found) <= TOLD_AT_MOST:
         return tuple(found)
     return (*found[:TOLD_AT_MOST], f"and {len(found) - TOLD_AT_MOST} more")

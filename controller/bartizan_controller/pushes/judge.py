@@ -9,9 +9,9 @@ from bartizan.ids import SiteId
 from bartizan.policy.facts import site_facts, standbys
 from bartizan.trust.content import Catalogue
 from bartizan.wire.up import Posture
-from bartizan_controller.preview.estate import seen_devices, standing
-from bartizan_controller.pushes.expect import ReadBack, differences, stream_drops
+from bartizan_controller.pushes.expect import stream_drops
 from bartizan_controller.pushes.model import Intent
+from bartizan_controller.pushes.reports import otherwise, read_back
 from bartizan_controller.store import books, dialect, gateways
 from bartizan_controller.store.books import StoredBook
 from bartizan_controller.store.gateways import Gateway
@@ -69,13 +69,12 @@ def _judged(
     in_force, site = posture.policy >= intent.policy, gateway.site
     if not in_force and before.judged:
         return msgspec.structs.replace(before, judged=gateway.report_digest)
-    report = ReadBack(site, posture, seen_devices(connection, site), gateway.taken_at or now)
+    report = read_back(connection, gateway, posture, catalogue, now=now)
     dropped = stream_drops(report, site_facts(catalogue.sites, site).recorders)
     baseline = before.stream_drops if before.judged else dropped
     differ: tuple[str, ...] = ()
     if in_force:
-        given = standing(books.orders_of(connection, [site]), site)
-        differ = (*differences(report, catalogue, given), *_lost(dropped - baseline))
+        differ = (*otherwise(connection, report, catalogue), *_lost(dropped - baseline))
     is_as_before = before.judged and (before.in_force, before.differences) == (in_force, differ)
     return PushedSite(
         told=before.told,

@@ -5,7 +5,7 @@ them at a time, so that a whole estate that has just changed leaves the machine 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 from sqlalchemy import Connection
@@ -18,9 +18,8 @@ from bartizan.trust.tufdata import POLICY
 from bartizan.wire import events
 from bartizan.wire.up import Posture
 from bartizan_controller.parts import Parts
-from bartizan_controller.preview.estate import seen_devices, standing
-from bartizan_controller.pushes.expect import ReadBack, differences
 from bartizan_controller.pushes.judge import is_current
+from bartizan_controller.pushes.reports import beside, otherwise, read_back
 from bartizan_controller.store import books, gateways, judgements
 from bartizan_controller.store import events as happened
 from bartizan_controller.store.events import RecordedEvent
@@ -54,13 +53,14 @@ async def watch_posture(parts: Parts) -> None:
 def judge(connection: Connection, catalogue: Catalogue, *, now: float) -> dict[SiteId, Judgement]:
     """Return what is made of some reports that have stood for a while and were not judged."""
     waiting = judgements.unjudged(connection, reported_before=now - SETTLE_SECONDS, limit=10 * AT_ONCE)
-    known, postures = gateways.load(connection, waiting), gateways.postures(connection, waiting)
     served = standbys(catalogue.sites)
+    waiting = _with_standbys(waiting, served)
+    known, postures = gateways.load(connection, waiting), gateways.postures(connection, waiting)
     held = books.load(connection, {served.get(site, site) for site in waiting})
     made: dict[SiteId, Judgement] = {}
     for site in waiting:
-        gateway, posture = known[site], postures.get(site)
-        if posture is None or len(made) == AT_ONCE:
+        gateway, posture = known.get(site), postures.get(site)
+        if gateway is None or posture is None or not _is_due(gateway, served, made, now):
             continue
         if is_current(posture, held, serves=served.get(site, site)):
             differ = _differences(connection, gateway, posture, catalogue, now=now)
@@ -72,6 +72,20 @@ def judge(connection: Connection, catalogue: Catalogue, *, now: float) -> dict[S
         since = (before.since if before and before.since else now) if differ else None
         made[site] = Judgement(gateway.report_digest, differ, since)
     return made
+
+
+def _with_standbys(waiting: Iterable[SiteId], served: Mapping[SiteId, SiteId]) -> tuple[SiteId, ...]:
+    """Return gateways, and after each those that stand by for its site: they are compared with it, and judged anew."""
+    beside: dict[SiteId, tuple[SiteId, ...]] = {}
+    for gateway, site in served.items():
+        beside[site] = (*beside.get(site, ()), gateway)
+    return tuple(dict.fromkeys(each for site in waiting for each in (site, *beside.get(site, ()))))
+
+
+def _is_due(gateway: Gateway, served: Mapping[SiteId, SiteId], made: Mapping[SiteId, Judgement], now: float) -> bool:
+    """Return whether to judge a report now: with that of its site, or as long as there are not too many."""
+    is_settled = gateway.reported_at is not None and gateway.reported_at < now - SETTLE_SECONDS
+    return is_settled and (len(made) < AT_ONCE or served.get(gateway.site) in made)
 
 
 def keep(connection: Connection, made: Mapping[SiteId, Judgement], *, now: float) -> None:
@@ -95,8 +109,8 @@ def _differences(
     published = catalogue.versions[POLICY]
     in_force = posture.policy or posture.catalogue.get(POLICY, 0)
     if in_force == published:
-        report = ReadBack(gateway.site, posture, seen_devices(connection, gateway.site), gateway.taken_at or now)
-        return differences(report, catalogue, standing(books.orders_of(connection, [gateway.site]), gateway.site))
+        report = read_back(connection, gateway, posture, catalogue, now=now)
+        return (*otherwise(connection, report, catalogue), *beside(connection, report, catalogue))
     if posture.policy_waits_until:  # for its turn: the push says how it is
         return ()
     return (f"it goes by policy {in_force}; {published} is published",)
