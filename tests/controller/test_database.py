@@ -1,5 +1,6 @@
 """What the controller is promised by its database, whichever of the two it is."""
 
+import asyncio
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,17 +12,22 @@ import pytest
 from sqlalchemy import Connection
 
 from bartizan.ids import BootId, DeviceId, OrganisationId, SiteId
+from bartizan.wire import codec, topics
+from bartizan.wire.mqtt5 import Message
 from bartizan_controller import inventory
 from bartizan_controller.errors import SetUpWrong, StoreRefuses
-from bartizan_controller.store import audit, devices, events, marks, migrate, organisations, reported
+from bartizan_controller.link.committer import CommitState, Committer
+from bartizan_controller.store import audit, devices, events, gateways, marks, migrate, organisations, reported
 from bartizan_controller.store.database import Database
 from bartizan_controller.store.devices import Filter, Position
 from bartizan_controller.store.events import EventFilter, RecordedEvent
 from bartizan_controller.store.organisations import Organisation, Site
 from tests.controller.gateway import Gateway, device, report
+from tests.controller.test_attempts import Empty, nobody
 from tests.postgresql import Cluster, run_program
 
 NORTH, COUNCIL = SiteId("north"), OrganisationId("council")
+UNINDEXABLE = "".join(map(chr, range(1000, 9000)))
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
@@ -103,11 +109,28 @@ def test_a_program_that_does_not_let_go_of_the_database_is_told_of(
 @on_postgresql
 def test_what_is_too_large_for_an_index_is_no_outage(database: Database) -> None:
     """Who waited for it to pass would wait for ever: one gateway would stop all others."""
-    told = RecordedEvent(NORTH, 1.0, 1.0, "".join(map(chr, range(1000, 9000))), {}, boot=BootId("b"), sequence=1)
+    told = RecordedEvent(NORTH, 1.0, 1.0, UNINDEXABLE, {}, boot=BootId("b"), sequence=1)
 
     with pytest.raises(Exception, match="index row") as raised:
         database.change(lambda c: events.add(c, [told]))
     assert not isinstance(raised.value, StoreRefuses)
+
+
+@on_postgresql
+async def test_a_message_that_cannot_be_kept_is_refused_and_the_others_are_kept(database: Database) -> None:
+    database.change(lambda c: organisations.add_organisation(c, Organisation(COUNCIL, "Council")))
+    database.change(lambda c: organisations.add_site(c, Site(NORTH, COUNCIL, "North")))
+    database.change(lambda c: gateways.enrol(c, gateways.Gateway(NORTH, "00", "key", 1.0)))
+    gateway = Gateway(NORTH, Path(), BootId("b"))
+    committer = Committer(database, Empty(), nobody, clock=lambda: 1.0, state=CommitState())
+    said = (gateway.events(1, 1), gateway.events(2, 1, kind=UNINDEXABLE), gateway.events(3, 1))
+    topic = topics.up(NORTH, "events")
+    async with asyncio.timeout(10):
+        outcomes = await committer.commit([Message(topic, codec.encode(each), 0) for each in said])
+
+    assert [outcome.refused is None for outcome in outcomes] == [True, False, True]
+    kept = database.query(lambda c: events.page(c, EventFilter(kind="device.found"), after=0, limit=9))
+    assert [each.sequence for each in kept] == [1, 3]
 
 
 @on_postgresql
