@@ -25,15 +25,20 @@ def site() -> None:
 
 @site.command(name="list")
 @click.option("--organisation", help="Only this one and those below it.")
+@click.option("--segments-gone", is_flag=True, help="Only where the interface of a camera segment is gone or renamed.")
 @asking
-def list_sites(terminal: Terminal, controller: Controller, organisation: str | None) -> None:
+def list_sites(terminal: Terminal, controller: Controller, organisation: str | None, *, segments_gone: bool) -> None:
     """List sites, and how their gateways are."""
     sites = pages(controller, "sites", organisation=organisation)
+    nothing = "There are no sites. Make one with: bartizan site add NAME --organisation ORGANISATION"
+    if segments_gone:
+        sites = [each for each in sites if each["segments_gone"]]
+        nothing = "Every gateway that has reported has the interfaces of its camera segments."
     terminal.table(
-        ("site", "organisation", "gateway", "devices", "as wanted", "measured", "self-test"),
+        ("site", "organisation", "gateway", "devices", "as wanted", "measured", "segments", "self-test"),
         [_site_row(each) for each in sites],
         value=sites,
-        nothing="There are no sites. Make one with: bartizan site add NAME --organisation ORGANISATION",
+        nothing=nothing,
     )
 
 
@@ -160,6 +165,7 @@ def _site_row(each: Json) -> tuple[object, ...]:
         devices,
         f"{agree} of {devices}",
         "never" if age is None else f"{age:.0f} s ago",
+        f"{len(each['segments_gone'])} GONE" if each["segments_gone"] else "",
         summary(each["self_test"]),
     )
 

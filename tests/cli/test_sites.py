@@ -101,7 +101,7 @@ def test_a_thousand_sites_are_listed_with_one_request(
     """However many gateways and devices there are: asked once per site, an estate's list would take minutes."""
     monkeypatch.setenv("BARTIZAN_PROFILE", str(person.profile))
     with contextlib.closing(Counting(load_profile())) as controller:
-        inspect.unwrap(list_sites.callback)(Terminal(as_json=True), controller, None)  # type: ignore[arg-type]
+        inspect.unwrap(list_sites.callback)(Terminal(as_json=True), controller, None, segments_gone=False)  # type: ignore[arg-type]
 
     assert [each["id"] for each in json.loads(capsys.readouterr().out)] == list(SITES)
     assert controller.asked == ["sites", "sites"]
@@ -113,7 +113,17 @@ def test_the_list_says_how_each_gateway_is(person: Person) -> None:
     assert len(lines) == len(SITES)
     assert re.fullmatch(r"site-0001 +schools +away +3 +2 of 3 +\d+ s ago +never *", lines["site-0001"])
     assert re.fullmatch(r"site-0002 +county +none enrolled +0 +0 of 0 +never +never *", lines["site-0002"])
-    assert lines[LEAKY].endswith("GOT OUT 2026-02-01 00:00:00")
+    assert re.search(r" s ago +1 GONE +GOT OUT 2026-02-01 00:00:00$", lines[LEAKY])
+
+
+def test_sites_whose_camera_segments_are_gone_are_found_among_all(person: Person) -> None:
+    [found] = person.ask("site", "list", "--segments-gone")
+    assert (found["id"], found["segments_gone"]) == (LEAKY, [GONE])
+    assert len(person.do("site", "list", "--segments-gone").splitlines()) == 2
+    in_schools = person.ask("site", "list", "--segments-gone", "--organisation", "schools")
+    assert [each["id"] for each in in_schools] == [LEAKY]
+    whole = person.ask("site", "list")
+    assert [each["id"] for each in whole if each["segments_gone"]] == [LEAKY]
 
 
 def test_sites_are_listed_of_an_organisation_and_those_below_it(person: Person) -> None:

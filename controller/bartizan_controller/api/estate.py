@@ -16,10 +16,11 @@ from bartizan_controller.access import ApiToken, Role
 from bartizan_controller.api.access import Asking, TheParts, needs, require_whole_estate
 from bartizan_controller.errors import NotAllowed
 from bartizan_controller.store import audit, counters, gateways, organisations, tokens
-from bartizan_controller.store.gateways import Gateway
+from bartizan_controller.store.gateways import Gateway, Troubles
 from bartizan_controller.store.organisations import Organisation, Site
 
 PAGE = 100
+UNTOLD = Troubles()
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 
 
@@ -50,6 +51,8 @@ class SiteSummary(Site, frozen=True, kw_only=True):
     """Devices by dimension (`wanted`, `enforced`, `agrees`, …) and value."""
     self_test: SelfTest | None
     """What came of its gateway's last attempt to get out of its own segments; null: it never told of one."""
+    segments_gone: tuple[str, ...]
+    """Of each camera segment whose interface is not there under its name: what became of it, in words."""
 
 
 class SitePage(msgspec.Struct, frozen=True):
@@ -239,14 +242,15 @@ async def revoke_token(request: Asking, parts: TheParts, token: FromPath[str]) -
 def _summaries(connection: Connection, sites: tuple[Site, ...], now: float) -> tuple[SiteSummary, ...]:
     named = [site.id for site in sites]
     known, counts = gateways.load(connection, named), counters.counted_at(connection, named)
-    tests = gateways.self_tests(connection, named)
+    troubles = gateways.troubles(connection, named)
     return tuple(
         SiteSummary(
             **msgspec.structs.asdict(site),
             gateway=known.get(site.id),
             age_seconds=gateways.report_age(known.get(site.id), now),
             counts=counts.get(site.id, {}),
-            self_test=tests.get(site.id),
+            self_test=troubles.get(site.id, UNTOLD).self_test,
+            segments_gone=troubles.get(site.id, UNTOLD).segments_gone,
         )
         for site in sites
     )

@@ -123,21 +123,20 @@ def postures(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Po
     return found
 
 
-class _Tested(msgspec.Struct, frozen=True):
+class Troubles(msgspec.Struct, frozen=True):
     """Of a posture, nothing but this: its drops are many."""
 
     self_test: SelfTest | None = None
+    segments_gone: tuple[str, ...] = ()
 
 
-def self_tests(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, SelfTest]:
-    """Return what came of the last self-tests at these sites; who never told of one is left out."""
-    found: dict[SiteId, SelfTest] = {}
+def troubles(connection: Connection, sites: Iterable[SiteId]) -> dict[SiteId, Troubles]:
+    """Return what the gateways of these sites last measured of themselves; who has not reported is left out."""
+    found: dict[SiteId, Troubles] = {}
     for some in dialect.portions(sites):
         query = select(gateways.c.site, gateways.c.posture).where(gateways.c.site.in_(some))
         for row in connection.execute(query.where(gateways.c.posture.is_not(None))):
-            test = codec.decode(row.posture, _Tested).self_test
-            if test is not None:
-                found[SiteId(row.site)] = test
+            found[SiteId(row.site)] = codec.decode(row.posture, Troubles)
     return found
 
 
