@@ -22,7 +22,7 @@ from bartizan_controller.access import Role
 from bartizan_controller.orders import Change
 from bartizan_controller.pushes import watch
 from bartizan_controller.standby import Watch
-from bartizan_controller.store import books
+from bartizan_controller.store import books, standbys
 from tests.controller.running import ORGANISATION, Running, copy_of, run, until
 from tests.controller.test_http_api import approver, sign
 from tests.fakes.memory_firewall import MemoryFirewall
@@ -47,10 +47,12 @@ async def enrolled(running: Running, folder: Path) -> tuple[SiteId, Machine]:
     return site, machine
 
 
-async def declare(running: Running, template: Path, site: SiteId, standby: SiteId) -> None:
+async def declare(
+    running: Running, template: Path, site: SiteId, standby: SiteId, default: Level = Level.BLOCK_EGRESS
+) -> None:
     """Publish, with two signatures, that one gateway stands by for the site of the other."""
     organisation = OrganisationId(ORGANISATION)
-    segments = (SegmentFacts("cam0", default_level=Level.BLOCK_EGRESS),)
+    segments = (SegmentFacts("cam0", default_level=default),)
     sites = (SiteFacts(site, organisation, segments=segments), SiteFacts(standby, organisation, standby_for=site))
     keys = [approver(template, "approver-1"), approver(template, "approver-2")]
     files = msgspec.to_builtins({f"policy/sites-{organisation}.json": codec.encode(sites)})
@@ -103,7 +105,7 @@ async def test_both_gateways_enforce_the_same_and_the_controller_sees_it(
     site, first = await enrolled(running, tmp_path / "first")
     standby, second = await enrolled(running, tmp_path / "second")
     await declare(running, template, site, standby)
-    standbys = Watch()
+    looks = Watch()
     async with running.caller(Role.SOC, Role.ADMIN) as soc, linked(first, firewalls[0]) as main:
         async with linked(second, firewalls[1]) as other:
             await until(lambda: knows(running, main) and knows(running, other), seconds=30)
@@ -122,13 +124,13 @@ async def test_both_gateways_enforce_the_same_and_the_controller_sees_it(
             await until(lambda: lacks(soc, site, []), seconds=30)
         await until(lambda: lacks(soc, site, ["it is away"]), seconds=30)
         for _ in range(3):
-            await housekeeping.look_at_standbys(running.parts, standbys)
+            await housekeeping.look_at_standbys(running.parts, looks)
         raised = Raise(OrderId("by-name"), Level.ISOLATE, "given earlier", "soc")
         await given(running, Change(standby, (raised,)))
         async with linked(second, firewalls[1]) as other:
             await until(lambda: lacks(soc, site, []), seconds=30)
             await until(lambda: other._parts.last_good.generation(standby) > 0, seconds=30)
-            await housekeeping.look_at_standbys(running.parts, standbys)
+            await housekeeping.look_at_standbys(running.parts, looks)
 
     assert [each.detail for each in heard(running, site, events.STANDBY_BEHIND)] == [
         {"gateway": standby, "reasons": "it is away"}
@@ -179,3 +181,22 @@ async def test_what_a_standby_would_hold_otherwise_is_an_alarm_and_its_devices_a
 
     assert heard(running, standby, events.POSTURE_DIFFERS)[0].detail == {"differences": alarm[0]}
     assert len(heard(running, standby, events.POSTURE_AGREES)) == 1
+
+
+async def test_a_gateway_that_becomes_a_standby_leaves_no_devices_behind(
+    running: Running, template: Path, tmp_path: Path
+) -> None:
+    """And what it tells of them as it did before is kept to judge it by."""
+    site, _ = await enrolled(running, tmp_path / "first")
+    standby, second = await enrolled(running, tmp_path / "second")
+    async with running.caller(Role.SOC, Role.ADMIN) as soc, linked(second, MemoryFirewall()) as other:
+        other.observe((SEEN,))
+        other.reconcile()
+        await until(lambda: counted(soc, standby, 1), seconds=30)
+        await declare(running, template, site, standby, Level.ISOLATE)  # as strangers were held before
+        await until(lambda: knows(running, other), seconds=30)
+        other.reconcile()
+        await until(lambda: counted(soc, standby, 0), seconds=30)
+
+    held = await running.parts.database.read(lambda c: standbys.load(c, standby))
+    assert [each.device.id for each in held or ()] == [DEVICE]

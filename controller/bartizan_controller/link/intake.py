@@ -208,6 +208,8 @@ class _Intake:
             if self._is_standby(site):
                 # Its cameras are those of the site it stands by for, and are counted there; here they are judged.
                 standbys.keep(connection, site, (Seen(each.device, each.posture) for each in report.seen.values()))
+                if told := self._told.pop(site, {}):  # from when it was the gateway of a site of its own
+                    reported.replace(connection, site, owners[site], {}, known=told, now=now)
                 continue
             told = self._told.pop(site, {})
             reported.replace(connection, site, owners[site], report.seen, same=report.same, known=told, now=now)
