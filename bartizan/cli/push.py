@@ -42,8 +42,8 @@ def show(terminal: Terminal, controller: Controller, policy: int) -> None:
     """Show how the push of version POLICY is, site by site, and how sites differ. Exit code 1 if any does."""
     state = controller.get(f"pushes/{policy}", Json)
     if not terminal.as_json:
-        click.echo(_headline(state))
-    terminal.table(("stage", "site", "is", "since (UTC)", "differs"), _rows(state), value=state, nothing="no sites")
+        click.echo(headline(state))
+    terminal.table(("stage", "site", "is", "since (UTC)", "differs"), rows(state), value=state, nothing="no sites")
     if any(each["differences"] for each in state["sites"].values()):
         raise SystemExit(Exit.REFUSED)
 
@@ -54,7 +54,7 @@ def show(terminal: Terminal, controller: Controller, policy: int) -> None:
 @asking
 def watch(terminal: Terminal, controller: Controller, policy: int, timeout: float) -> None:
     """Follow the push of version POLICY until it ends or stops. Exit code 0 only if every stage agreed."""
-    follow(terminal, controller, f"pushes/{policy}", _headline, timeout)
+    follow(terminal, controller, f"pushes/{policy}", headline, timeout)
 
 
 @push.command()
@@ -98,7 +98,8 @@ def _ends(state: Json) -> str:
     return f"it is in force everywhere from {when(state['intent']['not_after'])} UTC on"
 
 
-def _headline(state: Json) -> str:
+def headline(state: Json) -> str:
+    """Return how a push is, in a sentence. A standby that cannot be judged keeps no site from agreeing."""
     intent = state["intent"]
     missing = {name for each in _waiting(state) for name in each.get("standbys", ())}
     pairs = [set(members) - missing for stage in intent["stages"] for members in _members(stage)]
@@ -125,13 +126,14 @@ def _row(state: Json) -> tuple[object, ...]:
     return intent["policy"], intent["state"], plan.get("stage", ""), when(intent["not_after"]), _why(state)
 
 
-def _rows(state: Json) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
+def rows(state: Json) -> list[tuple[object, ...]]:
+    """Return a row for each gateway, those that stand by below that of their site."""
+    found: list[tuple[object, ...]] = []
     for stage in state["intent"]["stages"]:
         for site, *beside in _members(stage):
-            rows.append(_site_row(state, stage, site, site))
-            rows += [_site_row(state, stage, each, f"{each}, standby of {site}") for each in beside]
-    return rows
+            found.append(_site_row(state, stage, site, site))
+            found += [_site_row(state, stage, each, f"{each}, standby of {site}") for each in beside]
+    return found
 
 
 def _site_row(state: Json, stage: Json, gateway: str, title: str) -> tuple[object, ...]:
