@@ -322,6 +322,10 @@ def test_a_change_that_cut_the_gateway_off_stops_it(controller: Controller) -> N
 
     assert "containment.amended: isolate of cam" in controller.intent.pause_reason
 
+    controller.decide("resume")  # somebody has looked at it
+    controller.step(2001.0)
+    assert (controller.intent.state, controller.intent.forgiven) == (PushState.RUNNING, frozenset({HALL}))
+
 
 def test_a_report_from_before_the_orders_that_stand_is_not_judged(controller: Controller) -> None:
     """The order is on its way: what is held so far is no difference."""

@@ -100,7 +100,9 @@ def resume(connection: Connection, policy: int, *, by: str, now: float) -> Inten
         ValueError: It is over.
     """
     intent = _open(connection, policy)
-    differing = {site for site, known in pushes.sites_of(connection, policy).items() if known.differences}
+    known = pushes.sites_of(connection, policy)
+    conditions = _conditions(connection, intent, known, gateways.load(connection, known))
+    differing = {site for site, condition in conditions.items() if condition.differences}
     resumed = msgspec.structs.replace(
         intent, state=PushState.RUNNING, pause_reason="", forgiven=intent.forgiven | differing
     )
