@@ -100,7 +100,7 @@ class Controller:
             scheduler.start()
             try:
                 await self._housekeep_at_start()
-                self._folder.api_url.write_text(f"{self.api_url}\n", encoding="utf-8")
+                self._tell_address()
                 log.info("controller runs", api=self.api_url, gateways=parts.addresses.gateway_url)
                 await stop.wait()
             finally:
@@ -215,6 +215,12 @@ class Controller:
         if self._broker is not None:
             self._configure(self._broker)
             self._broker.reload()
+
+    def _tell_address(self) -> None:
+        """In one step: whoever waits for the file reads it as soon as it is there."""
+        temporary = self._folder.api_url.with_suffix(".new")
+        temporary.write_text(f"{self.api_url}\n", encoding="utf-8")
+        temporary.replace(self._folder.api_url)
 
     async def _housekeep_at_start(self) -> None:
         self.parts.images.remove_leavings()

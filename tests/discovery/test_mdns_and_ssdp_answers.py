@@ -47,12 +47,29 @@ def test_an_axis_camera_names_model_and_mac() -> None:
 
 
 def arecont_response(instance: str, text: bytes) -> bytes:
-    """Return an answer in the form of which a third-party scanner has a capture."""
+    """Return an answer in the form of a third-party scanner's self-test. Without a text there is no record of one."""
     service = "_arec._tcp.local."
     message = DNSOutgoing(_RESPONSE)
     message.add_answer_at_time(DNSPointer(service, _PTR, _IN, 4500, f"{instance}.{service}"), 0)
-    message.add_additional_answer(DNSText(f"{instance}.{service}", _TXT, _IN, 4500, bytes([len(text)]) + text))
+    if text:
+        message.add_additional_answer(DNSText(f"{instance}.{service}", _TXT, _IN, 4500, bytes([len(text)]) + text))
     return bytes(message.packets()[0])
+
+
+def test_each_arecont_instance_has_the_model_of_its_own_text() -> None:
+    service = "_arec._tcp.local."
+    message = DNSOutgoing(_RESPONSE)
+    for instance in ("ARECONT AV 1000-AV334455", "ARECONT AV 2256PM-AV000001"):
+        message.add_answer_at_time(DNSPointer(service, _PTR, _IN, 4500, f"{instance}.{service}"), 0)
+    text = b"\x0dMAC=x/2256PM "
+    message.add_additional_answer(DNSText(f"ARECONT AV 2256PM-AV000001.{service}", _TXT, _IN, 4500, text))
+    heard = mdns.parse(bytes(message.packets()[0]))
+
+    assert isinstance(heard, Heard)
+    said = {(said.fact, said.value): (said.weight, said.detail) for said in heard.evidence}
+    assert said[Fact.MODEL, "AV1000"] == (70, "instance name")
+    assert said[Fact.MODEL, "AV2256PM"] == (75, "TXT")
+    assert said[Fact.MAC, "00:1a:07:33:44:55"] == (60, "instance name")
 
 
 @pytest.mark.parametrize(

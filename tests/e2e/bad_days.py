@@ -163,7 +163,11 @@ class BadDays:
         return enforced(self.deployment.live.network.sites[0].gateway)
 
     async def loses_events(self) -> bool:
-        """Have something happen at the hospital; whether its agent could not keep it."""
+        """Have something happen at the hospital; whether its agent could not keep it.
+
+        What the agent was just replacing when the disk was filled has made room since.
+        """
+        self.gateway_disk.fill()
         self.camera("stairs").state.firmware = f"2.8{next(self._numbers):02}.0000016.0.R"
         await self.deployment.people.do("bartizan", "site", "scan", HOSPITAL.id)
         return self.lost_so_far() > 0

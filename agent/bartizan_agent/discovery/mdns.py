@@ -26,7 +26,7 @@ _INSTANCE = re.compile(r"\A(?P<model>.+?) - (?P<mac>[0-9A-Fa-f]{12})\Z")
 _BADGED_MODEL = re.compile(r"\A(?P<brand>AXIS)\s+(?P<model>.+)\Z", re.IGNORECASE)
 _MAC_TEXT = re.compile(rb"macaddress=([0-9A-Fa-f:.-]{12,17})")
 _ARECONT_INSTANCE = re.compile(r"\A(?P<brand>Arecont) AV ?(?P<number>.+)-AV(?P<mac>[0-9A-F]{6})\Z", re.IGNORECASE)
-"""As a third-party scanner found it: the model without `AV`, and the MAC without its prefix."""
+"""As in the self-test of a third-party scanner: the model without `AV`, and the MAC without its prefix."""
 _ARECONT_PREFIX = "001A07"
 _ARECONT_TEXT = re.compile(rb"MAC=[^/]*/(?P<number>[!-~][ -~]*)")
 """The model without `AV`, in full, padded with spaces. What stands before it is not known."""
@@ -51,21 +51,24 @@ def parse(data: bytes) -> Answer:
     if isinstance(records, Rubbish):
         return records
     instances = [said for service, instance in records.pointers for said in _instance(service, instance)]
-    macs = [read_mac(match.group(1).decode()) for text in records.texts if (match := _MAC_TEXT.search(text))]
+    texts = records.texts.values()
+    macs = [(read_mac(match.group(1).decode()), 75, "TXT") for text in texts if (match := _MAC_TEXT.search(text))]
     for instance in (name for service, name in records.pointers if service == _ARECONT):
         named = _ARECONT_INSTANCE.match(_without_service(instance, _ARECONT))
-        instances += _arecont(named, records.texts)
-        macs += [read_mac(_ARECONT_PREFIX + named.group("mac"))] if named else []
-    evidence = (*instances, *(said for found in macs for said in say(Fact.MAC, found or "", Source.MDNS, 75, "TXT")))
+        instances += _arecont(named, records.texts.get(instance.lower(), b""))
+        macs += [(read_mac(_ARECONT_PREFIX + named.group("mac")), 60, "instance name")] if named else []
+    of_mac = [said for mac, weight, where in macs for said in say(Fact.MAC, mac or "", Source.MDNS, weight, where)]
+    evidence = (*instances, *of_mac)
     if not evidence:
         return None
-    return Heard(tuple(dict.fromkeys(evidence)), next((found for found in macs if found), None))
+    return Heard(tuple(dict.fromkeys(evidence)), next((mac for mac, _, _ in macs if mac), None))
 
 
 class _Records(msgspec.Struct, frozen=True):
     pointers: tuple[tuple[str, str], ...]
     """(service type, instance name) of what we know how to read."""
-    texts: tuple[bytes, ...]
+    texts: dict[str, bytes]
+    """By the instance, in lower case."""
 
 
 def _records(data: bytes) -> _Records | Rubbish:
@@ -74,13 +77,14 @@ def _records(data: bytes) -> _Records | Rubbish:
     message = zeroconf.DNSIncoming(data)  # type: ignore[attr-defined]  # exported, but not listed in __all__
     if not message.valid:
         return Rubbish("mDNS message that does not parse")
-    pointers, texts = [], []
+    pointers: list[tuple[str, str]] = []
+    texts: dict[str, bytes] = {}
     for record in message.answers()[:_RECORDS]:
         if isinstance(record, zeroconf.DNSPointer):  # type: ignore[attr-defined]  # as above
             pointers.append((record.name.rstrip(".").lower(), record.alias.rstrip(".")))
         elif isinstance(record, zeroconf.DNSText):  # type: ignore[attr-defined]  # as above
-            texts.append(record.text)
-    return _Records(tuple(pointers), tuple(texts))
+            texts[record.name.rstrip(".").lower()] = record.text
+    return _Records(tuple(pointers), texts)
 
 
 def _instance(service: str, name: str) -> tuple[Evidence, ...]:
@@ -100,10 +104,10 @@ def _instance(service: str, name: str) -> tuple[Evidence, ...]:
     )
 
 
-def _arecont(named: re.Match[str] | None, texts: tuple[bytes, ...]) -> tuple[Evidence, ...]:
-    told = next((match.group("number").decode() for text in texts if (match := _ARECONT_TEXT.search(text))), "")
+def _arecont(named: re.Match[str] | None, text: bytes) -> tuple[Evidence, ...]:
+    told = _ARECONT_TEXT.search(text)
     if told:
-        model = say(Fact.MODEL, f"AV{told}", Source.MDNS, 75, "TXT")
+        model = say(Fact.MODEL, f"AV{told.group('number').decode()}", Source.MDNS, 75, "TXT")
     else:
         model = say(Fact.MODEL, f"AV{named.group('number')}" if named else "", Source.MDNS, 70, "instance name")
     return (*say(Fact.BRAND, named.group("brand") if named else "", Source.MDNS, 60, "instance name"), *model)

@@ -1,9 +1,9 @@
-"""A camera of Arecont Vision, in what a third-party scanner found of one on its network: multicast DNS alone.
+"""A camera of Arecont Vision, in what a third-party scanner reads of one: multicast DNS alone.
 
-Arecont published no description of it. A capture has the pointer `ARECONT AV 1000-AV334455` and a text with
-`MAC=…/1000-VIRTUAL`, the model padded with spaces: behind the dash is the MAC without the maker's prefix, behind the
-slash the model without `AV`. What stands before the slash is not known; the MAC here is a guess. Its pages need a
-login, of which nothing is told here.
+Arecont published no description of it. The scanner's own self-test has the pointer `ARECONT AV 1000-AV334455` and a
+text with `MAC=…/1000-VIRTUAL`, the model padded with spaces: behind the dash is the MAC without the maker's prefix,
+behind the slash the model without `AV`. All else is a guess: what stands before the slash (here the MAC), the width of
+the model, the name of the host, the port, the version. Its pages need a login, of which nothing is told here.
 """
 
 from collections.abc import Iterable
