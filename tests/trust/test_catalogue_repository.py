@@ -79,6 +79,21 @@ class TestApproval:
         assert estate.repository.catalogue().policies == (policy(),)
         assert estate.repository.pending() == {}
 
+    def test_what_a_crash_left_of_a_published_change_never_waits_again(self, estate: Estate) -> None:
+        """Neither at once nor once the next one is published."""
+        first = estate.propose_policy(policy())
+        estate.approve(first, *estate.keys.approvers[:2])
+        file = estate.folder / "catalogue" / "changes" / f"{first}.json"
+        left = file.read_bytes()
+        estate.repository.publish(first, now=NOW)
+        file.write_bytes(left)
+        assert estate.repository.pending() == {}
+
+        second = estate.propose_policy(policy(version=2))
+        estate.approve(second, *estate.keys.approvers[:2])
+        estate.repository.publish(second, now=NOW)
+        assert estate.repository.pending() == {}
+
     def test_one_person_does_not(self, estate: Estate) -> None:
         change_id = estate.propose_policy(policy())
 

@@ -196,9 +196,7 @@ class CatalogueRepository:
 
     def pending(self) -> dict[ChangeId, Approval]:
         """Return the waiting changes, and what each waits for."""
-        present = self._published.metadata()
-        # A crash right after publication leaves the change that was just published.
-        done = {Change(role, present[role]).id for role in (ROOT, *APPROVED)}
+        done = _done(self._published.metadata())
         waiting = [change_id for change_id in self._staging.all() if change_id not in done]
         return {change_id: self._approval(self._staging.get(change_id)) for change_id in waiting}
 
@@ -309,7 +307,7 @@ class CatalogueRepository:
         if PUSH_PATH in contents and codec.decode(contents[PUSH_PATH], Push).not_after <= now:
             raise Expired("the time by which it was to be in force everywhere is over: propose it again")
         self._publish(following, contents, now, versions=self.versions())
-        for change_id in change_ids:
+        for change_id in {*change_ids, *_done(present)}:
             self._staging.drop(change_id)
         return self.versions()
 
@@ -388,6 +386,11 @@ def _check_push(content: bytes, version: int, now: float) -> None:
     if push.policy != version:
         raise Malformed(f"the push is about policy {push.policy}; this will be policy {version}")
     check_push(push, prepared_at=int(now))
+
+
+def _done(present: Mapping[str, bytes]) -> set[ChangeId]:
+    """Return the changes that were published last: a crash right after that leaves them as if they waited."""
+    return {Change(role, present[role]).id for role in (ROOT, *APPROVED)}
 
 
 def _delegators(role: str, present: Mapping[str, bytes], following: Mapping[str, bytes]) -> list[bytes]:
